@@ -1,0 +1,77 @@
+"""Exact k-best decoding of a linear chain (Viterbi with k hypotheses a tag)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class KBest(NamedTuple):
+    """The k best tag sequences of every sentence, best first.
+
+    Attributes:
+        paths: (batch, k, words) int64; 0 at padding and in rows that hold no path.
+        scores: (batch, k) unnormalised scores in nats; -inf in rows that hold no path.
+    """
+
+    paths: Tensor
+    scores: Tensor
+
+
+@torch.no_grad()
+def kbest(emissions: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> KBest:
+    """The k best paths; O(words · tags² · k) additions and one selection a word.
+
+    Keeping k hypotheses for every tag is exact: whatever the k best paths are, each prefix of them is among
+    the k best of those that end in its tag. The k hypotheses of one tag come from distinct (tag, rank) pairs,
+    so no path is returned twice, also where scores tie.
+
+    Args:
+        emissions: (words, batch, tags), finite at padding.
+        transitions: (words - 1 or 1, batch or 1, tags, tags) ``[from, to]``.
+        lengths: (batch,) words of each sentence.
+        k: how many paths, at least 1.
+    """
+    words, batch, tags = emissions.shape
+    into = transitions.transpose(-1, -2).unsqueeze(-1).contiguous()  # [to, from, rank]
+    absent = emissions.new_full((batch, tags, k - 1), -torch.inf)
+    best = torch.cat([emissions[0].unsqueeze(-1), absent], dim=-1)  # (batch, tags, k) of prefixes by last tag
+    finals, backpointers = [best], []
+    for i in range(1, words):
+        candidates = best.unsqueeze(1) + into[i - 1 if into.shape[0] > 1 else 0]
+        scores, pointers = _largest(candidates.flatten(2), k)
+        best = scores + emissions[i].unsqueeze(-1)
+        finals.append(best)
+        backpointers.append(pointers.flatten(1))  # (batch, tags * k), pointing at from * k + rank
+
+    last = (lengths - 1).clamp(min=0)
+    ends = torch.stack(finals)[last, torch.arange(batch, device=last.device)].flatten(1)
+    scores, ends = _largest(ends, k)
+    empty = lengths == 0  # one path, of no words and of score 0
+    scores = torch.where(empty.unsqueeze(1), torch.full_like(scores, -torch.inf), scores)
+    scores[:, 0].masked_fill_(empty, 0.0)
+
+    state = ends.new_zeros(batch, k)
+    states = [state] * words
+    for i in range(words - 1, -1, -1):
+        if i < words - 1:
+            state = backpointers[i].gather(1, state)
+        state = torch.where((last == i).unsqueeze(1), ends, state)
+        states[i] = state
+    paths = torch.stack(states, dim=-1) // k
+    inside = torch.arange(words, device=lengths.device) < lengths[:, None, None]
+    return KBest(paths * (inside & ~torch.isneginf(scores).unsqueeze(-1)), scores)
+
+
+def _largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest along the last axis, sorted; padded with -inf where there are fewer than k."""
+    if k == 1:  # several times faster than topk
+        return values.max(dim=-1, keepdim=True)
+    found, where = values.topk(min(k, values.shape[-1]), dim=-1)
+    missing = k - found.shape[-1]
+    if missing:
+        found = torch.nn.functional.pad(found, (0, missing), value=-torch.inf)
+        where = torch.nn.functional.pad(where, (0, missing))
+    return found, where

@@ -1,0 +1,69 @@
+"""The forward recursion of a linear chain, with its adjoint written out.
+
+Everything that a linear-chain CRF can be asked (log-partition, marginals, entropy, and all their gradients)
+is a formula without a loop over the forward and the backward messages. The one loop over words lives here,
+so autograd never records it: a batch costs one node in the graph, however long its sentences are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class _ChainMessages(torch.autograd.Function):
+    """m_0 = 0,  m_i(to) = log Σ_from exp(m_{i-1}(from) + e_{i-1}(from) + b_i(from, to))."""
+
+    @staticmethod
+    def forward(ctx: Any, emissions: Tensor, transitions: Tensor) -> Tensor:
+        words = emissions.shape[0]
+        into = transitions.transpose(-1, -2).contiguous()  # [to, from]: the sum runs over the contiguous axis
+        messages = torch.zeros_like(emissions)
+        for i in range(1, words):
+            before = (messages[i - 1] + emissions[i - 1]).unsqueeze(-2)
+            torch.logsumexp(before + into[_step(into, i)], dim=-1, out=messages[i])
+        ctx.save_for_backward(emissions, into, messages)
+        return messages
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        emissions, into, messages = ctx.saved_tensors
+        words = emissions.shape[0]
+        grad_emissions = torch.zeros_like(emissions)
+        if words < 2:
+            return grad_emissions, torch.zeros_like(into)
+        dead = torch.isneginf(messages)  # states that no path reaches: they send and receive nothing
+        before = (messages + emissions)[:-1].unsqueeze(-2)
+        # p(y_{i-1} = from | y_i = to, words up to i), all words at once; only the product below is sequential.
+        arrival = torch.exp(before + into - messages[1:].masked_fill(dead[1:], 0.0).unsqueeze(-1))
+        adjoint = grad.masked_fill(dead, 0.0)
+        with torch.autocast(emissions.device.type, enabled=False):
+            for i in range(words - 1, 0, -1):
+                torch.matmul(adjoint[i].unsqueeze(-2), arrival[i - 1], out=grad_emissions[i - 1].unsqueeze(-2))
+                adjoint[i - 1] += grad_emissions[i - 1]
+        flow = arrival.mul_(adjoint[1:].unsqueeze(-1))
+        return grad_emissions, flow.sum_to_size(into.shape).transpose(-1, -2)
+
+
+def _step(into: Tensor, i: int) -> int:
+    """Which slice of the transitions leads into word i: there may be one for all words."""
+    return i - 1 if into.shape[0] > 1 else 0
+
+
+def chain_messages(emissions: Tensor, transitions: Tensor) -> Tensor:
+    """Forward messages of many chains at once.
+
+    Args:
+        emissions: (words, ..., tags) scores in nats, -inf where a tag is forbidden.
+        transitions: (words - 1 or 1, ..., tags, tags) scores ``[from, to]``; the middle axes are those of
+            ``emissions`` or 1.
+
+    Returns:
+        (words, ..., tags): log-sum of the scores of all ways to reach a tag at a word, without that word's
+        own emission; -inf where there is none. Differentiable once.
+    """
+    return _ChainMessages.apply(emissions, transitions)  # type: ignore[no-any-return]
