@@ -48,14 +48,16 @@ class LinearChainCRF:
         self.mask = position < self.lengths.unsqueeze(1)
         """(batch, words) bool: False at padding."""
         emissions = _at_least_float32(emissions).masked_fill(~self.mask.unsqueeze(-1), 0.0)
+        self.emissions = emissions
+        """(batch, words, tags): what was given, 0 at padding."""
         if start is not None:
             first = self.mask & (position == 0)
             emissions = torch.where(first.unsqueeze(-1), emissions + start, emissions)
         if end is not None:
             last = position == self.lengths.unsqueeze(1) - 1
             emissions = torch.where(last.unsqueeze(-1), emissions + end, emissions)
-        self.emissions = emissions
-        """(batch, words, tags): what was given, with start and end scores added and 0 at padding."""
+        self.unary = emissions
+        """(batch, words, tags): emissions with the start and end scores of the outer words added."""
         transitions = transitions.to(emissions.dtype)
         if transitions.dim() == 4:
             transitions = transitions.masked_fill(~self.mask[:, 1:, None, None], 0.0)
@@ -66,12 +68,12 @@ class LinearChainCRF:
     def _word_first(self) -> tuple[Tensor, Tensor]:
         """Emissions (words, batch, tags) and transitions (words - 1 or 1, batch or 1, tags, tags)."""
         if self.transitions.dim() == 4:
-            return self.emissions.transpose(0, 1), self.transitions.transpose(0, 1)
-        return self.emissions.transpose(0, 1), self.transitions[None, None]
+            return self.unary.transpose(0, 1), self.transitions.transpose(0, 1)
+        return self.unary.transpose(0, 1), self.transitions[None, None]
 
     def _word_first_reversed(self) -> tuple[Tensor, Tensor]:
         """The same chain read from each sentence's end to its start."""
-        emissions = _reverse(self.emissions, self.lengths).transpose(0, 1)
+        emissions = _reverse(self.unary, self.lengths).transpose(0, 1)
         transitions = self.transitions.transpose(-1, -2)
         if transitions.dim() == 4:
             return emissions, _reverse(transitions, self.lengths - 1).transpose(0, 1)
@@ -107,23 +109,23 @@ class LinearChainCRF:
 
         Its gradient with respect to the potentials is the marginals.
         """
-        if self.emissions.shape[1] == 0:
-            return self.emissions.sum(dim=(1, 2))
-        last = (self.lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, self.emissions.shape[2])
-        log_partition = torch.logsumexp((self._forward + self.emissions).gather(1, last).squeeze(1), dim=-1)
+        if self.unary.shape[1] == 0:
+            return self.unary.sum(dim=(1, 2))
+        last = (self.lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, self.unary.shape[2])
+        log_partition = torch.logsumexp((self._forward + self.unary).gather(1, last).squeeze(1), dim=-1)
         return torch.where(self.lengths > 0, log_partition, 0.0)
 
     def score(self, paths: Tensor) -> Tensor:
         """Unnormalised score in nats of paths (batch, words) -> (batch,), or (batch, k, words) -> (batch, k)."""
         if paths.dim() == 2:
             return self.score(paths.unsqueeze(1)).squeeze(1)
-        batch, words, tags = self.emissions.shape
+        batch, words, tags = self.unary.shape
         if paths.dim() != 3 or paths.shape[0] != batch or paths.shape[2] != words:
             raise ValueError(
                 f"paths: expected ({batch}, {words}) or ({batch}, k, {words}), got {tuple(paths.shape)}"
             )
         paths = paths.masked_fill(~self.mask.unsqueeze(1), 0)
-        by_word = self.emissions.gather(2, paths.transpose(1, 2))  # (batch, words, k)
+        by_word = self.unary.gather(2, paths.transpose(1, 2))  # (batch, words, k)
         by_word = torch.where(self.mask.unsqueeze(-1), by_word, 0.0).sum(1)
         flat = paths[..., :-1] * tags + paths[..., 1:]  # (batch, k, words - 1)
         if self.transitions.dim() == 4:
@@ -142,7 +144,7 @@ class LinearChainCRF:
     def log_marginals(self) -> Tensor:
         """(batch, words, tags) log p(y_i | x); -inf at padding and where forbidden."""
         backward = self._backward  # before the log-partition, so that both directions share one loop
-        log_marginals = self._forward + self.emissions + backward - self._finite_log_partition[:, None, None]
+        log_marginals = self._forward + self.unary + backward - self._finite_log_partition[:, None, None]
         return log_marginals.masked_fill(~self.mask.unsqueeze(-1), -torch.inf)
 
     @property
@@ -154,8 +156,8 @@ class LinearChainCRF:
     def pair_marginals(self) -> Tensor:
         """(batch, words - 1, tags, tags) p(y_{i-1}, y_i | x) as ``[from, to]``; 0 at padding."""
         backward = self._backward
-        prefix = (self._forward + self.emissions)[:, :-1]
-        suffix = (backward + self.emissions)[:, 1:]
+        prefix = (self._forward + self.unary)[:, :-1]
+        suffix = (backward + self.unary)[:, 1:]
         log_pairs = prefix.unsqueeze(-1) + self.transitions + suffix.unsqueeze(-2)
         log_pairs = log_pairs - self._finite_log_partition[:, None, None, None]
         return log_pairs.masked_fill(~self.mask[:, 1:, None, None], -torch.inf).exp()
@@ -170,9 +172,9 @@ class LinearChainCRF:
         """
         if k < 1:
             raise ValueError(f"k: expected at least 1, got {k}")
-        batch, words, _ = self.emissions.shape
+        batch, words, _ = self.unary.shape
         if words == 0:
-            scores = self.emissions.new_full((batch, k), -torch.inf)
+            scores = self.unary.new_full((batch, k), -torch.inf)
             scores[:, 0] = 0.0
             return KBest(torch.zeros(batch, k, 0, dtype=torch.long, device=scores.device), scores)
         return kbest(*self._word_first(), self.lengths, k)
@@ -188,9 +190,9 @@ class LinearChainCRF:
         Forward filtering, backward sampling: the last tag from its marginal, each one before it from
         p(y_{i-1} | y_i, x).
         """
-        batch, words, tags = self.emissions.shape
-        paths = torch.zeros(batch, n, words, dtype=torch.long, device=self.emissions.device)
-        prefix = self._forward + self.emissions
+        batch, words, tags = self.unary.shape
+        paths = torch.zeros(batch, n, words, dtype=torch.long, device=self.unary.device)
+        prefix = self._forward + self.unary
         follower = paths.new_zeros(batch, n)
         for i in range(words - 1, -1, -1):
             logits = prefix[:, i].unsqueeze(1).expand(-1, n, -1)
@@ -216,7 +218,7 @@ class LinearChainCRF:
 
         Exact by the factorisation over words and pairs of neighbours; inf where q forbids what p allows.
         """
-        unary = _expectation(self.marginals, other.emissions).sum(dim=(1, 2))
+        unary = _expectation(self.marginals, other.unary).sum(dim=(1, 2))
         pairs = _expectation(self.pair_marginals, other.transitions).sum(dim=(1, 2, 3))
         return other.log_partition - unary - pairs
 
@@ -226,7 +228,7 @@ class LinearChainCRF:
 
     def tempered(self, temperature: float) -> LinearChainCRF:
         """The distribution with all potentials divided by the temperature (p^{1/T}, renormalised over paths)."""
-        return LinearChainCRF(self.emissions / temperature, self.transitions / temperature, self.lengths)
+        return LinearChainCRF(self.unary / temperature, self.transitions / temperature, self.lengths)
 
 
 def _check_shapes(

@@ -1,0 +1,52 @@
+# Everything from a fresh clone: the first target that needs it makes .venv.
+TASK   ?= demo
+LOSS   ?= topk
+SEED   ?= 1
+ARGS   ?=
+LANGS  ?=
+DATA   ?=
+PYTHON ?= python3
+VENV   ?= .venv
+
+SKD    := $(VENV)/bin/skd
+COMMON  = --task $(TASK) $(if $(LANGS),--langs $(LANGS)) $(if $(DATA),--data $(DATA))
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo teachers distill report test lint bench
+
+help: ## this list
+	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [SEED=1] [ARGS=\"--model.k 5\"]"
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## virtual environment with the package and what tests and linting need
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+demo: install ## four teachers, a baseline, two students and their table, on a generated corpus (minutes)
+	$(SKD) demo $(ARGS)
+
+teachers: install ## one monolingual teacher a language
+	$(SKD) teachers $(COMMON) $(ARGS)
+
+distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk
+	$(SKD) distill $(COMMON) --loss $(LOSS) --seed $(SEED) $(ARGS)
+
+report: install ## all runs of TASK in one table, with plots
+	$(SKD) report --task $(TASK)
+
+test: install ## the test suite
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: install ## ruff and mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: install ## what the CRF and an epoch cost, against other libraries
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt ".[bench]"
+	$(VENV)/bin/python benchmarks/crf.py
+	$(VENV)/bin/python benchmarks/epoch.py

@@ -1,0 +1,19 @@
+"""Structure-level knowledge distillation for multilingual sequence labelling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skd_lightning.taggers import load as load
+
+__version__ = "0.1.0"
+__all__ = ["load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load":  # imports Lightning, seconds that the CRF alone should not cost
+        from skd_lightning.taggers import load
+
+        return load
+    raise AttributeError(name)

@@ -1,0 +1,127 @@
+"""The command line: ``skd`` and ``python -m skd_lightning``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import get_args
+
+from skd_lightning.errors import UserError
+
+LIGHTNING = ("fit", "validate", "test", "predict")
+
+DESCRIPTION = """\
+Structure-level knowledge distillation for multilingual sequence labelling.
+
+commands:
+  demo        teachers, baseline and students on a generated corpus, with a table: a few minutes
+  teachers    train one monolingual teacher a language
+  distill     train a multilingual student from them, test it, print it beside its teachers
+  report      collect all runs of a task into a table (mean and deviation over seeds) with plots
+  fit, validate, test, predict
+              PyTorch Lightning's own commands, with every option in the open (skd fit --help)
+
+Every command has --help. Options such as --model.k 5 or --trainer.max_epochs 10 reach any setting.
+"""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point; exits with status 2 and one line on input that the user can mend."""
+    arguments = sys.argv[1:] if argv is None else argv
+    _quiet()
+    try:
+        _dispatch(arguments)
+    except UserError as error:
+        sys.stderr.write(f"skd: error: {error}\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("\nskd: interrupted; the same command goes on from the last finished epoch\n")
+        raise SystemExit(130) from None
+
+
+def _dispatch(arguments: list[str]) -> None:
+    command = arguments[0] if arguments else "--help"
+    if command in ("-h", "--help"):
+        sys.stdout.write(DESCRIPTION)
+    elif command == "--version":
+        from skd_lightning import __version__
+
+        sys.stdout.write(f"skd {__version__}\n")
+    elif command in LIGHTNING:
+        from skd_lightning.lightning_cli import TaggingCLI
+
+        TaggingCLI(args=arguments)
+    elif command in ("teachers", "distill", "demo", "report"):
+        _run(command, arguments[1:])
+    else:
+        raise UserError(f"unknown command '{command}'; skd --help lists them")
+
+
+def _run(command: str, arguments: list[str]) -> None:
+    options, rest = _parser(command).parse_known_args(arguments)
+    if command == "report":
+        from skd_lightning import report
+
+        if rest:
+            raise UserError(f"report: unknown option {rest[0]}")
+        report.write(Path(options.runs), options.task)
+        return
+    from skd_lightning import experiment, report
+
+    plan = experiment.Plan(Path(options.runs), options.task, options.data, options.langs, tuple(rest))
+    if command == "teachers":
+        experiment.train_teachers(plan)
+    elif command == "distill":
+        experiment.distill(plan, options.loss, options.seed)
+    else:
+        experiment.train_teachers(plan)
+        for loss in options.losses:
+            experiment.distill(plan, loss, seed=1)
+    report.show(Path(options.runs), options.task)
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    from skd_lightning.distillation.objectives import Loss
+
+    parser = argparse.ArgumentParser(
+        prog=f"skd {command}",
+        allow_abbrev=False,
+        epilog=None if command == "report" else "Further options are those of 'skd fit --help'.",
+    )
+    parser.add_argument("--runs", default="runs", help="folder of all runs (default: runs)")
+    parser.add_argument(
+        "--task", default="demo", help="demo, upos, wikiann, uner, conll, absa or a folder of your own below --data"
+    )
+    if command == "report":
+        return parser
+    parser.add_argument("--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)")
+    parser.add_argument("--langs", nargs="+", metavar="LANG", help="languages (default: all with training data)")
+    if command == "distill":
+        parser.add_argument("--loss", choices=get_args(Loss), default="topk", help="objective (default: topk)")
+        parser.add_argument("--seed", type=int, default=1, help="seed of the run (default: 1)")
+    if command == "demo":
+        parser.add_argument(
+            "--losses", nargs="+", choices=get_args(Loss), default=["none", "topk", "posterior"], metavar="LOSS"
+        )
+    return parser
+
+
+def _quiet() -> None:
+    """Silence what libraries say that no user can act on."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*LeafSpec.*",
+        ".*exists and is not empty.*",
+        ".*The number of training batches.*",
+        ".*lr_scheduler.step.*",
+        ".*`isinstance\\(treespec.*",
+        ".*Checkpoint directory.*",
+    ):
+        warnings.filterwarnings("ignore", message)

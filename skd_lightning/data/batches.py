@@ -1,0 +1,117 @@
+"""Sentences as tensors: the dataset that loader workers read, and the batch that a step receives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from skd_lightning.data.sentences import Sentence
+from skd_lightning.tags import TagSet
+
+
+class SentenceFeaturizer(Protocol):
+    """What a dataset needs of an encoder (see ``encoders.Featurizer``)."""
+
+    def index(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]: ...
+    def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]: ...
+
+
+class Targets(Protocol):
+    """What teachers said about the sentences of a dataset, read by position (see ``distillation.cache``)."""
+
+    def read(self, indices: Sequence[int], words: int) -> Any: ...
+
+
+@dataclass
+class Batch:
+    """What one step receives.
+
+    Attributes:
+        inputs: the encoder's inputs.
+        lengths: (batch,) words of each sentence; 0 for a sentence that only fills the batch.
+        tags: (batch, words) int64 gold tags; 0 at padding and in unlabelled sentences.
+        labelled: (batch,) bool: does the sentence carry gold tags.
+        languages: (batch,) int64 place of the sentence's language among the dataset's languages.
+        indices: (batch,) int64 place of the sentence in its dataset; -1 for filling.
+        targets: what the teachers said, or None.
+    """
+
+    inputs: dict[str, Tensor]
+    lengths: Tensor
+    tags: Tensor
+    labelled: Tensor
+    languages: Tensor
+    indices: Tensor
+    targets: Any = None
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+class SentenceDataset(Dataset[Batch]):
+    """Sentences of some languages, featurised once, handed out a batch at a time.
+
+    Args:
+        sentences: in any order; their tags (if any) belong to ``tag_set``.
+        featurizer: the encoder's.
+        languages: all languages that may occur; ``Batch.languages`` points into it.
+        tag_set: which tag is which number; None where nothing is labelled.
+    """
+
+    def __init__(
+        self,
+        sentences: Sequence[Sentence],
+        featurizer: SentenceFeaturizer,
+        languages: Sequence[str],
+        tag_set: TagSet | None = None,
+    ) -> None:
+        self.sentences = list(sentences)
+        self.featurizer = featurizer
+        self.targets: Targets | None = None
+        self.lengths = np.array([len(sentence.words) for sentence in sentences], dtype=np.int64)
+        place = {language: i for i, language in enumerate(languages)}
+        self.languages = np.array([place[sentence.language] for sentence in sentences], dtype=np.int64)
+        self._items = featurizer.index([sentence.words for sentence in sentences])
+        self._tags = [
+            None if sentence.tags is None or tag_set is None else np.array(tag_set.encode(sentence.tags), np.int64)
+            for sentence in sentences
+        ]
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """The batch of these sentences; index -1 stands for an empty sentence that fills it up."""
+        lengths = np.array([self.lengths[i] if i >= 0 else 0 for i in indices], dtype=np.int64)
+        words = max(1, int(lengths.max(initial=0)))  # recurrent layers want at least one word
+        nothing = np.zeros(0, dtype=np.int32)
+        tags = np.zeros((len(indices), words), dtype=np.int64)
+        labelled = np.zeros(len(indices), dtype=bool)
+        for row, i in enumerate(indices):
+            gold = self._tags[i] if i >= 0 else None
+            if gold is not None:
+                tags[row, : len(gold)] = gold
+                labelled[row] = True
+        return Batch(
+            inputs=self.featurizer.collate([self._items[i] if i >= 0 else nothing for i in indices], words),
+            lengths=torch.from_numpy(lengths),
+            tags=torch.from_numpy(tags),
+            labelled=torch.from_numpy(labelled),
+            languages=torch.from_numpy(np.array([self.languages[i] if i >= 0 else 0 for i in indices])),
+            indices=torch.tensor(indices),
+            targets=None if self.targets is None else self.targets.read(indices, words),
+        )
+
+
+def as_is(batch: Batch) -> Batch:
+    """Collate function of a loader: the dataset has made the batch already."""
+    return batch

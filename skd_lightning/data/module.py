@@ -1,0 +1,213 @@
+"""The LightningDataModule: corpora in, token-budget batches of interleaved languages out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from skd_lightning import tags
+from skd_lightning.data.batches import Batch, SentenceDataset, as_is
+from skd_lightning.data.corpora import Corpora, load_corpora
+from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
+from skd_lightning.data.sentences import Sentence
+from skd_lightning.errors import UserError
+
+
+class TaggingData(pl.LightningDataModule):
+    """Train, dev and test sentences of several languages, under one tag set.
+
+    Args:
+        task: ``demo`` (generated), ``upos``, ``wikiann``, ``uner``, ``conll``, ``absa``, or the name of your own
+            folder below ``data``.
+        data: folder with ``<task>/<language>/`` or ``<language>/`` below it; see ``corpora.find_folder`` for what
+            None means.
+        languages: codes of the languages; all that have training data if None.
+        tokens: budget of a training batch in words, padding included. The paper's is 2000.
+        eval_tokens: the same for evaluation.
+        exponent: languages are drawn with p ∝ n^exponent; 1 shows every sentence once an epoch.
+        batches: ``mixed`` languages in a batch, or a ``single`` one.
+        scheme: entity tags are converted to ``bioes`` or ``iob2``, whatever scheme the files are in.
+        max_train_sentences: a seeded sample of so many training sentences a language; all if None.
+        remove_duplicates: take evaluation sentences that also stand in the training data out of it.
+        word_column: of column files, from 0.
+        tag_column: of column files, from 0; negative counts from the end.
+        encoding: of all files.
+        workers: loader processes; 0 loads in the training process, which costs least for small models.
+        seed: of sampling, shuffling and splitting.
+    """
+
+    def __init__(
+        self,
+        task: str = "demo",
+        data: str | None = None,
+        languages: list[str] | None = None,
+        tokens: int = 1000,
+        eval_tokens: int = 4000,
+        exponent: float = 1.0,
+        batches: Literal["mixed", "single"] = "mixed",
+        scheme: Literal["bioes", "iob2"] = "bioes",
+        max_train_sentences: int | None = None,
+        remove_duplicates: bool = False,
+        word_column: int | None = None,
+        tag_column: int | None = None,
+        encoding: str = "utf-8",
+        workers: int = 0,
+        seed: int = 1,
+    ) -> None:
+        super().__init__()
+        if tokens < 1 or eval_tokens < 1:
+            raise UserError("--data.tokens and --data.eval_tokens must be at least 1")
+        self.task, self.data = task, data
+        self.wanted = languages
+        self.tokens, self.eval_tokens = tokens, eval_tokens
+        self.exponent, self.batches, self.scheme = exponent, batches, scheme
+        self.max_train_sentences, self.remove_duplicates = max_train_sentences, remove_duplicates
+        self.reading = {"word_column": word_column, "tag_column": tag_column, "encoding": encoding}
+        self.workers, self.seed = workers, seed
+        self.train_dataset: SentenceDataset
+        self.dev_dataset: SentenceDataset
+        self.test_dataset: SentenceDataset
+
+    # -- what the corpora are -----------------------------------------------------------------------------
+
+    @cached_property
+    def corpora(self) -> Corpora:
+        """The sentences as the files have them, read when first asked for."""
+        return load_corpora(
+            self.task,
+            self.data,
+            self.wanted,
+            max_train_sentences=self.max_train_sentences,
+            remove_duplicates=self.remove_duplicates,
+            seed=self.seed,
+            **self.reading,
+        )
+
+    @cached_property
+    def schemes(self) -> dict[str, tags.SchemeReport]:
+        """The tag scheme that each language's files were found to be in."""
+        found = {language: tags.recognise(_labelled(self._all(language))) for language in self.corpora.languages}
+        if len({report.scheme == "none" for report in found.values()}) > 1:
+            kinds = ", ".join(f"{language}: {report.scheme}" for language, report in found.items())
+            raise UserError(f"task {self.task}: some languages have entity tags and some have not ({kinds})")
+        return found
+
+    @cached_property
+    def sentences(self) -> dict[str, dict[str, list[Sentence]]]:
+        """{split: {language: sentences}}, tags converted to the one scheme."""
+        entity = any(report.scheme != "none" for report in self.schemes.values())
+        return {
+            split: {
+                language: [self._normalised(sentence) if entity else sentence for sentence in splits.get(split, [])]
+                for language, splits in self.corpora.languages.items()
+            }
+            for split in ("train", "dev", "test")
+        }
+
+    def _normalised(self, sentence: Sentence) -> Sentence:
+        if sentence.tags is None:
+            return sentence
+        return replace(sentence, tags=tags.convert(sentence.tags, self.scheme))
+
+    @cached_property
+    def tag_set(self) -> tags.TagSet:
+        """One tag set for all languages."""
+        scheme: Any = "none" if all(r.scheme == "none" for r in self.schemes.values()) else self.scheme
+        names = {tag for language in self.corpora.languages for s in self._all(language) for tag in s.tags or ()}
+        if not names:
+            raise UserError(f"task {self.task}: no sentence carries tags, there is nothing to learn")
+        return tags.TagSet.of(names, scheme)
+
+    @property
+    def all_languages(self) -> list[str]:
+        """All languages, also those that are only evaluated on."""
+        return list(self.corpora.languages)
+
+    @property
+    def train_languages(self) -> list[str]:
+        """Languages with training sentences."""
+        return [language for language in self.all_languages if self.sentences["train"][language]]
+
+    @property
+    def train_sentences(self) -> list[Sentence]:
+        """Training sentences of all languages."""
+        return self._split("train")
+
+    def _all(self, language: str) -> list[Sentence]:
+        return [sentence for split in self.corpora.languages[language].values() for sentence in split]
+
+    def _split(self, split: str) -> list[Sentence]:
+        return [sentence for group in self.sentences[split].values() for sentence in group]
+
+    # -- what Lightning asks for --------------------------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        """Featurise the splits that the stage needs, with the encoder of the module at hand."""
+        assert self.trainer is not None
+        featurizer = self.trainer.lightning_module.encoder.featurizer
+
+        def dataset(split: str) -> SentenceDataset:
+            return SentenceDataset(self._split(split), featurizer, self.all_languages, self.tag_set)
+
+        if stage == "fit":
+            if not self.train_languages:
+                raise UserError(f"task {self.task}: no training sentences in {', '.join(self.all_languages)}")
+            self.train_dataset = dataset("train")
+        if stage in ("fit", "validate"):
+            self.dev_dataset = dataset("dev")
+        if stage in ("test", "predict"):
+            self.test_dataset = dataset("test")
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of all languages, drawn anew each epoch."""
+        batches = TrainingBatches(
+            self.train_dataset.lengths,
+            self.train_dataset.languages,
+            self.tokens,
+            self.exponent,
+            self.batches,
+            self.seed,
+            *self._shard(),
+        )
+        return self._loader(self.train_dataset, batches)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """The dev sentences, each once."""
+        return self._loader(
+            self.dev_dataset, EvaluationBatches(self.dev_dataset.lengths, self.eval_tokens, *self._shard())
+        )
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """The test sentences, each once."""
+        return self._loader(
+            self.test_dataset, EvaluationBatches(self.test_dataset.lengths, self.eval_tokens, *self._shard())
+        )
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """The test sentences, each once."""
+        return self.test_dataloader()
+
+    def _shard(self) -> tuple[int, int]:
+        """rank and world size: our samplers shard by themselves."""
+        assert self.trainer is not None
+        return self.trainer.global_rank, self.trainer.world_size
+
+    def _loader(
+        self, dataset: SentenceDataset, batches: TrainingBatches | EvaluationBatches
+    ) -> DataLoader[Batch]:
+        return DataLoader(
+            dataset,
+            batch_sampler=batches,
+            collate_fn=as_is,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+        )
+
+
+def _labelled(sentences: Sequence[Sentence]) -> list[Any]:
+    return [sentence for sentence in sentences if sentence.tags is not None]

@@ -1,0 +1,137 @@
+"""Which sentences meet in a batch: token budgets, little padding, interleaved languages, shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+def cut_by_budget(order: Sequence[int], lengths: np.ndarray, tokens: int) -> list[list[int]]:
+    """Cut an order of sentences into batches of at most ``tokens`` words, padding counted.
+
+    A sentence that is longer than the budget alone is a batch of its own; nothing is cut short.
+    """
+    batches: list[list[int]] = []
+    longest = 0
+    for i in order:
+        width = max(longest, int(lengths[i]), 1)
+        if batches and width * (len(batches[-1]) + 1) <= tokens:
+            batches[-1].append(int(i))
+            longest = width
+        else:
+            batches.append([int(i)])
+            longest = max(int(lengths[i]), 1)
+    return batches
+
+
+class TrainingBatches(Sampler[list[int]]):
+    """Batches of one epoch, drawn anew for every epoch from (seed, epoch).
+
+    A sentence of language l is drawn with p(l) ∝ n_l^exponent; an epoch has as many sentences as the data.
+    Exponent 1 shows every sentence once an epoch; smaller ones show small languages more often (each sentence
+    of a language is shown n times before any is shown n + 1 times).
+
+    Args:
+        lengths: (sentences,) words of each sentence.
+        languages: (sentences,) language of each sentence.
+        tokens: budget of a batch in words, padding included.
+        exponent: of the language's size.
+        kind: ``mixed`` batches hold all languages, ``single`` ones a single language.
+        seed: of the whole run.
+        rank: of this process among ``world`` processes, which share an epoch's batches evenly.
+        world: number of processes.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        languages: np.ndarray,
+        tokens: int,
+        exponent: float = 1.0,
+        kind: Literal["mixed", "single"] = "mixed",
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.lengths, self.languages = lengths, languages
+        self.tokens, self.exponent, self.kind = tokens, exponent, kind
+        self.seed, self.rank, self.world = seed, rank, world
+        self.epoch = 0
+        self._made: tuple[int, list[list[int]]] = (-1, [])
+
+    @property
+    def sampler(self) -> TrainingBatches:
+        """Itself: Lightning looks here for ``set_epoch``."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which epoch the next iteration is."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._batches())
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self._batches())
+
+    def padding(self) -> float:
+        """Share of padding among the words of this epoch's batches."""
+        batches = self._batches()
+        words = sum(int(self.lengths[batch].sum()) for batch in batches)
+        return 1.0 - words / max(1, sum(int(self.lengths[batch].max()) * len(batch) for batch in batches))
+
+    def _batches(self) -> list[list[int]]:
+        if self._made[0] != self.epoch:
+            self._made = (self.epoch, self._make(np.random.default_rng([self.seed, self.epoch])))
+        return self._made[1]
+
+    def _make(self, rng: np.random.Generator) -> list[list[int]]:
+        drawn = self._draw(rng)
+        # Neighbours in length share a batch; the jitter makes them different neighbours every epoch.
+        jitter = self.lengths[drawn] * rng.uniform(0.95, 1.05, len(drawn)) + rng.uniform(0, 1, len(drawn))
+        order = drawn[np.argsort(jitter, kind="stable")]
+        if self.kind == "single":
+            groups = [order[self.languages[order] == language] for language in np.unique(self.languages)]
+        else:
+            groups = [order]
+        batches = [batch for group in groups for batch in cut_by_budget(group.tolist(), self.lengths, self.tokens)]
+        batches = [batches[i] for i in rng.permutation(len(batches))]
+        short = -len(batches) % self.world
+        if batches:
+            batches += [batches[i % len(batches)] for i in range(short)]  # every process takes as many steps
+        return batches[self.rank :: self.world]
+
+    def _draw(self, rng: np.random.Generator) -> np.ndarray:
+        if self.exponent == 1.0:
+            return rng.permutation(len(self.lengths))
+        names, counts = np.unique(self.languages, return_counts=True)
+        share = counts**self.exponent / (counts**self.exponent).sum()
+        drawn = []
+        for language, wanted in zip(names, np.round(share * len(self.languages)).astype(int), strict=True):
+            members = np.flatnonzero(self.languages == language)
+            rounds = -(-wanted // len(members))
+            drawn.append(np.concatenate([rng.permutation(members) for _ in range(rounds)] or [members[:0]])[:wanted])
+        return rng.permutation(np.concatenate(drawn))
+
+
+class EvaluationBatches(Sampler[list[int]]):
+    """Every sentence once, in batches of similar length; filled up with empty ones (-1) over processes."""
+
+    def __init__(self, lengths: np.ndarray, tokens: int, rank: int = 0, world: int = 1) -> None:
+        batches = cut_by_budget(np.argsort(lengths, kind="stable").tolist(), lengths, tokens)
+        batches += [[-1]] * (-len(batches) % world)
+        self.batches = batches[rank::world]
+
+    @property
+    def sampler(self) -> EvaluationBatches:
+        """Itself, as for training."""
+        return self
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches)

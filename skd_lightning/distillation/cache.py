@@ -1,0 +1,175 @@
+"""What teachers said, on disk: keyed by content, memory-mapped, written atomically, never pickled.
+
+``<cache>/<key>/`` belongs to one teacher and one list of sentences. It holds ``emissions/`` (what the network
+said, the only part that needs the teacher) and what was derived from it: ``paths-k5/``, ``marginals-T1/``.
+Another k or another temperature is derived from the cached emissions, without the teacher.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skd_lightning.crf import LinearChainCRF
+
+Precision = Literal["float32", "float16"]
+SCHEMA = 1
+
+
+class Potentials(Protocol):
+    """What scores transitions in a teacher (see ``taggers.ChainHead``); all in nats."""
+
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """transitions (tags, tags) ``[from, to]``, start (tags,), end (tags,)."""
+
+
+def content_key(teacher: str, sentences: Sequence[Sequence[str]], precision: Precision) -> str:
+    """Key of a cache entry: the same teacher on the same words in the same order and precision."""
+    digest = hashlib.sha256(json.dumps([SCHEMA, teacher, precision]).encode())
+    for words in sentences:
+        digest.update(json.dumps(words, ensure_ascii=False).encode() + b"\n")
+    return digest.hexdigest()[:24]
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the name ``folder`` when its content is complete."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+class CacheEntry:
+    """One teacher's words on one list of sentences.
+
+    Args:
+        folder: ``<cache>/<key>``.
+        lengths: (sentences,) words of each sentence.
+        precision: in which emissions and marginals are stored.
+    """
+
+    def __init__(self, folder: Path, lengths: np.ndarray, precision: Precision) -> None:
+        self.folder = folder
+        self.lengths = lengths
+        self.precision = precision
+        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+        self.rebuilt: list[str] = []
+        """Parts that were found damaged, and made again."""
+
+    @property
+    def words(self) -> int:
+        """Words of all sentences together."""
+        return int(self.starts[-1])
+
+    def bytes(self) -> int:
+        """Size of all parts on disk."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+    def open(self, part: str) -> dict[str, np.ndarray] | None:
+        """The arrays of a part, memory-mapped; None where it was never written or is damaged."""
+        folder = self.folder / part
+        if not folder.is_dir():
+            return None
+        try:
+            sizes = json.loads((folder / "meta.json").read_text())["bytes"]
+            if any((folder / f"{name}.npy").stat().st_size != size for name, size in sizes.items()):
+                raise ValueError("wrong size")
+            return {
+                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in sorted(sizes)
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            self.rebuilt.append(str(folder))
+            return None
+
+    def write(self, part: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Store the arrays of a part, all or none of them, and open them."""
+        with _new_folder(self.folder / part) as folder:
+            for name, array in arrays.items():
+                np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            sizes = {name: (folder / f"{name}.npy").stat().st_size for name in arrays}
+            (folder / "meta.json").write_text(json.dumps({"schema": SCHEMA, "bytes": sizes}))
+        opened = self.open(part)
+        assert opened is not None
+        return opened
+
+    def emissions(self, predict: Callable[[], tuple[np.ndarray, Potentials]]) -> tuple[dict[str, np.ndarray], bool]:
+        """Emissions (words, tags), transitions, start and end; ``predict`` is called where they are missing.
+
+        Returns:
+            The arrays, and whether they were there already.
+        """
+        found = self.open("emissions")
+        if found is not None:
+            return found, True
+        emissions, head = predict()
+        transitions, start, end = (scores.detach().float().cpu().numpy() for scores in head.scores())
+        arrays = {"emissions": emissions, "transitions": transitions, "start": start, "end": end}
+        return self.write("emissions", arrays), False
+
+    def paths(self, k: int) -> dict[str, np.ndarray]:
+        """``paths`` (words, k) and ``log_probs`` (sentences, k) of the k best sequences."""
+        part = f"paths-k{k}"
+        found = self.open(part)
+        if found is not None:
+            return found
+        tags = self._source()["emissions"].shape[1]
+        paths = np.zeros((self.words, k), dtype=np.uint8 if tags <= 256 else np.uint16)
+        log_probs = np.full((len(self.lengths), k), -np.inf, dtype=np.float32)
+        for indices, crf in self._chains():
+            best = crf.kbest(k)
+            log_probs[indices] = (best.scores - crf.log_partition.unsqueeze(1)).numpy()
+            by_word = best.paths.transpose(1, 2).numpy()
+            for row, i in enumerate(indices):
+                paths[self.starts[i] : self.starts[i + 1]] = by_word[row, : self.lengths[i]]
+        return self.write(part, {"paths": paths, "log_probs": log_probs})
+
+    def marginals(self, temperature: float = 1.0) -> dict[str, np.ndarray]:
+        """``marginals`` (words, tags) of the potentials divided by the temperature."""
+        part = f"marginals-T{temperature:g}"
+        found = self.open(part)
+        if found is not None:
+            return found
+        marginals = np.zeros_like(self._source()["emissions"], dtype=self.precision)
+        for indices, crf in self._chains():
+            by_word = (crf if temperature == 1.0 else crf.tempered(temperature)).marginals.numpy()
+            for row, i in enumerate(indices):
+                marginals[self.starts[i] : self.starts[i + 1]] = by_word[row, : self.lengths[i]]
+        return self.write(part, {"marginals": marginals})
+
+    def _source(self) -> dict[str, np.ndarray]:
+        source = self.open("emissions")
+        if source is None:
+            raise FileNotFoundError(f"{self.folder}: emissions must be written before anything is derived from them")
+        return source
+
+    @torch.inference_mode()
+    def _chains(self, sentences: int = 64) -> Iterator[tuple[np.ndarray, LinearChainCRF]]:
+        """The teacher's distributions, rebuilt from the cached emissions, in batches of similar length."""
+        source = {name: torch.from_numpy(array.astype(np.float32)) for name, array in self._source().items()}
+        order = np.argsort(self.lengths, kind="stable")
+        for first in range(0, len(order), sentences):
+            indices = order[first : first + sentences]
+            lengths = torch.from_numpy(self.lengths[indices])
+            parts = [source["emissions"][self.starts[i] : self.starts[i + 1]] for i in indices]
+            emissions = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+            yield (
+                indices,
+                LinearChainCRF(emissions, source["transitions"], lengths, source["start"], source["end"]),
+            )

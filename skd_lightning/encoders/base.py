@@ -1,0 +1,45 @@
+"""What an encoder has to offer; the rest of the house knows no more about it than this."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+
+class Featurizer(ABC):
+    """Turns words into the tensors that one encoder reads. Picklable: loader workers carry it."""
+
+    @abstractmethod
+    def index(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """Once a dataset: each sentence as a compact integer array (one row a word)."""
+
+    @abstractmethod
+    def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
+        """Once a batch: the encoder's inputs for indexed sentences, padded to ``words`` words."""
+
+
+class Encoder(nn.Module, ABC):
+    """words -> vectors, in context.
+
+    Attributes:
+        output_size: length of the vector of a word.
+        featurizer: makes the inputs of :meth:`forward`.
+    """
+
+    output_size: int
+    featurizer: Featurizer
+
+    @abstractmethod
+    def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
+        """(batch, words, output_size); what stands at padding has no meaning and no influence."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain values that a checkpoint can hold."""
+
+    def learn_vocabulary(self, words: Sequence[str]) -> None:
+        """Take in the words of the training data, before training; encoders without a word list ignore it."""

@@ -1,0 +1,126 @@
+"""LightningCLI with the data's tags linked to the model, and the loggers and callbacks of a run folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+
+from skd_lightning.data import TaggingData
+from skd_lightning.distillation import DistillationCallback
+from skd_lightning.taggers import Tagger
+from skd_lightning.taggers.optimization import MONITOR
+
+
+class TaggingCLI(LightningCLI):
+    """``skd fit`` and its siblings, and (with ``run=False``) the maker of every experiment's objects.
+
+    A run's files go to ``trainer.default_root_dir``: ``metrics.csv`` and ``checkpoints/``.
+    """
+
+    def __init__(self, args: list[str], run: bool = True) -> None:
+        super().__init__(
+            Tagger,
+            TaggingData,
+            subclass_mode_model=True,
+            save_config_kwargs={"overwrite": True},  # else the second trial of a sweep dies
+            seed_everything_default=1,
+            trainer_defaults={
+                "default_root_dir": "runs/fit",
+                "max_epochs": 40,
+                "gradient_clip_val": 5.0,
+                "num_sanity_val_steps": 0,
+                "use_distributed_sampler": False,  # our batch samplers shard by rank themselves
+                "enable_model_summary": False,
+                "log_every_n_steps": 1_000_000,  # what is logged is logged once an epoch
+            },
+            args=args,
+            run=run,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Options beside Lightning's own."""
+        parser.add_lightning_class_args(DistillationCallback, "distillation")
+        parser.set_defaults({"distillation.teachers": "runs/demo/teachers"})
+        parser.add_argument(
+            "--patience",
+            type=int | None,
+            default=None,
+            help="stop after so many epochs without a better dev score",
+        )
+        parser.add_argument(
+            "--wandb",
+            type=str | None,
+            default=None,
+            help="project at Weights & Biases; written offline where no key is configured",
+        )
+        parser.add_argument(
+            "--threads", type=int | None, default=None, help="threads of torch (default: see default_threads)"
+        )
+        parser.link_arguments("data.tag_set", "model.init_args.tag_set", apply_on="instantiate")
+        parser.link_arguments("data.all_languages", "model.init_args.languages", apply_on="instantiate")
+
+    def before_instantiate_classes(self) -> None:
+        """Threads first: encoders and loaders start with them."""
+        config = self._subconfig()
+        torch.set_num_threads(config["threads"] or default_threads())
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """A trainer whose loggers and checkpoints live in the run folder."""
+        config, init = self._subconfig(), self._subconfig(initialised=True)
+        folder = Path(config["trainer"]["default_root_dir"])
+        callbacks = [*(init["trainer"]["callbacks"] or []), *run_callbacks(folder, config["patience"])]
+        loggers = run_loggers(folder, config["wandb"])
+        return super().instantiate_trainer(callbacks=callbacks, logger=loggers, **kwargs)
+
+    def _subconfig(self, initialised: bool = False) -> Any:
+        config = self.config_init if initialised else self.config
+        subcommand = config.get("subcommand")
+        return config[subcommand] if subcommand else config
+
+
+def default_threads() -> int:
+    """Threads that serve small batches best: $OMP_NUM_THREADS where it is set, else at most 2.
+
+    A batch of 1000 words gives a matrix product too little work for more; measured by ``make bench``.
+    """
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def run_callbacks(folder: Path, patience: int | None) -> list[pl.Callback]:
+    """The best weights, the last state to go on from, and early stopping where it is asked for."""
+    checkpoints = folder / "checkpoints"
+    callbacks: list[pl.Callback] = [
+        ModelCheckpoint(
+            checkpoints,
+            "best",
+            monitor=MONITOR,
+            mode="max",
+            save_weights_only=True,
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
+        ),
+        ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
+    ]
+    if patience is not None:
+        callbacks.append(EarlyStopping(MONITOR, patience=patience, mode="max"))
+    return callbacks
+
+
+def run_loggers(folder: Path, project: str | None) -> list[Logger]:
+    """``metrics.csv`` always; Weights & Biases when a project is named, without ever asking for a login."""
+    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+    if project and project != "None":  # sweeps write None as a word
+        import wandb
+
+        offline = os.environ.get("WANDB_MODE", "") != "online" and not wandb.api.api_key
+        loggers.append(WandbLogger(project=project, save_dir=folder, name=str(folder), offline=offline))
+    return loggers

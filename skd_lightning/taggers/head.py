@@ -1,0 +1,57 @@
+"""From vectors to a distribution over tag sequences."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from skd_lightning.crf import LinearChainCRF
+from skd_lightning.tags import TagSet
+
+Decoder = Literal["crf", "softmax"]
+
+
+class ChainHead(nn.Module):
+    """Linear layer for the emissions, and the transition scores of a linear-chain CRF.
+
+    A ``softmax`` decoder is the CRF whose transitions are all 0 and stay so: its words are independent, its
+    marginals are the softmax of its emissions. Everything downstream then knows a single kind of distribution.
+
+    Args:
+        input_size: length of a word's vector.
+        tag_set: the tags.
+        decoder: ``crf`` or ``softmax``.
+        constrain: forbid what the tag scheme forbids (crf only). The mask is a buffer beside the parameters,
+            so no huge number is ever trained, averaged or decayed.
+    """
+
+    forbidden: Tensor
+    forbidden_start: Tensor
+    forbidden_end: Tensor
+
+    def __init__(self, input_size: int, tag_set: TagSet, decoder: Decoder = "crf", constrain: bool = True) -> None:
+        super().__init__()
+        tags = len(tag_set)
+        self.emissions = nn.Linear(input_size, tags)
+        learned = decoder == "crf"
+        self.transitions = nn.Parameter(torch.zeros(tags, tags), requires_grad=learned)
+        self.start = nn.Parameter(torch.zeros(tags), requires_grad=learned)
+        self.end = nn.Parameter(torch.zeros(tags), requires_grad=learned)
+        masks = tag_set.forbidden()
+        for name, mask in zip(("forbidden", "forbidden_start", "forbidden_end"), masks, strict=True):
+            self.register_buffer(name, mask if constrain and learned else torch.zeros_like(mask))
+
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """transitions (tags, tags) ``[from, to]``, start (tags,), end (tags,); nats, -inf where forbidden."""
+        return (
+            self.transitions.masked_fill(self.forbidden, -torch.inf),
+            self.start.masked_fill(self.forbidden_start, -torch.inf),
+            self.end.masked_fill(self.forbidden_end, -torch.inf),
+        )
+
+    def forward(self, states: Tensor, lengths: Tensor) -> LinearChainCRF:
+        """The distributions of a batch, from vectors (batch, words, input_size)."""
+        transitions, start, end = self.scores()
+        return LinearChainCRF(self.emissions(states), transitions, lengths, start, end)

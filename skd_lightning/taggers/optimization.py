@@ -1,0 +1,78 @@
+"""How the parameters are moved: optimiser, learning rates of the parts, schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+
+MONITOR = "dev/average"
+"""The score that selects models, stops training and lowers the learning rate: macro mean over languages."""
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """Optimiser settings. The paper's: ``sgd``, all rates 0.1, ``plateau``, and a gradient clip of 5.
+
+    Attributes:
+        optimizer: ``adamw`` or ``sgd`` (plain, without momentum).
+        encoder_lr: learning rate of the encoder.
+        head_lr: learning rate of the emission layer.
+        transitions_lr: learning rate of transitions, start and end scores.
+        weight_decay: of weights; transitions are not decayed.
+        schedule: ``linear`` falls to 0 over all steps, ``plateau`` multiplies by ``plateau_factor`` after
+            ``plateau_patience`` epochs without a better dev score, ``constant``.
+        plateau_factor: see ``schedule``.
+        plateau_patience: epochs, see ``schedule``.
+    """
+
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    encoder_lr: float = 3e-3
+    head_lr: float = 3e-3
+    transitions_lr: float = 1e-2
+    weight_decay: float = 1e-4
+    schedule: Literal["linear", "plateau", "constant"] = "linear"
+    plateau_factor: float = 0.5
+    plateau_patience: int = 5
+
+    def configure(
+        self, parts: dict[str, list[torch.nn.Parameter]], total_steps: int
+    ) -> dict[str, Any]:
+        """Optimiser and schedule in the form Lightning wants.
+
+        Args:
+            parts: parameters of ``encoder``, ``head`` and ``transitions``.
+            total_steps: optimiser steps of the whole training.
+        """
+        groups = [
+            {
+                "name": name,
+                "params": [parameter for parameter in parts[name] if parameter.requires_grad],
+                "lr": lr,
+                "weight_decay": 0.0 if name == "transitions" else self.weight_decay,
+            }
+            for name, lr in (
+                ("encoder", self.encoder_lr),
+                ("head", self.head_lr),
+                ("transitions", self.transitions_lr),
+            )
+        ]
+        optimizer: torch.optim.Optimizer
+        if self.optimizer == "sgd":
+            optimizer = torch.optim.SGD(groups)
+        else:  # fused: one pass over the (mostly untouched) embedding rows instead of a dozen
+            optimizer = torch.optim.AdamW(groups, fused=True)
+        if self.schedule == "linear":
+            falling = LambdaLR(optimizer, lambda step: max(0.0, 1.0 - step / max(1, total_steps)))
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "interval": "step"}}
+        if self.schedule == "plateau":
+            plateau = ReduceLROnPlateau(
+                optimizer, mode="max", factor=self.plateau_factor, patience=self.plateau_patience
+            )
+            return {
+                "optimizer": optimizer,
+                "lr_scheduler": {"scheduler": plateau, "interval": "epoch", "monitor": MONITOR, "strict": False},
+            }
+        return {"optimizer": optimizer}

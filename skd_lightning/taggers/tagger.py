@@ -1,0 +1,223 @@
+"""The common tagger: encoder, head, likelihood, evaluation, prediction."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from skd_lightning.crf import LinearChainCRF
+from skd_lightning.data.batches import Batch, SentenceDataset
+from skd_lightning.data.sampling import EvaluationBatches
+from skd_lightning.data.sentences import Sentence
+from skd_lightning.encoders import Encoder
+from skd_lightning.errors import UserError
+from skd_lightning.metrics import TaggingScores
+from skd_lightning.tags import TagSet
+from skd_lightning.taggers.head import ChainHead, Decoder
+from skd_lightning.taggers.optimization import MONITOR, Optimization
+
+PREDICTION_TOKENS = 4000
+"""Words a batch when nothing is trained."""
+
+
+class Prediction(NamedTuple):
+    """A sentence's tags.
+
+    Attributes:
+        tags: one a word, the most probable sequence.
+        confidences: posterior probability of each of these tags, p(y_i | x).
+        probability: of the sequence as a whole, p(y | x).
+    """
+
+    tags: tuple[str, ...]
+    confidences: tuple[float, ...]
+    probability: float
+
+
+class Tagger(pl.LightningModule):
+    """A sequence tagger that learns from gold tags alone: L_NLL = −log p(y*|x), eq. 2 of Wang et al. 2020.
+
+    Args:
+        tag_set: the tags; given by the data.
+        languages: the languages it is trained and evaluated on; given by the data.
+        encoder: words to vectors.
+        decoder: ``crf`` or ``softmax``.
+        constrain: never predict what the tag scheme forbids.
+        optimization: how it is trained.
+    """
+
+    def __init__(
+        self,
+        tag_set: TagSet,
+        languages: list[str],
+        encoder: Encoder,
+        decoder: Decoder = "crf",
+        constrain: bool = True,
+        optimization: Optimization = Optimization(),  # noqa: B008 - frozen
+    ) -> None:
+        super().__init__()
+        self.tag_set, self.languages = tag_set, list(languages)
+        self.encoder = encoder
+        self.decoder, self.constrain = decoder, constrain
+        self.optimization = optimization
+        self.head = ChainHead(encoder.output_size, tag_set, decoder, constrain)
+        self.dev_scores = TaggingScores(tag_set, self.languages)
+        self.test_scores = TaggingScores(tag_set, self.languages)
+        self.results: dict[str, Any] = {}
+        """What the last test found: the output of :meth:`TaggingScores.compute`."""
+
+    # -- learning -----------------------------------------------------------------------------------------
+
+    def forward(self, batch: Batch) -> LinearChainCRF:
+        """The distributions over the tag sequences of a batch."""
+        return self.head(self.encoder(batch.inputs, batch.lengths), batch.lengths)  # type: ignore[no-any-return]
+
+    def losses(self, crf: LinearChainCRF, batch: Batch) -> Tensor:
+        """(batch,) what is minimised, in nats a sentence; 0 for sentences without gold tags."""
+        return torch.where(batch.labelled, -crf.log_prob(batch.tags), 0.0)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Mean loss a sentence."""
+        loss = self.losses(self(batch), batch).mean()
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """One parameter group for each part (encoder, head, transitions)."""
+        transitions = [self.head.transitions, self.head.start, self.head.end]
+        parts = {
+            "encoder": list(self.encoder.parameters()),
+            "head": list(self.head.emissions.parameters()),
+            "transitions": transitions,
+        }
+        steps = self.trainer.estimated_stepping_batches if self.optimization.schedule == "linear" else 0
+        return self.optimization.configure(parts, int(steps))
+
+    # -- evaluation ---------------------------------------------------------------------------------------
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count what the best path gets right."""
+        self._count(self.dev_scores, batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count what the best path gets right."""
+        self._count(self.test_scores, batch)
+
+    def _count(self, scores: TaggingScores, batch: Batch) -> None:
+        lengths = torch.where(batch.labelled, batch.lengths, 0)
+        scores.update(self(batch).viterbi(), batch.tags, lengths, batch.languages)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the dev scores; their macro mean selects the model."""
+        self._log_scores("dev", self.dev_scores)
+
+    def on_test_epoch_end(self) -> None:
+        """Log and keep the test scores."""
+        self.results = self._log_scores("test", self.test_scores)
+
+    def _log_scores(self, split: str, scores: TaggingScores) -> dict[str, Any]:
+        found: dict[str, Any] = scores.compute()
+        scores.reset()
+        for language, row in found["languages"].items():
+            if row["sentences"]:
+                self.log(f"{split}/{language}/{found['metric']}", row[found["metric"]])
+        self.log(f"{split}/average", found["average"], prog_bar=True)
+        return found
+
+    # -- prediction ---------------------------------------------------------------------------------------
+
+    def _chains(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[list[int], LinearChainCRF]]:
+        """Positions and distributions of the sentences, batch by batch."""
+        was_training = self.training
+        self.eval()
+        nameless = [Sentence(tuple(words)) for words in sentences]
+        dataset = SentenceDataset(nameless, self.encoder.featurizer, [""])
+        try:
+            with torch.inference_mode():
+                for indices in EvaluationBatches(dataset.lengths, PREDICTION_TOKENS):
+                    batch = dataset.__getitems__(indices)
+                    yield indices, self(self.transfer_batch_to_device(batch, self.device, 0))
+        finally:
+            self.train(was_training)
+
+    def predict(self, sentences: Sequence[Sequence[str]]) -> list[Prediction]:
+        """Tags of sentences that are given as lists of words, with true posterior confidences."""
+        predictions: dict[int, Prediction] = {}
+        for indices, crf in self._chains(sentences):
+            paths = crf.viterbi()
+            confidences = crf.marginals.gather(2, paths.unsqueeze(-1)).squeeze(-1).tolist()
+            probabilities = crf.log_prob(paths).exp().tolist()
+            for row, i in enumerate(indices):
+                length = len(sentences[i])
+                tags = self.tag_set.decode(paths[row, :length].tolist())
+                predictions[i] = Prediction(tags, tuple(confidences[row][:length]), probabilities[row])
+        return [predictions[i] for i in range(len(sentences))]
+
+    def predict_emissions(
+        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object] = lambda _: None
+    ) -> np.ndarray:
+        """(words of all sentences, tags) float32 emissions in nats, in the order of the sentences.
+
+        Args:
+            sentences: lists of words.
+            advance: told the number of sentences done, for a progress bar.
+        """
+        lengths = [len(words) for words in sentences]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(int)
+        emissions = np.zeros((starts[-1], len(self.tag_set)), dtype=np.float32)
+        for indices, crf in self._chains(sentences):
+            by_word = crf.emissions.float().cpu().numpy()
+            for row, i in enumerate(indices):
+                emissions[starts[i] : starts[i + 1]] = by_word[row, : lengths[i]]
+            advance(len(indices))
+        return emissions
+
+    # -- checkpoints --------------------------------------------------------------------------------------
+
+    def description(self) -> dict[str, Any]:
+        """What a checkpoint says about the tagger beside its weights; plain values only."""
+        return {
+            "schema": 1,
+            "tags": list(self.tag_set.names),
+            "scheme": self.tag_set.scheme,
+            "languages": self.languages,
+            "encoder": {
+                "class_path": f"{type(self.encoder).__module__}.{type(self.encoder).__qualname__}",
+                "init_args": self.encoder.config(),
+            },
+            "decoder": self.decoder,
+            "constrain": self.constrain,
+            "optimization": dataclasses.asdict(self.optimization),
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Describe the tagger, so that the checkpoint alone is enough to load it."""
+        checkpoint["tagger"] = self.description()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse weights that belong to other tags, which would load and mean nothing."""
+        tags = checkpoint.get("tagger", {}).get("tags")
+        if tags is not None and tuple(tags) != tuple(self.tag_set.names):
+            raise UserError(
+                f"the checkpoint was trained on the tags {', '.join(tags)}, "
+                f"the data have {', '.join(self.tag_set.names)}; give the data it was trained on, or train anew"
+            )
+
+    def fingerprint(self) -> str:
+        """Hash of all that its predictions depend on: description and weights."""
+        description = {name: value for name, value in self.description().items() if name != "optimization"}
+        digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+__all__ = ["MONITOR", "Prediction", "Tagger"]

@@ -1,0 +1,87 @@
+"""Batches: budgets, coverage, padding, languages, seeds, shards."""
+
+import numpy as np
+import pytest
+
+from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches, cut_by_budget
+
+
+@pytest.fixture
+def lengths() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 40, 500)
+
+
+@pytest.fixture
+def languages() -> np.ndarray:
+    return np.repeat([0, 1, 2], [350, 100, 50])
+
+
+def width(batch: list[int], lengths: np.ndarray) -> int:
+    return int(lengths[batch].max()) * len(batch)
+
+
+def test_budget_holds_and_long_sentences_stay_whole() -> None:
+    lengths = np.array([3, 3, 50, 1, 0])
+    batches = cut_by_budget(range(5), lengths, 10)
+    assert sorted(i for batch in batches for i in batch) == [0, 1, 2, 3, 4]
+    assert [2] in batches
+    assert all(width(batch, lengths) <= 10 for batch in batches if batch != [2])
+
+
+def test_exponent_one_shows_every_sentence_once(lengths: np.ndarray, languages: np.ndarray) -> None:
+    sampler = TrainingBatches(lengths, languages, 300)
+    assert sorted(i for batch in sampler for i in batch) == list(range(500))
+    assert all(width(batch, lengths) <= 300 for batch in sampler)
+    assert sampler.padding() < 0.12
+
+
+def test_mixed_batches_mix_and_single_ones_do_not(lengths: np.ndarray, languages: np.ndarray) -> None:
+    mixed = TrainingBatches(lengths, languages, 300)
+    single = TrainingBatches(lengths, languages, 300, kind="single")
+    assert np.mean([len(set(languages[batch])) > 1 for batch in mixed]) > 0.8
+    assert all(len(set(languages[batch])) == 1 for batch in single)
+    order = [int(languages[batch[0]]) for batch in single]
+    assert order != sorted(order)  # interleaved, not one language after the other
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 0.7])
+def test_languages_are_drawn_in_proportion(lengths: np.ndarray, languages: np.ndarray, exponent: float) -> None:
+    sampler = TrainingBatches(lengths, languages, 300, exponent)
+    drawn = np.array([i for batch in sampler for i in batch])
+    counts = np.array([350, 100, 50]) ** exponent
+    expected = counts / counts.sum() * 500
+    found = np.bincount(languages[drawn], minlength=3)
+    np.testing.assert_allclose(found, expected, atol=1)
+    for language in range(3):  # no sentence a second time before each was shown once
+        times = np.bincount(drawn, minlength=500)[languages == language]
+        assert times.max() - times.min() <= 1
+
+
+def test_epochs_differ_and_repeat_with_the_seed(lengths: np.ndarray, languages: np.ndarray) -> None:
+    def epochs(seed: int) -> list[list[list[int]]]:
+        sampler = TrainingBatches(lengths, languages, 300, seed=seed)
+        made = []
+        for epoch in (0, 1):
+            sampler.set_epoch(epoch)
+            made.append(list(sampler))
+        return made
+
+    first = epochs(1)
+    assert first[0] != first[1]
+    assert first == epochs(1)
+    assert first != epochs(2)
+
+
+def test_shards_are_even_and_cover_everything(lengths: np.ndarray, languages: np.ndarray) -> None:
+    shards = [list(TrainingBatches(lengths, languages, 300, rank=rank, world=3)) for rank in range(3)]
+    assert len({len(shard) for shard in shards}) == 1
+    assert {i for shard in shards for batch in shard for i in batch} == set(range(500))
+    evaluation = [EvaluationBatches(lengths, 300, rank, 3) for rank in range(3)]
+    assert len({len(shard) for shard in evaluation}) == 1
+    seen = [i for shard in evaluation for batch in shard for i in batch if i >= 0]
+    assert sorted(seen) == list(range(500))  # each once: repeated sentences would bias the scores
+
+
+def test_lightning_finds_set_epoch(lengths: np.ndarray, languages: np.ndarray) -> None:
+    for sampler in (TrainingBatches(lengths, languages, 300), EvaluationBatches(lengths, 300)):
+        assert sampler.sampler is sampler
