@@ -35,6 +35,10 @@ def main(argv: list[str] | None = None) -> None:
     _quiet()
     try:
         _dispatch(arguments)
+    except argparse.ArgumentError as error:
+        reason = "; ".join(line.strip(" -") for line in str(error).splitlines() if line.strip())
+        sys.stderr.write(f"skd: error: {reason}\n")
+        raise SystemExit(2) from None
     except UserError as error:
         sys.stderr.write(f"skd: error: {error}\n")
         raise SystemExit(2) from None
@@ -123,5 +127,6 @@ def _quiet() -> None:
         ".*lr_scheduler.step.*",
         ".*`isinstance\\(treespec.*",
         ".*Checkpoint directory.*",
+        ".*args parameter is intended.*",
     ):
         warnings.filterwarnings("ignore", message)

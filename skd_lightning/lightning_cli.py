@@ -40,6 +40,8 @@ class TaggingCLI(LightningCLI):
                 "enable_model_summary": False,
                 "log_every_n_steps": 1_000_000,  # what is logged is logged once an epoch
             },
+            parser_kwargs={"exit_on_error": False},  # one line from us instead of pages of usage
+            auto_configure_optimizers=False,  # taggers have parameter groups of their own
             args=args,
             run=run,
         )
@@ -63,8 +65,8 @@ class TaggingCLI(LightningCLI):
         parser.add_argument(
             "--threads", type=int | None, default=None, help="threads of torch (default: see default_threads)"
         )
-        parser.link_arguments("data.tag_set", "model.init_args.tag_set", apply_on="instantiate")
-        parser.link_arguments("data.all_languages", "model.init_args.languages", apply_on="instantiate")
+        for source, target in (("tag_names", "tags"), ("tag_scheme", "scheme"), ("all_languages", "languages")):
+            parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Threads first: encoders and loaders start with them."""

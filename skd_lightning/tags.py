@@ -59,7 +59,8 @@ def continues(previous: str, tag: str) -> bool:
 def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
     """The entities of a sentence in order, each as ``(type, first word, last word + 1)``.
 
-    This is conlleval's lenient reading. Ill-formed sequences are repaired as conlleval does: ``O I-PER I-PER`` holds one entity of two words.
+    This is conlleval's lenient reading, which repairs ill-formed sequences: ``O I-PER I-PER`` holds one
+    entity of two words.
     """
     found: list[tuple[str, int, int]] = []
     previous = OUTSIDE
@@ -135,7 +136,7 @@ def recognise(sentences: Iterable[TaggedSentence]) -> SchemeReport:
 def _speaks_of_entities(names: set[str]) -> bool:
     """Entity tags, or what was meant as such: ``O`` beside ``L-PER`` or bare prefixes, or ``O-PER``."""
     meant = OUTSIDE in names and (
-        any(re.fullmatch(r"[A-Z]-.+", name) for name in names) or {OUTSIDE} < names <= set("OBIES")
+        any(re.fullmatch(r"[A-Z]-.*", name) for name in names) or {OUTSIDE} < names <= set("OBIES")
     )
     return meant or any(_ENTITY_TAG.fullmatch(name) or name.startswith("O-") for name in names)
 

@@ -41,12 +41,11 @@ def update(scores: TaggingScores, sentences: list[Item], extra_words: int = 0, p
     """One batch; ``padding`` stands where no word does."""
     lengths = [len(gold) for _, _, gold in sentences]
     words = max(lengths, default=0) + extra_words
-    predicted, gold = (
-        torch.tensor([row[k] + [padding] * (words - len(row[k])) for row in sentences], dtype=torch.int64)
-        for k in (1, 2)
-    )
+    predicted, gold = (torch.full((len(sentences), words), padding) for _ in range(2))
+    for row, (_, p, g) in enumerate(sentences):
+        predicted[row, : len(p)], gold[row, : len(g)] = torch.tensor(p), torch.tensor(g)
     languages = torch.tensor([language for language, _, _ in sentences])
-    scores.update(predicted.view(-1, words), gold.view(-1, words), torch.tensor(lengths), languages)
+    scores.update(predicted, gold, torch.tensor(lengths), languages)
 
 
 def result(tag_set: TagSet, sentences: list[Item]) -> dict[str, Any]:
@@ -90,7 +89,7 @@ def test_batching_and_padding_change_nothing(case: tuple[TagSet, list[Item]], da
     rest = data.draw(st.permutations(sentences))
     while rest:
         size = data.draw(st.integers(1, len(rest)))
-        filling = data.draw(st.sampled_from([[], [(0, [], [])], [(2, [], [])]]))
+        filling: list[Item] = data.draw(st.sampled_from([[], [(0, [], [])], [(2, [], [])]]))
         padding = data.draw(st.sampled_from([-100, 0, 1, 10_000]))
         update(scores, filling + rest[:size], data.draw(st.integers(0, 3)), padding)
         rest = rest[size:]
@@ -139,10 +138,12 @@ def test_accuracy_only_without_entities() -> None:
     assert found["average"] == pytest.approx((2 / 3 + 1) / 2)
 
 
+@pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_nothing_counted() -> None:
     assert TaggingScores(TAG_SETS[0], LANGUAGES).compute()["average"] == 0.0
 
 
+@pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_counts_survive_half_precision_reset_and_copy() -> None:
     scores = TaggingScores(TAG_SETS[1], LANGUAGES)
     update(scores, [(0, [1, 2, 3], [1, 2, 3])])

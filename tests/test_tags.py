@@ -28,7 +28,7 @@ def split(text: str) -> list[str]:
 
 
 def corpus(*sentences: str) -> list[Sentence]:
-    """Sentences from their tags with blanks between; one word a line of one file, an empty line after each."""
+    """Sentences from their tags with blanks between; one word a line of a file, an empty line after each."""
     made, line = [], 1
     for text in sentences:
         tags = tuple(text.split())
@@ -112,6 +112,8 @@ def test_conversion_by_hand() -> None:
         (["I-PER I-PER O", "I-LOC B-LOC I-PER"], "iob1", 4, 0),
         (["B-PER I-PER O", "B-LOC B-LOC B-PER"], "iob2", 4, 0),
         (["B-PER I-PER O", "I-LOC O I-PER"], "iob2", 3, 2),
+        (["I-PER O B-PER"], "iob2", 2, 1),
+        (["I-PER B-LOC"], "iob2", 2, 1),
         (["B-PER E-PER O", "S-LOC S-LOC O"], "bioes", 3, 0),
         (["B-PER I-PER O", "S-LOC E-LOC O"], "bioes", 3, 2),
         (["O O", "O", ""], "iob2", 0, 0),
@@ -203,4 +205,4 @@ def test_nothing_is_forbidden_without_scheme() -> None:
     tag_set = TagSet.of(["ADP", "I-PER", "X"], "none")
     neighbours, start, end = tag_set.forbidden()
     assert (neighbours.shape, start.shape, end.shape) == ((3, 3), (3,), (3,))
-    assert not (neighbours.any() or start.any() or end.any())
+    assert not any(mask.any() for mask in (neighbours, start, end))

@@ -124,6 +124,16 @@ class TaggingData(pl.LightningDataModule):
         return tags.TagSet.of(names, scheme)
 
     @property
+    def tag_names(self) -> list[str]:
+        """Names of the tags, in the order of their numbers."""
+        return list(self.tag_set.names)
+
+    @property
+    def tag_scheme(self) -> tags.Scheme:
+        """What the tags mean, after normalisation."""
+        return self.tag_set.scheme
+
+    @property
     def all_languages(self) -> list[str]:
         """All languages, also those that are only evaluated on."""
         return list(self.corpora.languages)

@@ -48,13 +48,22 @@ class NgramFeaturizer(Featurizer):
 
     def __init__(self, buckets: int, vocabulary: Sequence[str] = ()) -> None:
         self.buckets = buckets
-        self.places = {word: place for place, word in enumerate(vocabulary, start=1)}
+        self._places: dict[str, int] = {}
         self._lexicon: dict[str, int] = {}
         self._forms = np.zeros((0, FORMS), dtype=np.int64)
         self._known = np.zeros(0, dtype=np.int64)
         self._grams = np.zeros(0, dtype=np.int64)
         self._starts = np.zeros(1, dtype=np.int64)
         self.index([[""]])  # entry 0 fills the padding
+        self.use_vocabulary(vocabulary)
+
+    def use_vocabulary(self, vocabulary: Sequence[str]) -> None:
+        """Change the known words; what was indexed before stays valid."""
+        self._places = {word: place for place, word in enumerate(vocabulary, start=1)}
+        self._known = np.array([self._place(word) for word in self._lexicon], dtype=np.int64)
+
+    def _place(self, word: str) -> int:
+        return self._places.get(word.lower(), 0)
 
     def index(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
         """Each sentence as places in the lexicon, which grows by the words it has not met."""
@@ -77,7 +86,7 @@ class NgramFeaturizer(Featurizer):
             return
         grams = [[self._bucket(feature) for feature in character_features(word)] for word in words]
         forms = [[self._bucket(f"word={word}"), self._bucket(f"lower={word.lower()}")] for word in words]
-        known = [self.places.get(word.lower(), 0) for word in words]
+        known = [self._place(word) for word in words]
         starts = self._starts[-1] + np.cumsum([len(row) for row in grams])
         self._grams = np.concatenate([self._grams, np.concatenate([np.array(row) for row in grams])])
         self._starts = np.concatenate([self._starts, starts])

@@ -32,6 +32,8 @@ class NgramEncoder(Encoder):
         vocabulary: the known words; filled by :meth:`learn_vocabulary`.
     """
 
+    featurizer: NgramFeaturizer
+
     def __init__(
         self,
         embedding_size: int = 64,
@@ -73,6 +75,7 @@ class NgramEncoder(Encoder):
             self.forward_lstms.append(nn.LSTM(lstm_input, hidden_size, batch_first=True))
             self.backward_lstms.append(nn.LSTM(lstm_input, hidden_size, batch_first=True))
         self.output_size = 2 * hidden_size
+        self.featurizer = NgramFeaturizer(buckets)
         self.vocabulary: list[str] = []
         self.words: nn.Embedding | None = None
         self._use_vocabulary(vocabulary or [])
@@ -81,7 +84,7 @@ class NgramEncoder(Encoder):
         size = int(self._config["word_embedding_size"])
         self.vocabulary = vocabulary if size else []
         self.words = nn.Embedding(len(self.vocabulary) + 1, size) if size else None
-        self.featurizer = NgramFeaturizer(int(self._config["buckets"]), self.vocabulary)
+        self.featurizer.use_vocabulary(self.vocabulary)
 
     def learn_vocabulary(self, words: Sequence[str]) -> None:
         """Give the words that occur often enough an embedding of their own."""

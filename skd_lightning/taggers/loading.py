@@ -10,7 +10,6 @@ import torch
 
 from skd_lightning.encoders import Encoder
 from skd_lightning.errors import UserError
-from skd_lightning.tags import TagSet
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.tagger import Tagger
 
@@ -34,7 +33,8 @@ def load(path: str | Path) -> Tagger:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
         description = checkpoint["tagger"]
         tagger = Tagger(
-            tag_set=TagSet(tuple(description["tags"]), description["scheme"]),
+            tags=description["tags"],
+            scheme=description["scheme"],
             languages=description["languages"],
             encoder=_make_encoder(description["encoder"]),
             decoder=description["decoder"],

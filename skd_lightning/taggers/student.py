@@ -13,7 +13,7 @@ from skd_lightning.distillation import Annealing, Loss, make_objective
 from skd_lightning.distillation.objectives import Tempering
 from skd_lightning.encoders import Encoder
 from skd_lightning.errors import UserError
-from skd_lightning.tags import TagSet
+from skd_lightning.tags import Scheme
 from skd_lightning.taggers.head import Decoder
 from skd_lightning.taggers.loading import load
 from skd_lightning.taggers.optimization import Optimization
@@ -26,7 +26,8 @@ class Student(Tagger):
     A sentence without gold tags has the loss ``unlabelled_weight`` · L_KD.
 
     Args:
-        tag_set: see :class:`Tagger`.
+        tags: see :class:`Tagger`.
+        scheme: see :class:`Tagger`.
         languages: see :class:`Tagger`.
         encoder: what all languages share; no word lists.
         decoder: see :class:`Tagger`.
@@ -44,7 +45,8 @@ class Student(Tagger):
 
     def __init__(
         self,
-        tag_set: TagSet,
+        tags: list[str],
+        scheme: Scheme,
         languages: list[str],
         encoder: Encoder,
         decoder: Decoder = "crf",
@@ -59,7 +61,7 @@ class Student(Tagger):
         topwk_weight: float = 0.5,
         unlabelled_weight: float = 1.0,
     ) -> None:
-        super().__init__(tag_set, languages, encoder, decoder, constrain, optimization)
+        super().__init__(tags, scheme, languages, encoder, decoder, constrain, optimization)
         if k < 1:
             raise UserError(f"--model.k is {k}, it must be at least 1")
         if temperature <= 0:

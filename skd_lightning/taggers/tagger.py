@@ -20,7 +20,7 @@ from skd_lightning.data.sentences import Sentence
 from skd_lightning.encoders import Encoder
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores
-from skd_lightning.tags import TagSet
+from skd_lightning.tags import Scheme, TagSet
 from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.taggers.optimization import MONITOR, Optimization
 
@@ -46,7 +46,8 @@ class Tagger(pl.LightningModule):
     """A sequence tagger that learns from gold tags alone: L_NLL = −log p(y*|x), eq. 2 of Wang et al. 2020.
 
     Args:
-        tag_set: the tags; given by the data.
+        tags: names of the tags; given by the data.
+        scheme: what the tags mean: ``bioes``, ``iob2`` or ``none``; given by the data.
         languages: the languages it is trained and evaluated on; given by the data.
         encoder: words to vectors.
         decoder: ``crf`` or ``softmax``.
@@ -56,7 +57,8 @@ class Tagger(pl.LightningModule):
 
     def __init__(
         self,
-        tag_set: TagSet,
+        tags: list[str],
+        scheme: Scheme,
         languages: list[str],
         encoder: Encoder,
         decoder: Decoder = "crf",
@@ -64,13 +66,14 @@ class Tagger(pl.LightningModule):
         optimization: Optimization = Optimization(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__()
-        self.tag_set, self.languages = tag_set, list(languages)
+        self.tag_set = TagSet(tuple(tags), scheme)
+        self.languages = list(languages)
         self.encoder = encoder
         self.decoder, self.constrain = decoder, constrain
         self.optimization = optimization
-        self.head = ChainHead(encoder.output_size, tag_set, decoder, constrain)
-        self.dev_scores = TaggingScores(tag_set, self.languages)
-        self.test_scores = TaggingScores(tag_set, self.languages)
+        self.head = ChainHead(encoder.output_size, self.tag_set, decoder, constrain)
+        self.dev_scores = TaggingScores(self.tag_set, self.languages)
+        self.test_scores = TaggingScores(self.tag_set, self.languages)
         self.results: dict[str, Any] = {}
         """What the last test found: the output of :meth:`TaggingScores.compute`."""
 
