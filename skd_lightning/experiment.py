@@ -97,7 +97,7 @@ def _train(folder: Path, plan: Plan, arguments: list[str], labels: dict[str, Any
     began = time.perf_counter()
     cli = TaggingCLI([*arguments, "--trainer.default_root_dir", str(folder)], run=False)
     config = cli.parser.dump(cli.config, skip_none=False)
-    key = _key(config)
+    key = _key(config, cli.datamodule.train_languages, plan.teachers if labels["loss"] != "none" else None)
     known = _read_key(folder)
     if known == key and (folder / "results.json").is_file():
         console.print(f"[green]{title}[/]: already trained with this configuration, in {folder}", highlight=False)
@@ -175,14 +175,16 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 
 
-def _key(config: str) -> str:
-    """Hash of the settings that change what is learned."""
+def _key(config: str, languages: list[str], teachers: Path | None) -> str:
+    """Hash of the settings that change what is learned; a student's include those of its teachers."""
     settings = yaml.safe_load(config)
     for name in INCIDENTAL:
         settings["trainer"].pop(name, None)
     for name in ("wandb", "threads", "distillation"):
         settings.pop(name, None)
     settings["data"].pop("workers", None)
+    if teachers is not None:
+        settings["teachers"] = {language: _read_key(teachers / language) for language in languages}
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

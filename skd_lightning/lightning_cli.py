@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
 from skd_lightning.data import TaggingData
@@ -29,6 +29,7 @@ class TaggingCLI(LightningCLI):
             Tagger,
             TaggingData,
             subclass_mode_model=True,
+            save_config_callback=SaveConfigCallback if run else None,  # experiments write their own
             save_config_kwargs={"overwrite": True},  # else the second trial of a sweep dies
             seed_everything_default=1,
             trainer_defaults={

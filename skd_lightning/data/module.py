@@ -92,7 +92,8 @@ class TaggingData(pl.LightningDataModule):
     def schemes(self) -> dict[str, tags.SchemeReport]:
         """The tag scheme that each language's files were found to be in."""
         found = {language: tags.recognise(_labelled(self._all(language))) for language in self.corpora.languages}
-        if len({report.scheme == "none" for report in found.values()}) > 1:
+        annotated = [report for report in found.values() if report.sentences]
+        if len({report.scheme == "none" for report in annotated}) > 1:
             kinds = ", ".join(f"{language}: {report.scheme}" for language, report in found.items())
             raise UserError(f"task {self.task}: some languages have entity tags and some have not ({kinds})")
         return found
@@ -117,7 +118,7 @@ class TaggingData(pl.LightningDataModule):
     @cached_property
     def tag_set(self) -> tags.TagSet:
         """One tag set for all languages."""
-        scheme: Any = "none" if all(r.scheme == "none" for r in self.schemes.values()) else self.scheme
+        scheme: Any = "none" if all(r.scheme == "none" for r in self.schemes.values() if r.sentences) else self.scheme
         names = {tag for language in self.corpora.languages for s in self._all(language) for tag in s.tags or ()}
         if not names:
             raise UserError(f"task {self.task}: no sentence carries tags, there is nothing to learn")
