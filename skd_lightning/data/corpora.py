@@ -1,0 +1,176 @@
+"""Which files belong to a task, and what a user should know about them before training."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skd_lightning.data.readers import read
+from skd_lightning.data.sentences import Sentence
+from skd_lightning.errors import UserError
+
+SPLITS = {
+    "train": ("train",),
+    "dev": ("dev", "valid", "validation", "testa"),
+    "test": ("test", "testb"),
+}
+"""Beginnings of the names of a split's file."""
+
+
+@dataclass
+class Corpora:
+    """Sentences of some languages.
+
+    Attributes:
+        languages: {language: {"train" | "dev" | "test": sentences}}.
+        notes: what was found and done, a line each.
+    """
+
+    languages: dict[str, dict[str, list[Sentence]]]
+    notes: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """Sizes in a line, then the notes."""
+        sizes = []
+        for split in SPLITS:
+            sentences = [s for splits in self.languages.values() for s in splits[split]]
+            words = sum(len(sentence.words) for sentence in sentences)
+            sizes.append(f"{split} {len(sentences):,} sentences ({words:,} words)")
+        head = f"{' '.join(self.languages)}: {', '.join(sizes)}"
+        return "\n  ".join([head, *self.notes])
+
+
+def find_folder(task: str, data: str | None = None) -> Path | None:
+    """The folder that holds the task's languages; None where there is none, so that the hub is asked.
+
+    Looked for in ``data``, else ``$SKD_DATA``, else ``../shared/data``: ``<folder>/<task>`` where it exists, else
+    the folder itself where it holds language folders.
+
+    Raises:
+        UserError: a folder was named and the task is not there.
+    """
+    named = data or os.environ.get("SKD_DATA")
+    root = Path(named) if named else Path("../shared/data")
+    for folder in (root / task, root):
+        if folder.is_dir() and languages_in(folder):
+            return folder
+    if named:
+        raise UserError(f"{root}: no folder {task}/<language> with train, dev and test files there")
+    return None
+
+
+def languages_in(folder: Path) -> list[str]:
+    """Names of the language folders: those with a file of some split."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and any(_files(path).values()))
+
+
+def training_languages(task: str, data: str | None = None) -> list[str]:
+    """The languages of a task that can be trained on."""
+    if task == "demo":
+        from skd_lightning.data.demo import LANGUAGES
+
+        return list(LANGUAGES)
+    folder = find_folder(task, data)
+    if folder is None:
+        from skd_lightning.data.hub import hub_languages
+
+        return hub_languages(task)
+    return [language for language in languages_in(folder) if _files(folder / language)["train"]]
+
+
+def load_corpora(
+    task: str,
+    data: str | None = None,
+    languages: Sequence[str] | None = None,
+    *,
+    max_train_sentences: int | None = None,
+    remove_duplicates: bool = False,
+    seed: int = 1,
+    **reading: Any,
+) -> Corpora:
+    """Read a task's corpora.
+
+    Args:
+        task: name of the task; ``demo`` is generated.
+        data: see :func:`find_folder`.
+        languages: which; all with training data if None.
+        max_train_sentences: take a seeded sample of so many training sentences of each language.
+        remove_duplicates: take evaluation sentences that stand in the training data out.
+        seed: of the sample.
+        reading: passed on to :func:`readers.read`.
+    """
+    corpora = Corpora({})
+    for language in languages or training_languages(task, data):
+        splits = load_language(task, data, language, **reading)
+        if not splits["test"] and splits["dev"]:
+            corpora.notes.append(_cut_test(language, splits))
+        for split in ("dev", "test"):
+            same = set(duplicates(splits[split], splits["train"]))
+            if same and remove_duplicates:
+                splits[split] = [s for i, s in enumerate(splits[split]) if i not in same]
+            if same:
+                done = "removed" if remove_duplicates else "kept (--data.remove_duplicates true removes them)"
+                corpora.notes.append(f"{language}: {len(same):,} {split} sentences also stand in train; {done}")
+        if max_train_sentences is not None and len(splits["train"]) > max_train_sentences:
+            sample = random.Random(f"{seed} {language}").sample(range(len(splits["train"])), max_train_sentences)
+            splits["train"] = [splits["train"][i] for i in sorted(sample)]
+        corpora.languages[language] = splits
+    return corpora
+
+
+def load_language(task: str, data: str | None, language: str, **reading: Any) -> dict[str, list[Sentence]]:
+    """One language's splits; an absent split is empty (a language without training data can be evaluated on).
+
+    Raises:
+        UserError: no such language, a training file without a sentence, or a file that cannot be read.
+    """
+    if task == "demo":
+        from skd_lightning.data.demo import demo_corpus
+
+        return demo_corpus(language)
+    folder = find_folder(task, data)
+    if folder is None:
+        from skd_lightning.data.hub import load_hub
+
+        return load_hub(task, language)
+    if language not in languages_in(folder):
+        raise UserError(f"{folder}: no language '{language}' there; there are {', '.join(languages_in(folder))}")
+    splits: dict[str, list[Sentence]] = {}
+    for split, file in _files(folder / language).items():
+        splits[split] = read(file, language, **reading) if file else []
+        if split == "train" and file and not splits[split]:
+            raise UserError(f"{file}: no sentence in it; a training file must not be empty")
+    return splits
+
+
+def duplicates(sentences: Sequence[Sentence], reference: Sequence[Sentence]) -> list[int]:
+    """Positions of the sentences whose words stand in the reference in the same order."""
+    known = {sentence.words for sentence in reference}
+    return [i for i, sentence in enumerate(sentences) if sentence.words in known]
+
+
+def _cut_test(language: str, splits: dict[str, list[Sentence]]) -> str:
+    """Halve dev into dev and test, without the sentences that stand in train: the same halves for every run."""
+    same = set(duplicates(splits["dev"], splits["train"]))
+    rest = [sentence for i, sentence in enumerate(splits["dev"]) if i not in same]
+    random.Random(f"{language} test").shuffle(rest)
+    half = len(rest) // 2
+    splits["dev"], splits["test"] = rest[:half], rest[half:]
+    return f"{language}: no test file; dev without {len(same):,} sentences of train was halved into dev and test"
+
+
+def _files(folder: Path) -> dict[str, Path | None]:
+    """The file of each split in a language's folder."""
+    found: dict[str, Path | None] = dict.fromkeys(SPLITS)
+    for path in sorted(folder.iterdir()):
+        stem = path.name.partition(".")[0].lower()
+        for split, names in SPLITS.items():
+            # "train_ud" or "en_ewt-ud-train" are common: the split is the last or the first part of the name
+            parts = stem.replace("_", "-").split("-")
+            if path.is_file() and found[split] is None and (parts[0] in names or parts[-1] in names):
+                found[split] = path
+    return found
