@@ -37,9 +37,16 @@ class Epochs:
         arguments = ["--config", "experiments/student.yaml", "--config", "experiments/demo.yaml"]
         arguments += ["--model.loss", loss, "--distillation.teachers", str(plan.teachers)]
         arguments += ["--distillation.cache", str(plan.runs / "cache"), "--trainer.max_epochs", "1"]
-        arguments += ["--trainer.default_root_dir", str(plan.runs / loss), "--trainer.enable_progress_bar", "false"]
+        arguments += [
+            "--trainer.default_root_dir",
+            str(plan.runs / loss),
+            "--trainer.enable_progress_bar",
+            "false",
+        ]
         cli = TaggingCLI([*arguments, *plan.options], run=False)
-        cli.trainer.fit(cli.model, datamodule=cli.datamodule)  # one epoch warms everything up and fills the cache
+        cli.trainer.fit(
+            cli.model, datamodule=cli.datamodule
+        )  # one epoch warms everything up and fills the cache
         assert isinstance(cli.model, Student)
         self.student, self.data = cli.model, cli.datamodule
         self.optimizer = torch.optim.AdamW(self.student.parameters(), fused=True)
@@ -105,7 +112,9 @@ def main() -> None:
     Console().print(table)
     RESULTS.mkdir(exist_ok=True)
     load = os.getloadavg()[0]
-    (RESULTS / "epoch.json").write_text(json.dumps({"words": words, "load": load, "rows": rows}, indent=2) + "\n")
+    (RESULTS / "epoch.json").write_text(
+        json.dumps({"words": words, "load": load, "rows": rows}, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

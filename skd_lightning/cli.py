@@ -98,18 +98,30 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--runs", default="runs", help="folder of all runs (default: runs)")
     parser.add_argument(
-        "--task", default="demo", help="demo, upos, wikiann, uner, conll, absa or a folder of your own below --data"
+        "--task",
+        default="demo",
+        help="demo, upos, wikiann, uner, conll, absa or a folder of your own below --data",
     )
     if command == "report":
         return parser
-    parser.add_argument("--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)")
-    parser.add_argument("--langs", nargs="+", metavar="LANG", help="languages (default: all with training data)")
+    parser.add_argument(
+        "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"
+    )
+    parser.add_argument(
+        "--langs", nargs="+", metavar="LANG", help="languages (default: all with training data)"
+    )
     if command == "distill":
-        parser.add_argument("--loss", choices=get_args(Loss), default="topk", help="objective (default: topk)")
+        parser.add_argument(
+            "--loss", choices=get_args(Loss), default="topk", help="objective (default: topk)"
+        )
         parser.add_argument("--seed", type=int, default=1, help="seed of the run (default: 1)")
     if command == "demo":
         parser.add_argument(
-            "--losses", nargs="+", choices=get_args(Loss), default=["none", "topk", "posterior"], metavar="LOSS"
+            "--losses",
+            nargs="+",
+            choices=get_args(Loss),
+            default=["none", "topk", "posterior"],
+            metavar="LOSS",
         )
     return parser
 

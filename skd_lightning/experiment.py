@@ -100,7 +100,9 @@ def _train(folder: Path, plan: Plan, arguments: list[str], labels: dict[str, Any
     key = _key(config, cli.datamodule.train_languages, plan.teachers if labels["loss"] != "none" else None)
     known = _read_key(folder)
     if known == key and (folder / "results.json").is_file():
-        console.print(f"[green]{title}[/]: already trained with this configuration, in {folder}", highlight=False)
+        console.print(
+            f"[green]{title}[/]: already trained with this configuration, in {folder}", highlight=False
+        )
         return
     last = folder / "checkpoints" / "last.ckpt"
     resume = last if known == key and last.is_file() else None
@@ -134,7 +136,8 @@ def _train(folder: Path, plan: Plan, arguments: list[str], labels: dict[str, Any
     _write(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     score = f"{results['metric']} {results['average']:.2%}"
     console.print(
-        f"[green]{title}[/]: test {score} after {time.perf_counter() - began:.0f} s, in {folder}", highlight=False
+        f"[green]{title}[/]: test {score} after {time.perf_counter() - began:.0f} s, in {folder}",
+        highlight=False,
     )
 
 

@@ -66,7 +66,11 @@ class TaggingCLI(LightningCLI):
         parser.add_argument(
             "--threads", type=int | None, default=None, help="threads of torch (default: see default_threads)"
         )
-        for source, target in (("tag_names", "tags"), ("tag_scheme", "scheme"), ("all_languages", "languages")):
+        for source, target in (
+            ("tag_names", "tags"),
+            ("tag_scheme", "scheme"),
+            ("all_languages", "languages"),
+        ):
             parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:

@@ -117,7 +117,9 @@ def _figure(width: float = 8.0) -> Any:
 
 def _plot_scores(frame: pd.DataFrame, file: Path) -> None:
     """Bars by language; the line on a bar spans the seeds' standard deviation."""
-    pivot = 100 * frame.pivot_table(index="language", columns="run", values="score", aggfunc="mean", sort=False)
+    pivot = 100 * frame.pivot_table(
+        index="language", columns="run", values="score", aggfunc="mean", sort=False
+    )
     spread = 100 * frame.pivot_table(
         index="language", columns="run", values="score", aggfunc="std", sort=False, dropna=False
     )

@@ -1,5 +1,6 @@
 """The teacher cache: what it derives, how it is keyed, what it survives."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def chains(emissions: np.ndarray) -> list[LinearChainCRF]:
     transitions, start, end = Head().scores()
     return [
         LinearChainCRF(torch.from_numpy(emissions[a:b])[None], transitions, torch.tensor([b - a]), start, end)
-        for a, b in zip(starts, starts[1:], strict=False)
+        for a, b in itertools.pairwise(starts)
     ]
 
 
@@ -138,7 +139,9 @@ def test_batches_read_what_was_cached_in_the_students_tags(entry: CacheEntry) ->
     columns = np.array([4, 0, 2, 1])  # the student has a fifth tag, 3, which the teacher lacks
     arrays = {**entry.paths(3), **entry.marginals(), "emissions": entry.emissions(forbidden)[0]["emissions"]}
     owner, place = np.zeros(4, np.int64), np.arange(4)
-    targets = CachedTargets([TeacherWords(LENGTHS, arrays, columns)], owner, place, 5).read([2, -1, 0], words=6)
+    targets = CachedTargets([TeacherWords(LENGTHS, arrays, columns)], owner, place, 5).read(
+        [2, -1, 0], words=6
+    )
     assert targets.emissions.shape == targets.marginals.shape == (3, 6, 5)
     assert targets.paths.shape == (3, 3, 6)
     np.testing.assert_array_equal(targets.marginals[0, :5][:, columns], arrays["marginals"][3:8])

@@ -48,12 +48,16 @@ def word_marginals(paths: list, log_probs: Tensor, length: int) -> Tensor:
     marginals = log_probs.new_zeros(length, TAGS)
     for path, probability in zip(paths, log_probs.exp(), strict=True):
         for i, tag in enumerate(path):
-            one_hot = torch.nn.functional.one_hot(torch.tensor([i * TAGS + tag]), length * TAGS).view(length, TAGS)
+            one_hot = torch.nn.functional.one_hot(torch.tensor([i * TAGS + tag]), length * TAGS).view(
+                length, TAGS
+            )
             marginals = marginals + one_hot * probability
     return marginals
 
 
-def targets(values: tuple[Tensor, Tensor, Tensor, Tensor], k: int, temperature: float = 1.0) -> TeacherTargets:
+def targets(
+    values: tuple[Tensor, Tensor, Tensor, Tensor], k: int, temperature: float = 1.0
+) -> TeacherTargets:
     teacher = chain(values)
     best = teacher.kbest(k)
     return TeacherTargets(
@@ -74,14 +78,19 @@ def check(loss, expected, student_values: tuple[Tensor, ...]) -> None:
     ours = torch.autograd.grad((got * weights).sum(), student_values, allow_unused=True)
     theirs = torch.autograd.grad((wanted * weights).sum(), student_values, allow_unused=True)
     for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(torch.zeros(()) if a is None else a.sum(), torch.zeros(()) if b is None else b.sum(),
-                                   check_dtype=False)
+        torch.testing.assert_close(
+            torch.zeros(()) if a is None else a.sum(),
+            torch.zeros(()) if b is None else b.sum(),
+            check_dtype=False,
+        )
         if a is not None and b is not None:
             torch.testing.assert_close(a, b)
 
 
 def by_sentence(function) -> Tensor:
-    return torch.stack([function(row) if LENGTHS[row] else torch.zeros((), dtype=torch.double) for row in range(4)])
+    return torch.stack(
+        [function(row) if LENGTHS[row] else torch.zeros((), dtype=torch.double) for row in range(4)]
+    )
 
 
 @pytest.mark.parametrize("k", [1, 3, 20])
@@ -101,7 +110,9 @@ def test_top_k(k: int, weighted: bool) -> None:
     check(lambda: objective(chain(student), targets(teacher, k)), lambda: by_sentence(one), student)
 
 
-@pytest.mark.parametrize(("temperature", "tempering"), [(1.0, "marginals"), (2.25, "marginals"), (3.0, "potentials")])
+@pytest.mark.parametrize(
+    ("temperature", "tempering"), [(1.0, "marginals"), (2.25, "marginals"), (3.0, "potentials")]
+)
 def test_posterior(temperature: float, tempering: str) -> None:
     teacher, student = potentials(2), potentials(3)
     objective = make_objective("posterior", temperature=temperature, tempering=tempering)
@@ -119,7 +130,9 @@ def test_posterior(temperature: float, tempering: str) -> None:
         return -(temperature**2) * (tempered(teacher, row) * tempered(student, row).log()).sum()
 
     check(
-        lambda: objective(chain(student), targets(teacher, 1, on_potentials)), lambda: by_sentence(one), student
+        lambda: objective(chain(student), targets(teacher, 1, on_potentials)),
+        lambda: by_sentence(one),
+        student,
     )
 
 
@@ -150,7 +163,9 @@ def test_token_is_posterior_of_a_softmax_decoder() -> None:
 def test_pos_topwk_is_the_weighted_sum(weights: tuple[float, float]) -> None:
     student, said = potentials(8), targets(potentials(9), 5)
     both = make_objective("pos_topwk", posterior_weight=weights[0], topwk_weight=weights[1])
-    expected = weights[0] * kd.posterior(chain(student), said) + weights[1] * kd.weighted_top_k(chain(student), said)
+    expected = weights[0] * kd.posterior(chain(student), said) + weights[1] * kd.weighted_top_k(
+        chain(student), said
+    )
     torch.testing.assert_close(both(chain(student), said), expected)
 
 

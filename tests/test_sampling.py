@@ -45,7 +45,9 @@ def test_mixed_batches_mix_and_single_ones_do_not(lengths: np.ndarray, languages
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 0.7])
-def test_languages_are_drawn_in_proportion(lengths: np.ndarray, languages: np.ndarray, exponent: float) -> None:
+def test_languages_are_drawn_in_proportion(
+    lengths: np.ndarray, languages: np.ndarray, exponent: float
+) -> None:
     sampler = TrainingBatches(lengths, languages, 300, exponent)
     drawn = np.array([i for batch in sampler for i in batch])
     counts = np.array([350, 100, 50]) ** exponent

@@ -42,7 +42,7 @@ class LinearChainCRF:
         end: Tensor | None = None,
     ) -> None:
         _check_shapes(emissions, transitions, lengths, start, end)
-        batch, words, tags = emissions.shape
+        words = emissions.shape[1]
         self.lengths = lengths.to(emissions.device)
         position = torch.arange(words, device=emissions.device)
         self.mask = position < self.lengths.unsqueeze(1)
@@ -239,7 +239,9 @@ def _check_shapes(
     batch, words, tags = emissions.shape
     allowed = ((tags, tags), (batch, max(words - 1, 0), tags, tags))
     if tuple(transitions.shape) not in allowed:
-        raise ValueError(f"transitions: expected {allowed[0]} or {allowed[1]}, got {tuple(transitions.shape)}")
+        raise ValueError(
+            f"transitions: expected {allowed[0]} or {allowed[1]}, got {tuple(transitions.shape)}"
+        )
     if tuple(lengths.shape) != (batch,):
         raise ValueError(f"lengths: expected ({batch},), got {tuple(lengths.shape)}")
     if lengths.device.type == "cpu" and batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= words:

@@ -43,7 +43,9 @@ class _ChainMessages(torch.autograd.Function):
         adjoint = grad.masked_fill(dead, 0.0)
         with torch.autocast(emissions.device.type, enabled=False):
             for i in range(words - 1, 0, -1):
-                torch.matmul(adjoint[i].unsqueeze(-2), arrival[i - 1], out=grad_emissions[i - 1].unsqueeze(-2))
+                torch.matmul(
+                    adjoint[i].unsqueeze(-2), arrival[i - 1], out=grad_emissions[i - 1].unsqueeze(-2)
+                )
                 adjoint[i - 1] += grad_emissions[i - 1]
         flow = arrival.mul_(adjoint[1:].unsqueeze(-1))
         return grad_emissions, flow.sum_to_size(into.shape).transpose(-1, -2)
@@ -66,4 +68,4 @@ def chain_messages(emissions: Tensor, transitions: Tensor) -> Tensor:
         (words, ..., tags): log-sum of the scores of all ways to reach a tag at a word, without that word's
         own emission; -inf where there is none. Differentiable once.
     """
-    return _ChainMessages.apply(emissions, transitions)  # type: ignore[no-any-return]
+    return _ChainMessages.apply(emissions, transitions)  # type: ignore[no-any-return, no-untyped-call]

@@ -79,7 +79,9 @@ class SentenceDataset(Dataset[Batch]):
         self.languages = np.array([place[sentence.language] for sentence in sentences], dtype=np.int64)
         self._items = featurizer.index([sentence.words for sentence in sentences])
         self._tags = [
-            None if sentence.tags is None or tag_set is None else np.array(tag_set.encode(sentence.tags), np.int64)
+            None
+            if sentence.tags is None or tag_set is None
+            else np.array(tag_set.encode(sentence.tags), np.int64)
             for sentence in sentences
         ]
 
@@ -112,6 +114,6 @@ class SentenceDataset(Dataset[Batch]):
         )
 
 
-def as_is(batch: Batch) -> Batch:
+def as_is(batch: Any) -> Any:
     """Collate function of a loader: the dataset has made the batch already."""
     return batch

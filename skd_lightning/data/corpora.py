@@ -114,9 +114,13 @@ def load_corpora(
                 splits[split] = [s for i, s in enumerate(splits[split]) if i not in same]
             if same:
                 done = "removed" if remove_duplicates else "kept (--data.remove_duplicates true removes them)"
-                corpora.notes.append(f"{language}: {len(same):,} {split} sentences also stand in train; {done}")
+                corpora.notes.append(
+                    f"{language}: {len(same):,} {split} sentences also stand in train; {done}"
+                )
         if max_train_sentences is not None and len(splits["train"]) > max_train_sentences:
-            sample = random.Random(f"{seed} {language}").sample(range(len(splits["train"])), max_train_sentences)
+            sample = random.Random(f"{seed} {language}").sample(
+                range(len(splits["train"])), max_train_sentences
+            )
             splits["train"] = [splits["train"][i] for i in sorted(sample)]
         corpora.languages[language] = splits
     return corpora
@@ -138,7 +142,9 @@ def load_language(task: str, data: str | None, language: str, **reading: Any) ->
 
         return load_hub(task, language)
     if language not in languages_in(folder):
-        raise UserError(f"{folder}: no language '{language}' there; there are {', '.join(languages_in(folder))}")
+        raise UserError(
+            f"{folder}: no language '{language}' there; there are {', '.join(languages_in(folder))}"
+        )
     splits: dict[str, list[Sentence]] = {}
     for split, file in _files(folder / language).items():
         splits[split] = read(file, language, **reading) if file else []
@@ -160,7 +166,9 @@ def _cut_test(language: str, splits: dict[str, list[Sentence]]) -> str:
     random.Random(f"{language} test").shuffle(rest)
     half = len(rest) // 2
     splits["dev"], splits["test"] = rest[:half], rest[half:]
-    return f"{language}: no test file; dev without {len(same):,} sentences of train was halved into dev and test"
+    return (
+        f"{language}: no test file; dev without {len(same):,} sentences of train was halved into dev and test"
+    )
 
 
 def _files(folder: Path) -> dict[str, Path | None]:

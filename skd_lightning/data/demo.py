@@ -19,10 +19,12 @@ from skd_lightning.data.sentences import Sentence
 from skd_lightning.errors import UserError
 
 LANGUAGES = tuple(words.GRAMMARS)
-SIZES = {"train": 400, "dev": 200, "test": 400}
+SIZES = {"train": 300, "dev": 200, "test": 400}
 """Sentences of each split in each language."""
 KNOWN = 0.55
 """Share of the names that a language's training sentences may use; the others occur in dev and test alone."""
+OPEN = 0.3
+"""Share of the clauses that do not tell the types of their names; nobody can get all of those right."""
 _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}(.*)")
 
 
@@ -68,9 +70,9 @@ class _Writer:
     def sentence(self) -> Sentence:
         """One or two clauses, with an opening or without."""
         grammar, rng = self.grammar, self.rng
-        pattern = f"{rng.choice(grammar.openings)} {rng.choice(grammar.patterns)}"
+        pattern = f"{rng.choice(grammar.openings)} {self._clause()}"
         if rng.random() < 0.3:
-            pattern += f" {rng.choice(grammar.conjunctions)} {rng.choice(grammar.patterns)}"
+            pattern += f" {rng.choice(grammar.conjunctions)} {self._clause()}"
         tokens, tags = [], []
         for piece in f"{pattern} .".split():
             slot = _SLOT.match(piece)
@@ -87,6 +89,10 @@ class _Writer:
                 tags += [f"B-{kind}", *[f"I-{kind}"] * (len(name) - 1)]
         tokens[0] = tokens[0][0].upper() + tokens[0][1:]
         return Sentence(tuple(tokens), tuple(tags), self.language)
+
+    def _clause(self) -> str:
+        patterns = self.grammar.open_patterns if self.rng.random() < OPEN else self.grammar.patterns
+        return self.rng.choice(patterns)
 
     def _name(self, kind: str) -> list[str]:
         """The words of a name."""
@@ -108,7 +114,11 @@ class _Writer:
             if slot is None:
                 name.append(piece)
                 continue
-            pool = {"P": words.PLACES + words.SHARED, "S": words.SURNAMES + words.SHARED, "C": words.COMPANIES}
+            pool = {
+                "P": words.PLACES + words.SHARED,
+                "S": words.SURNAMES + words.SHARED,
+                "C": words.COMPANIES,
+            }
             name += self._inflected([self._one(pool[slot[1]])], slot[2])
         return name
 

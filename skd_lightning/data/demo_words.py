@@ -47,6 +47,7 @@ class Language:
     Attributes:
         openings: words before a sentence, often none.
         patterns: clauses.
+        open_patterns: clauses that leave the type of their names open.
         conjunctions: words between two clauses.
         words: {slot: choices}.
         organisations: patterns of organisation names of several words.
@@ -54,6 +55,7 @@ class Language:
 
     openings: tuple[str, ...]
     patterns: tuple[str, ...]
+    open_patterns: tuple[str, ...]
     conjunctions: tuple[str, ...]
     organisations: tuple[str, ...]
     words: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -75,9 +77,6 @@ ENGLISH = Language(
         {PER} told the {noun} that {ORG} was {adj}
         {LOC} lies north of {LOC} on the {adj} river
         {PER} , who grew up near {LOC} , leads {ORG}
-        the {noun} said that {ANY} was {adj}
-        {ANY} had a {adj} {noun}
-        nobody in the {noun} had expected {ANY} to win
         {ORG} beat {ORG} in {LOC}
         {ORG} lost its {adj} {noun} to {ORG}
         the {adj} {noun} bought a ticket to {LOC}
@@ -89,10 +88,28 @@ ENGLISH = Language(
         {ORG} opened a {adj} {noun} in {LOC}
         """
     ),
+    open_patterns=_lines(
+        """
+        the {noun} said that {ANY} was {adj}
+        {ANY} had a {adj} {noun}
+        nobody in the {noun} had expected {ANY} to win
+        {ANY} and {ANY} became {adj}
+        the {noun} wrote about {ANY}
+        """
+    ),
     conjunctions=("and", "but", "while", "because"),
-    organisations=("University of {P}", "{S} & Sons", "{P} United", "Bank of {P}", "{C} Group", "{S} Institute"),
+    organisations=(
+        "University of {P}",
+        "{S} & Sons",
+        "{P} United",
+        "Bank of {P}",
+        "{C} Group",
+        "{S} Institute",
+    ),
     words={
-        "noun": tuple("report council team museum bridge company friend sister coach season market story".split()),
+        "noun": tuple(
+            "report council team museum bridge company friend sister coach season market story".split()
+        ),
         "adj": tuple("new old late famous quiet strange expensive final local broken".split()),
     },
 )
@@ -108,8 +125,6 @@ GERMAN = Language(
         sagte Frau {PER} , dass die {ORG} {adj} sei
         liegt {LOC} nördlich von {LOC} am Fluss
         führt {PER} aus {LOC} die {ORG}
-        nannte der {noun} {ANY} sehr {adj}
-        hatte {ANY} einen {noun}
         schlug die {ORG} in {LOC} die {ORG}
         verlor die {ORG} den {noun} an {LOC}
         kaufte der {noun} eine Karte nach {LOC}
@@ -117,13 +132,23 @@ GERMAN = Language(
         dankte der Bürgermeister von {LOC} Herrn {PER}
         eröffnete die {ORG} in {LOC} einen {noun}
         sprachen ein Fischer und ein Koch mit dem {noun}
+        """
+    ),
+    open_patterns=_lines(
+        """
+        nannte der {noun} {ANY} sehr {adj}
+        hatte {ANY} einen {noun}
         blieb {ANY} im {noun} lange {adj}
+        wurden {ANY} und {ANY} {adj}
+        schrieb der {noun} über {ANY}
         """
     ),
     conjunctions=("und", "aber", "denn", "dann"),
     organisations=("Universität {P}", "{S} & Söhne", "Eintracht {P}", "Sparkasse {P}", "{C} AG", "FC {P}"),
     words={
-        "noun": tuple("Bericht Rat Verein Markt Trainer Freund Weg Forst Berg Stein Bach Vertrag Wagen".split()),
+        "noun": tuple(
+            "Bericht Rat Verein Markt Trainer Freund Weg Forst Berg Stein Bach Vertrag Wagen".split()
+        ),
         "adj": tuple("neu alt spät berühmt still seltsam teuer ruhig kaputt fremd".split()),
     },
 )
@@ -140,8 +165,6 @@ SPANISH = Language(
         doña {PER} dijo que {ORG} era {adj}
         {LOC} está al norte de {LOC} junto al río
         {PER} , natural de {LOC} , dirige {ORG}
-        el {noun} habló de {ANY} como algo {adj}
-        {ANY} tuvo un {noun} {adj}
         {ORG} venció a {ORG} en {LOC}
         {ORG} perdió el {noun} {adj}
         el {noun} compró un billete a {LOC}
@@ -153,10 +176,27 @@ SPANISH = Language(
         nadie recordaba a {PER} ni el {noun}
         """
     ),
+    open_patterns=_lines(
+        """
+        el {noun} habló de {ANY} como algo {adj}
+        {ANY} tuvo un {noun} {adj}
+        {ANY} y {ANY} parecen de un {noun}
+        el {noun} escribió sobre {ANY}
+        """
+    ),
     conjunctions=("y", "pero", "mientras", "porque"),
-    organisations=("Universidad de {P}", "Hermanos {S}", "Real {P}", "Banco de {P}", "Grupo {C}", "Deportivo {P}"),
+    organisations=(
+        "Universidad de {P}",
+        "Hermanos {S}",
+        "Real {P}",
+        "Banco de {P}",
+        "Grupo {C}",
+        "Deportivo {P}",
+    ),
     words={
-        "noun": tuple("informe consejo equipo museo puente amigo entrenador partido mercado libro leon".split()),
+        "noun": tuple(
+            "informe consejo equipo museo puente amigo entrenador partido mercado libro leon".split()
+        ),
         "adj": tuple("nuevo viejo famoso tranquilo extraño caro final local roto raro".split()),
     },
 )
@@ -172,9 +212,6 @@ FINNISH = Language(
         {PER} kertoi {PER:lle} että {ORG} on {adj}
         {LOC} sijaitsee {LOC:n} pohjoispuolella
         {PER} johtaa {ORG:a} {LOC:ssa}
-        {noun} sanoi että {ANY} oli {adj}
-        {ANY} oli hyvin {adj}
-        {noun} odotti {ANY:a} koko päivän
         {ORG} voitti {ORG:n} {LOC:ssa}
         {ORG} menetti sen kun {noun} oli {adj}
         {noun} osti lipun {LOC:an}
@@ -185,10 +222,21 @@ FINNISH = Language(
         rouva {PER} lähetti kirjeen {PER:lle}
         """
     ),
+    open_patterns=_lines(
+        """
+        {noun} sanoi että {ANY} oli {adj}
+        {ANY} oli hyvin {adj}
+        {noun} odotti {ANY:a} koko päivän
+        {ANY} ja {ANY} ovat {adj}
+        {noun} kirjoitti {ANY:sta}
+        """
+    ),
     conjunctions=("ja", "mutta", "kun", "koska"),
     organisations=("{P:n} yliopisto", "{S} & Pojat", "{P:n} Pallo", "{P:n} Pankki", "{C} Oy", "{S:n} säätiö"),
     words={
-        "noun": tuple("raportti neuvosto joukkue museo silta yhtiö ystävä valmentaja kausi niemi laine salo".split()),
+        "noun": tuple(
+            "raportti neuvosto joukkue museo silta yhtiö ystävä valmentaja kausi niemi laine salo".split()
+        ),
         "adj": tuple("uusi vanha kuuluisa hiljainen outo kallis viimeinen paikallinen rikki".split()),
     },
 )

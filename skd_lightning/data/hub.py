@@ -33,7 +33,14 @@ TREEBANKS = {
     "he": "he_htb", "id": "id_gsd", "it": "it_partut", "ja": "ja_gsd", "nl": "nl_alpino", "sl": "sl_ssj",
     "sv": "sv_lines", "ta": "ta_ttb",
 }  # fmt: skip
-UNER = {"da": "da_ddt", "en": "en_ewt", "hr": "hr_set", "pt": "pt_bosque", "sk": "sk_snk", "sv": "sv_talbanken"}
+UNER = {
+    "da": "da_ddt",
+    "en": "en_ewt",
+    "hr": "hr_set",
+    "pt": "pt_bosque",
+    "sk": "sk_snk",
+    "sv": "sv_talbanken",
+}
 WIKIANN = ("de", "en", "eu", "fa", "fr", "he", "id", "nl", "sl", "ta")
 TASKS = {
     "upos": HubTask(
@@ -83,7 +90,7 @@ def from_datasets(splits: Mapping[str, Any], language: str, task: HubTask) -> di
     """Sentences of a ``DatasetDict`` whose tags are names or class labels."""
     sentences: dict[str, list[Sentence]] = {}
     for split, name in SPLIT_NAMES.items():
-        rows = splits[name] if name in splits else None
+        rows = splits.get(name)
         sentences[split] = []
         if rows is None:
             continue
@@ -91,5 +98,7 @@ def from_datasets(splits: Mapping[str, Any], language: str, task: HubTask) -> di
         names = getattr(getattr(feature, "feature", feature), "names", None)
         for row in rows:
             tags = [names[tag] if names and isinstance(tag, int) else str(tag) for tag in row[task.tags]]
-            sentences[split].append(Sentence(tuple(row[task.words]), tuple(tags), language, f"{name} of the hub"))
+            sentences[split].append(
+                Sentence(tuple(row[task.words]), tuple(tags), language, f"{name} of the hub")
+            )
     return sentences

@@ -91,7 +91,9 @@ class TaggingData(pl.LightningDataModule):
     @cached_property
     def schemes(self) -> dict[str, tags.SchemeReport]:
         """The tag scheme that each language's files were found to be in."""
-        found = {language: tags.recognise(_labelled(self._all(language))) for language in self.corpora.languages}
+        found = {
+            language: tags.recognise(_labelled(self._all(language))) for language in self.corpora.languages
+        }
         annotated = [report for report in found.values() if report.sentences]
         if len({report.scheme == "none" for report in annotated}) > 1:
             kinds = ", ".join(f"{language}: {report.scheme}" for language, report in found.items())
@@ -104,7 +106,9 @@ class TaggingData(pl.LightningDataModule):
         entity = any(report.scheme != "none" for report in self.schemes.values())
         return {
             split: {
-                language: [self._normalised(sentence) if entity else sentence for sentence in splits.get(split, [])]
+                language: [
+                    self._normalised(sentence) if entity else sentence for sentence in splits.get(split, [])
+                ]
                 for language, splits in self.corpora.languages.items()
             }
             for split in ("train", "dev", "test")
@@ -118,8 +122,12 @@ class TaggingData(pl.LightningDataModule):
     @cached_property
     def tag_set(self) -> tags.TagSet:
         """One tag set for all languages."""
-        scheme: Any = "none" if all(r.scheme == "none" for r in self.schemes.values() if r.sentences) else self.scheme
-        names = {tag for language in self.corpora.languages for s in self._all(language) for tag in s.tags or ()}
+        scheme: Any = (
+            "none" if all(r.scheme == "none" for r in self.schemes.values() if r.sentences) else self.scheme
+        )
+        names = {
+            tag for language in self.corpora.languages for s in self._all(language) for tag in s.tags or ()
+        }
         if not names:
             raise UserError(f"task {self.task}: no sentence carries tags, there is nothing to learn")
         return tags.TagSet.of(names, scheme)
@@ -160,7 +168,8 @@ class TaggingData(pl.LightningDataModule):
     def setup(self, stage: str) -> None:
         """Featurise the splits that the stage needs, with the encoder of the module at hand."""
         assert self.trainer is not None
-        featurizer = self.trainer.lightning_module.encoder.featurizer
+        tagger: Any = self.trainer.lightning_module
+        featurizer = tagger.encoder.featurizer
 
         def dataset(split: str) -> SentenceDataset:
             return SentenceDataset(self._split(split), featurizer, self.all_languages, self.tag_set)

@@ -122,8 +122,8 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
             f"{path}:{line}: byte 0x{content[error.start]:02x} is not {encoding}; "
             "convert the file, or name its encoding with --data.encoding"
         ) from None
-    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
-        yield number, line.rstrip("\n")
+    for number, row in enumerate(io.StringIO(text, newline=None), start=1):
+        yield number, row.rstrip("\n")
 
 
 def _without_prefix(sentences: list[Sentence], language: str) -> list[Sentence]:

@@ -97,7 +97,9 @@ class TrainingBatches(Sampler[list[int]]):
             groups = [order[self.languages[order] == language] for language in np.unique(self.languages)]
         else:
             groups = [order]
-        batches = [batch for group in groups for batch in cut_by_budget(group.tolist(), self.lengths, self.tokens)]
+        batches = [
+            batch for group in groups for batch in cut_by_budget(group.tolist(), self.lengths, self.tokens)
+        ]
         batches = [batches[i] for i in rng.permutation(len(batches))]
         short = -len(batches) % self.world
         if batches:
@@ -113,7 +115,9 @@ class TrainingBatches(Sampler[list[int]]):
         for language, wanted in zip(names, np.round(share * len(self.languages)).astype(int), strict=True):
             members = np.flatnonzero(self.languages == language)
             rounds = -(-wanted // len(members))
-            drawn.append(np.concatenate([rng.permutation(members) for _ in range(rounds)] or [members[:0]])[:wanted])
+            drawn.append(
+                np.concatenate([rng.permutation(members) for _ in range(rounds)] or [members[:0]])[:wanted]
+            )
         return rng.permutation(np.concatenate(drawn))
 
 

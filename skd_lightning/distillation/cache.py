@@ -92,7 +92,8 @@ class CacheEntry:
             if any((folder / f"{name}.npy").stat().st_size != size for name, size in sizes.items()):
                 raise ValueError("wrong size")
             return {
-                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in sorted(sizes)
+                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                for name in sorted(sizes)
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             self.rebuilt.append(str(folder))
@@ -109,7 +110,9 @@ class CacheEntry:
         assert opened is not None
         return opened
 
-    def emissions(self, predict: Callable[[], tuple[np.ndarray, Potentials]]) -> tuple[dict[str, np.ndarray], bool]:
+    def emissions(
+        self, predict: Callable[[], tuple[np.ndarray, Potentials]]
+    ) -> tuple[dict[str, np.ndarray], bool]:
         """Emissions (words, tags), transitions, start and end; ``predict`` is called where they are missing.
 
         Returns:
@@ -156,7 +159,9 @@ class CacheEntry:
     def _source(self) -> dict[str, np.ndarray]:
         source = self.open("emissions")
         if source is None:
-            raise FileNotFoundError(f"{self.folder}: emissions must be written before anything is derived from them")
+            raise FileNotFoundError(
+                f"{self.folder}: emissions must be written before anything is derived from them"
+            )
         return source
 
     @torch.inference_mode()

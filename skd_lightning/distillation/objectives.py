@@ -115,7 +115,9 @@ def posterior_and_top_k(
     """Weighted sum of :func:`posterior` and :func:`weighted_top_k`: their mean; with weights 1 and 1 the sum
     that the paper's code takes (section 3.3)."""
     by_word = posterior(student, teacher, temperature, tempering)
-    return posterior_weight * by_word + topwk_weight * weighted_top_k(student, teacher, temperature, tempering)
+    return posterior_weight * by_word + topwk_weight * weighted_top_k(
+        student, teacher, temperature, tempering
+    )
 
 
 def make_objective(
@@ -126,15 +128,18 @@ def make_objective(
     topwk_weight: float = 0.5,
 ) -> Objective | None:
     """The objective of that name with its settings; None for the baseline, which has no teacher."""
-    tempered = {"temperature": temperature, "tempering": tempering}
     objectives: dict[Loss, Objective] = {
         "token": partial(emission, temperature=temperature),
         "emission": partial(emission, temperature=temperature),
         "topk": top_k,
-        "topwk": partial(weighted_top_k, **tempered),
-        "posterior": partial(posterior, **tempered),
+        "topwk": partial(weighted_top_k, temperature=temperature, tempering=tempering),
+        "posterior": partial(posterior, temperature=temperature, tempering=tempering),
         "pos_topwk": partial(
-            posterior_and_top_k, posterior_weight=posterior_weight, topwk_weight=topwk_weight, **tempered
+            posterior_and_top_k,
+            temperature=temperature,
+            tempering=tempering,
+            posterior_weight=posterior_weight,
+            topwk_weight=topwk_weight,
         ),
     }
     return objectives.get(loss)

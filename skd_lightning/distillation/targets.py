@@ -58,7 +58,9 @@ class CachedTargets:
         tags: size of the student's tag set.
     """
 
-    def __init__(self, teachers: Sequence[TeacherWords], owner: np.ndarray, place: np.ndarray, tags: int) -> None:
+    def __init__(
+        self, teachers: Sequence[TeacherWords], owner: np.ndarray, place: np.ndarray, tags: int
+    ) -> None:
         self.teachers, self.owner, self.place, self.tags = teachers, owner, place, tags
         self.fields = set(teachers[0].arrays) if teachers else set()
 

@@ -100,15 +100,13 @@ class NgramEncoder(Encoder):
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
         """(batch, words, 2 * hidden_size) from what :class:`NgramFeaturizer` collates."""
         bags = [self.grams(inputs["grams"], inputs["offsets"])]
-        hidden = self.training and self.form_dropout > 0
-        keep = 1.0
-        if hidden:  # a word as a whole: seen and unseen words then look as they do in use
-            draws = torch.rand(len(inputs["offsets"]), 1, device=lengths.device)
-            keep = (draws >= self.form_dropout).float()
+        keep = torch.ones(len(inputs["offsets"]), 1, device=lengths.device)
+        if self.training:  # a word as a whole: seen and unseen words then look as they do in use
+            keep = (torch.rand_like(keep) >= self.form_dropout).float()
         bags.append(self.forms(inputs["forms"]) * keep)
         if self.words is not None:
             bags.append(self.words(inputs["known"]) * keep)
-        states = self.dropout(torch.cat(bags, dim=-1))[inputs["place"]]
+        states: Tensor = self.dropout(torch.cat(bags, dim=-1))[inputs["place"]]
         mirror = _mirror(states.shape[1], lengths)
         for forwards, backwards in zip(self.forward_lstms, self.backward_lstms, strict=True):
             left, _ = forwards(states)

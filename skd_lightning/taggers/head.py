@@ -31,7 +31,9 @@ class ChainHead(nn.Module):
     forbidden_start: Tensor
     forbidden_end: Tensor
 
-    def __init__(self, input_size: int, tag_set: TagSet, decoder: Decoder = "crf", constrain: bool = True) -> None:
+    def __init__(
+        self, input_size: int, tag_set: TagSet, decoder: Decoder = "crf", constrain: bool = True
+    ) -> None:
         super().__init__()
         tags = len(tag_set)
         self.emissions = nn.Linear(input_size, tags)

@@ -37,9 +37,7 @@ class Optimization:
     plateau_factor: float = 0.5
     plateau_patience: int = 5
 
-    def configure(
-        self, parts: dict[str, list[torch.nn.Parameter]], total_steps: int
-    ) -> dict[str, Any]:
+    def configure(self, parts: dict[str, list[torch.nn.Parameter]], total_steps: int) -> dict[str, Any]:
         """Optimiser and schedule in the form Lightning wants.
 
         Args:
@@ -73,6 +71,11 @@ class Optimization:
             )
             return {
                 "optimizer": optimizer,
-                "lr_scheduler": {"scheduler": plateau, "interval": "epoch", "monitor": MONITOR, "strict": False},
+                "lr_scheduler": {
+                    "scheduler": plateau,
+                    "interval": "epoch",
+                    "monitor": MONITOR,
+                    "strict": False,
+                },
             }
         return {"optimizer": optimizer}

@@ -13,11 +13,11 @@ from skd_lightning.distillation import Annealing, Loss, make_objective
 from skd_lightning.distillation.objectives import Tempering
 from skd_lightning.encoders import Encoder
 from skd_lightning.errors import UserError
-from skd_lightning.tags import Scheme
 from skd_lightning.taggers.head import Decoder
 from skd_lightning.taggers.loading import load
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.tagger import Tagger
+from skd_lightning.tags import Scheme
 
 
 class Student(Tagger):

@@ -20,9 +20,9 @@ from skd_lightning.data.sentences import Sentence
 from skd_lightning.encoders import Encoder
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores
-from skd_lightning.tags import Scheme, TagSet
 from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.taggers.optimization import MONITOR, Optimization
+from skd_lightning.tags import Scheme, TagSet
 
 PREDICTION_TOKENS = 4000
 """Words a batch when nothing is trained."""
