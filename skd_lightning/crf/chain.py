@@ -81,25 +81,23 @@ class LinearChainCRF:
 
     @cached_property
     def _forward(self) -> Tensor:
-        """(batch, words, tags): log-sum over all prefixes, without the word's own emission."""
-        return chain_messages(*self._word_first()).transpose(0, 1)
+        """(batch, words, tags): log-sum over all prefixes, without the word's own emission, up to a constant."""
+        messages, shifts = chain_messages(*self._word_first())
+        self._shifts = shifts.transpose(0, 1)
+        return messages.transpose(0, 1)
 
     @cached_property
     def _backward(self) -> Tensor:
-        """(batch, words, tags): log-sum over all suffixes, without the word's own emission."""
+        """(batch, words, tags): log-sum over all suffixes, without the word's own emission, up to a constant."""
         if "_forward" in self.__dict__:
-            backward = chain_messages(*self._word_first_reversed()).transpose(0, 1)
+            backward = chain_messages(*self._word_first_reversed())[0].transpose(0, 1)
         else:  # both directions in one loop: half as many steps
             both = zip(self._word_first(), self._word_first_reversed(), strict=True)
-            messages = chain_messages(*(torch.stack(pair, dim=1) for pair in both))
+            messages, shifts = chain_messages(*(torch.stack(pair, dim=1) for pair in both))
             self.__dict__["_forward"] = messages[:, 0].transpose(0, 1)
+            self._shifts = shifts[:, 0].transpose(0, 1)
             backward = messages[:, 1].transpose(0, 1)
         return _reverse(backward, self.lengths)
-
-    @property
-    def _finite_log_partition(self) -> Tensor:
-        """(batch,): 0 where no path is allowed, so that such a sentence has marginals of 0 and not NaN."""
-        return torch.where(torch.isneginf(self.log_partition), 0.0, self.log_partition)
 
     # -- values -------------------------------------------------------------------------------------------
 
@@ -112,8 +110,9 @@ class LinearChainCRF:
         if self.unary.shape[1] == 0:
             return self.unary.sum(dim=(1, 2))
         last = (self.lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, self.unary.shape[2])
-        log_partition = torch.logsumexp((self._forward + self.unary).gather(1, last).squeeze(1), dim=-1)
-        return torch.where(self.lengths > 0, log_partition, 0.0)
+        log_sum = torch.logsumexp((self._forward + self.unary).gather(1, last).squeeze(1), dim=-1)
+        constant = torch.where(self.mask, self._shifts, 0.0).sum(1, dtype=torch.double)
+        return torch.where(self.lengths > 0, (log_sum.double() + constant).to(log_sum.dtype), 0.0)
 
     def score(self, paths: Tensor) -> Tensor:
         """Unnormalised score in nats of paths (batch, words) -> (batch,), or (batch, k, words) -> (batch, k)."""
@@ -143,9 +142,8 @@ class LinearChainCRF:
     @cached_property
     def log_marginals(self) -> Tensor:
         """(batch, words, tags) log p(y_i | x); -inf at padding and where forbidden."""
-        backward = self._backward  # before the log-partition, so that both directions share one loop
-        log_marginals = self._forward + self.unary + backward - self._finite_log_partition[:, None, None]
-        return log_marginals.masked_fill(~self.mask.unsqueeze(-1), -torch.inf)
+        backward = self._backward  # first, so that both directions share one loop
+        return _log_normalised(self._forward + self.unary + backward, self.mask)
 
     @property
     def marginals(self) -> Tensor:
@@ -159,8 +157,7 @@ class LinearChainCRF:
         prefix = (self._forward + self.unary)[:, :-1]
         suffix = (backward + self.unary)[:, 1:]
         log_pairs = prefix.unsqueeze(-1) + self.transitions + suffix.unsqueeze(-2)
-        log_pairs = log_pairs - self._finite_log_partition[:, None, None, None]
-        return log_pairs.masked_fill(~self.mask[:, 1:, None, None], -torch.inf).exp()
+        return _log_normalised(log_pairs.flatten(2), self.mask[:, 1:]).exp().view_as(log_pairs)
 
     # -- decoding -----------------------------------------------------------------------------------------
 
@@ -253,6 +250,13 @@ def _check_shapes(
 
 def _at_least_float32(scores: Tensor) -> Tensor:
     return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+
+
+def _log_normalised(scores: Tensor, mask: Tensor) -> Tensor:
+    """log-softmax along the last axis; -inf outside the mask and where everything is -inf (no NaN there)."""
+    counts = (mask & ~torch.isneginf(scores.amax(-1))).unsqueeze(-1)
+    normalised = torch.log_softmax(torch.where(counts, scores, 0.0), dim=-1)
+    return normalised.masked_fill(~counts, -torch.inf)
 
 
 def _reverse(values: Tensor, lengths: Tensor) -> Tensor:

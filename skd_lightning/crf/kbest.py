@@ -39,16 +39,23 @@ def kbest(emissions: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> KB
     absent = emissions.new_full((batch, tags, k - 1), -torch.inf)
     best = torch.cat([emissions[0].unsqueeze(-1), absent], dim=-1)  # (batch, tags, k) of prefixes by last tag
     finals, backpointers = [best], []
+    shifts = emissions.new_zeros(words, batch)
     for i in range(1, words):
         candidates = best.unsqueeze(1) + into[i - 1 if into.shape[0] > 1 else 0]
         scores, pointers = _largest(candidates.flatten(2), k)
         best = scores + emissions[i].unsqueeze(-1)
+        # Prefix scores grow with the sentence; kept small, float32 still tells close ones apart at its end.
+        shifts[i] = best[..., 0].amax(-1).clamp(min=torch.finfo(best.dtype).min)
+        best = best - shifts[i, :, None, None]
         finals.append(best)
         backpointers.append(pointers.flatten(1))  # (batch, tags * k), pointing at from * k + rank
 
     last = (lengths - 1).clamp(min=0)
     ends = torch.stack(finals)[last, torch.arange(batch, device=last.device)].flatten(1)
     scores, ends = _largest(ends, k)
+    inside = torch.arange(words, device=lengths.device).unsqueeze(1) < lengths
+    constant = torch.where(inside, shifts, 0.0).sum(0, dtype=torch.double)
+    scores = (scores.double() + constant.unsqueeze(1)).to(scores.dtype)
     empty = lengths == 0  # one path, of no words and of score 0
     scores = torch.where(empty.unsqueeze(1), torch.full_like(scores, -torch.inf), scores)
     scores[:, 0].masked_fill_(empty, 0.0)
@@ -61,8 +68,7 @@ def kbest(emissions: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> KB
         state = torch.where((last == i).unsqueeze(1), ends, state)
         states[i] = state
     paths = torch.stack(states, dim=-1) // k
-    inside = torch.arange(words, device=lengths.device) < lengths[:, None, None]
-    return KBest(paths * (inside & ~torch.isneginf(scores).unsqueeze(-1)), scores)
+    return KBest(paths * (inside.t().unsqueeze(1) & ~torch.isneginf(scores).unsqueeze(-1)), scores)
 
 
 def _largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:

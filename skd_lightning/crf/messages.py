@@ -15,23 +15,33 @@ from torch.autograd.function import once_differentiable
 
 
 class _ChainMessages(torch.autograd.Function):
-    """m_0 = 0,  m_i(to) = log Σ_from exp(m_{i-1}(from) + e_{i-1}(from) + b_i(from, to))."""
+    """m_0 = 0,  m_i(to) = log Σ_from exp(m_{i-1}(from) + e_{i-1}(from) + b_i(from, to)) − shift_i.
+
+    The shift makes the largest message of a word 0. Without it messages grow with the sentence, and in float32
+    marginals were wrong by 6 % after 2000 words. It cancels in all that is asked of the messages, so its gradient
+    may be left out.
+    """
 
     @staticmethod
-    def forward(ctx: Any, emissions: Tensor, transitions: Tensor) -> Tensor:
+    def forward(ctx: Any, emissions: Tensor, transitions: Tensor) -> tuple[Tensor, Tensor]:
         words = emissions.shape[0]
         into = transitions.transpose(-1, -2).contiguous()  # [to, from]: the sum runs over the contiguous axis
         messages = torch.zeros_like(emissions)
+        shifts = emissions.new_zeros(emissions.shape[:-1])
         for i in range(1, words):
             before = (messages[i - 1] + emissions[i - 1]).unsqueeze(-2)
             torch.logsumexp(before + into[_step(into, i)], dim=-1, out=messages[i])
-        ctx.save_for_backward(emissions, into, messages)
-        return messages
+            torch.amax(messages[i], dim=-1, out=shifts[i])
+            shifts[i].masked_fill_(torch.isneginf(shifts[i]), 0.0)
+            messages[i] -= shifts[i].unsqueeze(-1)
+        ctx.save_for_backward(emissions, into, messages, shifts)
+        ctx.mark_non_differentiable(shifts)
+        return messages, shifts
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        emissions, into, messages = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+        emissions, into, messages, shifts = ctx.saved_tensors
         words = emissions.shape[0]
         grad_emissions = torch.zeros_like(emissions)
         if words < 2:
@@ -39,7 +49,8 @@ class _ChainMessages(torch.autograd.Function):
         dead = torch.isneginf(messages)  # states that no path reaches: they send and receive nothing
         before = (messages + emissions)[:-1].unsqueeze(-2)
         # p(y_{i-1} = from | y_i = to, words up to i), all words at once; only the product below is sequential.
-        arrival = torch.exp(before + into - messages[1:].masked_fill(dead[1:], 0.0).unsqueeze(-1))
+        total = (messages + shifts.unsqueeze(-1)).masked_fill(dead, 0.0)
+        arrival = torch.exp(before + into - total[1:].unsqueeze(-1))
         adjoint = grad.masked_fill(dead, 0.0)
         with torch.autocast(emissions.device.type, enabled=False):
             for i in range(words - 1, 0, -1):
@@ -56,7 +67,7 @@ def _step(into: Tensor, i: int) -> int:
     return i - 1 if into.shape[0] > 1 else 0
 
 
-def chain_messages(emissions: Tensor, transitions: Tensor) -> Tensor:
+def chain_messages(emissions: Tensor, transitions: Tensor) -> tuple[Tensor, Tensor]:
     """Forward messages of many chains at once.
 
     Args:
@@ -65,7 +76,8 @@ def chain_messages(emissions: Tensor, transitions: Tensor) -> Tensor:
             ``emissions`` or 1.
 
     Returns:
-        (words, ..., tags): log-sum of the scores of all ways to reach a tag at a word, without that word's
-        own emission; -inf where there is none. Differentiable once.
+        messages: (words, ..., tags) log-sum of the scores of all ways to reach a tag at a word, without that
+        word's own emission, up to a constant of the word; -inf where there is none. Differentiable once.
+        shifts: (words, ...) what each word adds to that constant; the sum of those up to a word restores it.
     """
     return _ChainMessages.apply(emissions, transitions)  # type: ignore[no-any-return, no-untyped-call]

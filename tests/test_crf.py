@@ -1,0 +1,395 @@
+"""The CRF against enumeration of all paths, in float64, values and gradients, at random sizes."""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from skd_lightning.crf import LinearChainCRF
+
+SETTINGS = settings(max_examples=40, deadline=None, derandomize=True)
+
+
+@dataclass
+class Potentials:
+    emissions: Tensor
+    transitions: Tensor
+    lengths: Tensor
+    start: Tensor | None
+    end: Tensor | None
+
+    def crf(self) -> LinearChainCRF:
+        return LinearChainCRF(self.emissions, self.transitions, self.lengths, self.start, self.end)
+
+    def leaves(self) -> list[Tensor]:
+        """All tensors, ready for gradients."""
+        found = [self.emissions, self.transitions, self.start, self.end]
+        return [tensor.requires_grad_() for tensor in found if tensor is not None]
+
+    def paths(self, row: int) -> list[tuple[int, ...]]:
+        return list(itertools.product(range(self.emissions.shape[2]), repeat=int(self.lengths[row])))
+
+    def scores(self, row: int) -> Tensor:
+        """(paths,) one sum a path, word by word: the definition."""
+        scores = []
+        for path in self.paths(row):
+            score = self.emissions.new_zeros(())
+            for i, tag in enumerate(path):
+                score = score + self.emissions[row, i, tag]
+                if i:
+                    matrix = self.transitions if self.transitions.dim() == 2 else self.transitions[row, i - 1]
+                    score = score + matrix[path[i - 1], tag]
+            if path and self.start is not None:
+                score = score + self.start[path[0]]
+            if path and self.end is not None:
+                score = score + self.end[path[-1]]
+            scores.append(score)
+        return torch.stack(scores)
+
+    def log_probs(self, row: int) -> Tensor:
+        return self.scores(row).log_softmax(0)
+
+
+@st.composite
+def potentials(draw: Callable, forbid: bool = True, min_tags: int = 1) -> Potentials:
+    batch, words = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    tags = draw(st.integers(min_tags, 3))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 10**6)))
+
+    def normal(*shape: int) -> Tensor:
+        return 2 * torch.randn(*shape, generator=generator, dtype=torch.double)
+
+    transitions = normal(batch, words - 1, tags, tags) if draw(st.booleans()) else normal(tags, tags)
+    if forbid and draw(st.booleans()):
+        mask = torch.rand(transitions.shape, generator=generator) < 0.3
+        mask[..., 0, :] = False  # some path always remains: tag 0 may be followed by any tag
+        mask[..., :, 0] = False
+        transitions = transitions.masked_fill(mask, -math.inf)
+    return Potentials(
+        normal(batch, words, tags),
+        transitions,
+        torch.tensor(draw(st.lists(st.integers(0, words), min_size=batch, max_size=batch))),
+        normal(tags) if draw(st.booleans()) else None,
+        normal(tags) if draw(st.booleans()) else None,
+    )
+
+
+def agree(got: Tensor, expected: Tensor, leaves: list[Tensor]) -> None:
+    """Same values, and same gradients of a random combination of them."""
+    nothing = 0.0 * leaves[0].sum()  # empty sentences alone do not depend on any potential
+    got, expected = got + nothing, expected + nothing
+    torch.testing.assert_close(got, expected)
+    weights = torch.randn(got.shape, generator=torch.Generator().manual_seed(0), dtype=got.dtype)
+    ours = torch.autograd.grad((got * weights).sum(), leaves, allow_unused=True, retain_graph=True)
+    theirs = torch.autograd.grad((expected * weights).sum(), leaves, allow_unused=True, retain_graph=True)
+    for a, b, leaf in zip(ours, theirs, leaves, strict=True):
+        zero = torch.zeros_like(leaf)
+        torch.testing.assert_close(zero if a is None else a, zero if b is None else b)
+
+
+def finite_expectation(log_probs: Tensor, values: Tensor) -> Tensor:
+    """Σ p·v over paths of positive probability."""
+    possible = ~torch.isneginf(log_probs)
+    return (log_probs[possible].exp() * values[possible]).sum()
+
+
+def enumerated_marginals(given_: Potentials) -> Tensor:
+    rows = []
+    for row in range(len(given_.lengths)):
+        probs, paths = given_.log_probs(row).exp(), given_.paths(row)
+        cells = [
+            [
+                sum(
+                    (p for p, path in zip(probs, paths, strict=True) if i < len(path) and path[i] == tag),
+                    probs.sum() * 0,
+                )
+                for tag in range(given_.emissions.shape[2])
+            ]
+            for i in range(given_.emissions.shape[1])
+        ]
+        rows.append(torch.stack([torch.stack(cell) for cell in cells]))
+    return torch.stack(rows)
+
+
+@SETTINGS
+@given(potentials())
+def test_log_partition(given_: Potentials) -> None:
+    leaves = given_.leaves()
+    expected = torch.stack([given_.scores(row).logsumexp(0) for row in range(len(given_.lengths))])
+    agree(given_.crf().log_partition, expected, leaves)
+
+
+@SETTINGS
+@given(potentials())
+def test_gradient_of_the_log_partition_is_the_marginals(given_: Potentials) -> None:
+    given_.emissions.requires_grad_()
+    crf = given_.crf()
+    (gradient,) = torch.autograd.grad(crf.log_partition.sum() + 0 * given_.emissions.sum(), given_.emissions)
+    torch.testing.assert_close(gradient, crf.marginals)
+
+
+@SETTINGS
+@given(potentials())
+def test_scores_of_all_paths(given_: Potentials) -> None:
+    leaves = given_.leaves()
+    words = given_.emissions.shape[1]
+    for row in range(len(given_.lengths)):
+        paths = torch.zeros(len(given_.lengths), len(given_.paths(row)), words, dtype=torch.long)
+        for i, path in enumerate(given_.paths(row)):
+            paths[row, i, : len(path)] = torch.tensor(path, dtype=torch.long)
+        possible = ~torch.isneginf(given_.scores(row))
+        crf = given_.crf()
+        agree(crf.score(paths)[row][possible], given_.scores(row)[possible], leaves)
+        torch.testing.assert_close(crf.log_prob(paths)[row].exp().sum(), torch.ones((), dtype=torch.double))
+        torch.testing.assert_close(crf.score(paths[:, 0]), crf.score(paths)[:, 0])
+
+
+@SETTINGS
+@given(potentials())
+def test_marginals(given_: Potentials) -> None:
+    leaves = given_.leaves()
+    agree(given_.crf().marginals, enumerated_marginals(given_), leaves)
+
+
+@SETTINGS
+@given(potentials(forbid=False))
+def test_log_marginals_and_their_gradient(given_: Potentials) -> None:
+    leaves = given_.leaves()
+    crf = given_.crf()
+    assert crf.log_marginals[~crf.mask].isneginf().all()
+    agree(crf.log_marginals[crf.mask], enumerated_marginals(given_)[crf.mask].log(), leaves)
+
+
+@SETTINGS
+@given(potentials())
+def test_pair_marginals(given_: Potentials) -> None:
+    leaves = given_.leaves()
+    tags, rows = given_.emissions.shape[2], []
+    for row in range(len(given_.lengths)):
+        pairs = [
+            [[given_.emissions.new_zeros(())] * tags for _ in range(tags)]
+            for _ in range(given_.emissions.shape[1] - 1)
+        ]
+        for probability, path in zip(given_.log_probs(row).exp(), given_.paths(row), strict=True):
+            for i in range(1, len(path)):
+                pairs[i - 1][path[i - 1]][path[i]] = pairs[i - 1][path[i - 1]][path[i]] + probability
+        flat = [cell for position in pairs for line in position for cell in line]
+        rows.append(torch.stack(flat) if flat else given_.emissions.new_zeros(0))
+    expected = torch.stack(rows).view(len(rows), -1, tags, tags)
+    agree(given_.crf().pair_marginals, expected, leaves)
+
+
+@SETTINGS
+@given(potentials())
+def test_entropy(given_: Potentials) -> None:
+    leaves = given_.leaves()
+    rows = range(len(given_.lengths))
+    expected = [-finite_expectation(given_.log_probs(row), given_.log_probs(row)) for row in rows]
+    agree(given_.crf().entropy(), torch.stack(expected), leaves)
+
+
+@SETTINGS
+@given(potentials(forbid=False), st.integers(0, 10**6), st.sampled_from([1.0, 2.5]))
+def test_cross_entropy_and_kl_with_gradients_of_both(
+    given_: Potentials, seed: int, temperature: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    other = Potentials(
+        torch.randn(given_.emissions.shape, generator=generator, dtype=torch.double),
+        torch.randn(given_.transitions.shape, generator=generator, dtype=torch.double),
+        given_.lengths,
+        torch.randn(given_.emissions.shape[2], generator=generator, dtype=torch.double),
+        None,
+    )
+    leaves = [*given_.leaves(), *other.leaves()]
+    rows = range(len(given_.lengths))
+
+    def log_q(row: int) -> Tensor:
+        return (other.scores(row) / temperature).log_softmax(0)
+
+    crossed = [-(given_.log_probs(row).exp() * log_q(row)).sum() for row in rows]
+    agree(given_.crf().cross_entropy(other.crf().tempered(temperature)), torch.stack(crossed), leaves)
+    divergence = [(given_.log_probs(row).exp() * (given_.log_probs(row) - log_q(row))).sum() for row in rows]
+    agree(given_.crf().kl(other.crf().tempered(temperature)), torch.stack(divergence), leaves)
+
+
+@SETTINGS
+@given(potentials(), st.integers(1, 12))
+def test_k_best(given_: Potentials, k: int) -> None:
+    crf = given_.crf()
+    best = crf.kbest(k)
+    for row, length in enumerate(given_.lengths.tolist()):
+        scores = given_.scores(row).sort(descending=True).values
+        scores = scores[~torch.isneginf(scores)][:k]
+        torch.testing.assert_close(best.scores[row, : len(scores)], scores)
+        assert best.scores[row, len(scores) :].isneginf().all()
+        found = [tuple(path[:length].tolist()) for path in best.paths[row, : len(scores)]]
+        assert len(set(found)) == len(found)
+        assert (best.paths[row, :, length:] == 0).all()
+    rescored = crf.score(best.paths)
+    exists = ~best.scores.isneginf()
+    torch.testing.assert_close(rescored[exists], best.scores[exists])
+    torch.testing.assert_close(crf.viterbi(), crf.kbest(1).paths[:, 0])
+
+
+def test_ties_give_distinct_paths() -> None:
+    crf = LinearChainCRF(torch.zeros(1, 3, 2), torch.zeros(2, 2), torch.tensor([3]))
+    best = crf.kbest(10)
+    assert len({tuple(path.tolist()) for path in best.paths[0, :8]}) == 8
+    assert best.scores[0].tolist() == [0.0] * 8 + [-math.inf] * 2
+
+
+def test_paper_table_1() -> None:
+    """Wang et al. 2020, Table 1: potentials, paths, forward, backward and marginals to the printed digits."""
+    second = torch.tensor([[2.0, 1 / 2], [1 / 2, 2.0]], dtype=torch.double).log()
+    third = torch.tensor([[1 / 3, 3.0], [4.0, 1 / 4]], dtype=torch.double).log()
+    crf = LinearChainCRF(
+        torch.zeros(1, 3, 2, dtype=torch.double), torch.stack([second, third])[None], torch.tensor([3])
+    )
+    paths = torch.tensor(list(itertools.product(range(2), repeat=3)))[None]
+    printed = [0.035, 0.316, 0.105, 0.007, 0.009, 0.079, 0.422, 0.026]
+    assert [round(p, 3) for p in crf.log_prob(paths)[0].exp().tolist()] == printed
+    best = crf.kbest(2)
+    assert best.paths[0].tolist() == [[1, 1, 0], [0, 0, 1]]
+    assert [round(w, 2) for w in best.scores[0].softmax(0).tolist()] == [0.57, 0.43]
+    scale = crf._shifts.cumsum(1)[0].exp()  # messages are kept up to a constant of the word
+    forward = crf._forward.exp()[0] * scale[:, None]
+    assert [round(v, 2) for v in forward[:, 0].tolist()] == [1.0, 2.5, 10.83]
+    assert [round(v, 2) for v in forward[:, 1].tolist()] == [1.0, 2.5, 8.13]
+    backward = crf._backward.exp()[0]
+    for printed_beta, ours in zip(([8.79, 10.17], [3.33, 4.25], [1.0, 1.0]), backward, strict=True):
+        torch.testing.assert_close(
+            ours / ours.sum(), torch.tensor(printed_beta).double() / sum(printed_beta), atol=1e-3, rtol=0
+        )
+    assert [round(q, 2) for q in crf.marginals[0, :, 0].tolist()] == [0.46, 0.44, 0.57]
+
+
+def test_transitions_read_from_to() -> None:
+    transitions = torch.tensor([[0.0, 5.0], [-5.0, 0.0]])  # 0 -> 1 is good, 1 -> 0 is bad
+    crf = LinearChainCRF(torch.zeros(1, 2, 2), transitions, torch.tensor([2]))
+    assert crf.viterbi().tolist() == [[0, 1]]
+    assert crf.pair_marginals[0, 0, 0, 1] > 0.9
+    assert crf.score(torch.tensor([[1, 0]])).item() == -5.0
+
+
+def test_padding_has_no_influence() -> None:
+    generator = torch.Generator().manual_seed(0)
+    emissions, transitions = torch.randn(3, 6, 4, generator=generator), torch.randn(4, 4, generator=generator)
+    lengths = torch.tensor([4, 2, 0])
+    spoiled = emissions.clone()
+    for row, length in enumerate(lengths.tolist()):
+        spoiled[row, length:] = math.nan
+    spoiled.requires_grad_()
+    crf, clean = (
+        LinearChainCRF(spoiled, transitions, lengths),
+        LinearChainCRF(emissions[:, :4], transitions, lengths),
+    )
+    torch.testing.assert_close(crf.log_partition, clean.log_partition)
+    torch.testing.assert_close(crf.marginals[:, :4], clean.marginals)
+    torch.testing.assert_close(crf.kbest(3).scores, clean.kbest(3).scores)
+    (crf.log_partition.sum() + crf.entropy().sum()).backward()
+    assert spoiled.grad is not None
+    assert spoiled.grad.isfinite().all()
+    assert (spoiled.grad[~crf.mask] == 0).all()
+
+
+@pytest.mark.parametrize("words", [5, 50])
+def test_autograd_never_sees_the_words(words: int) -> None:
+    emissions = torch.randn(2, words, 3, requires_grad=True)
+    value = LinearChainCRF(emissions, torch.randn(3, 3), torch.tensor([words, 2])).log_marginals.exp().sum()
+    nodes, todo = set(), [value.grad_fn]
+    while todo:
+        node = todo.pop()
+        if node is not None and node not in nodes:
+            nodes.add(node)
+            todo += [after for after, _ in node.next_functions]
+    assert len(nodes) < 50
+
+
+def test_inference_mode_and_autocast() -> None:
+    emissions, transitions, lengths = torch.randn(2, 5, 3), torch.randn(3, 3), torch.tensor([5, 3])
+    expected = LinearChainCRF(emissions, transitions, lengths)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            LinearChainCRF(emissions, transitions, lengths).marginals, expected.marginals
+        )
+    half = emissions.bfloat16().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        crf = LinearChainCRF(half, transitions, lengths)
+        assert crf.log_partition.dtype == crf.marginals.dtype == torch.float32
+        crf.marginals.square().sum().backward()
+    full = half.detach().float().requires_grad_()
+    reference = LinearChainCRF(full, transitions, lengths)
+    torch.testing.assert_close(crf.marginals, reference.marginals)
+    reference.marginals.square().sum().backward()
+    torch.testing.assert_close(half.grad, full.grad.bfloat16())
+
+
+def test_long_sentences_in_single_precision() -> None:
+    generator = torch.Generator().manual_seed(0)
+    emissions = 10 * torch.randn(2, 2000, 9, generator=generator, dtype=torch.double)
+    transitions, lengths = (
+        torch.randn(9, 9, generator=generator, dtype=torch.double),
+        torch.tensor([2000, 1500]),
+    )
+    exact = LinearChainCRF(emissions, transitions, lengths)
+    single = LinearChainCRF(emissions.float(), transitions.float(), lengths)
+    torch.testing.assert_close(single.log_partition.double(), exact.log_partition, rtol=1e-6, atol=0)
+    assert (single.marginals.double() - exact.marginals).abs().max() < 1e-4
+    assert (single.viterbi() == exact.viterbi()).all()
+
+
+def test_samples_follow_the_distribution() -> None:
+    generator = torch.Generator().manual_seed(0)
+    emissions = torch.randn(3, 3, 2, generator=generator)
+    crf = LinearChainCRF(
+        emissions, torch.tensor([[1.0, -1.0], [0.5, 0.0]]), torch.tensor([3, 1, 0]), torch.ones(2)
+    )
+    paths = crf.sample(20_000, generator=generator)
+    assert paths.shape == (3, 20_000, 3)
+    for row, length in ((0, 3), (1, 1)):
+        every = torch.zeros(3, 2**length, 3, dtype=torch.long)
+        every[row, :, :length] = torch.tensor(list(itertools.product(range(2), repeat=length)))
+        for path, expected in zip(every[row], crf.log_prob(every)[row].exp().tolist(), strict=True):
+            frequency = (paths[row] == path).all(-1).float().mean().item()
+            assert abs(frequency - expected) < 4 * math.sqrt(expected * (1 - expected) / 20_000) + 1e-9
+    assert (paths[2] == 0).all()
+
+
+def test_nothing_allowed() -> None:
+    crf = LinearChainCRF(torch.zeros(1, 2, 2), torch.full((2, 2), -math.inf), torch.tensor([2]))
+    assert crf.log_partition.item() == -math.inf
+    assert (crf.marginals == 0).all()
+    assert crf.kbest(2).scores.isneginf().all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"emissions": torch.zeros(2, 3)}, "emissions"),
+        ({"transitions": torch.zeros(3, 2)}, "transitions"),
+        ({"transitions": torch.zeros(2, 3, 2, 2)}, "transitions"),
+        ({"lengths": torch.tensor([1])}, "lengths"),
+        ({"lengths": torch.tensor([1, 4])}, "0 to 3"),
+        ({"start": torch.zeros(3)}, "start"),
+    ],
+)
+def test_wrong_shapes_are_named(change: dict[str, Tensor], message: str) -> None:
+    arguments = {
+        "emissions": torch.zeros(2, 3, 2),
+        "transitions": torch.zeros(2, 2),
+        "lengths": torch.tensor([3, 1]),
+    }
+    with pytest.raises(ValueError, match=message):
+        LinearChainCRF(**{**arguments, **change})
+    crf = LinearChainCRF(**arguments)
+    with pytest.raises(ValueError, match="paths"):
+        crf.score(torch.zeros(2, 4, dtype=torch.long))
+    with pytest.raises(ValueError, match="k:"):
+        crf.kbest(0)
