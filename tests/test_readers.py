@@ -1,0 +1,195 @@
+"""Readers and corpora: the formats as users have them, and one clear line for what is wrong."""
+
+import gzip
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from skd_lightning.data.corpora import load_corpora
+from skd_lightning.data.hub import HubTask, from_datasets
+from skd_lightning.data.readers import read
+from skd_lightning.errors import UserError
+
+SHARED = Path(os.environ.get("SKD_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def write(path: Path, text: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def conllu_row(number: str, word: str, upos: str = "X") -> str:
+    return "\t".join([number, word, "_", upos, *"______"]) + "\n"
+
+
+def test_conllu_leaves_out_ranges_and_empty_nodes(tmp_path: Path) -> None:
+    text = "# text = du bist #\n" + conllu_row("1-2", "zum", "_") + conllu_row("1", "zu", "ADP")
+    text += conllu_row("2", "dem", "DET") + conllu_row("2.1", "x", "_") + conllu_row("3", "#", "SYM") + "\n\n"
+    (sentence,) = read(write(tmp_path / "train.conllu", text), "de")
+    assert sentence.words == ("zu", "dem", "#")
+    assert sentence.tags == ("ADP", "DET", "SYM")
+    assert sentence.lines == (3, 4, 6)
+    assert sentence.place(1).endswith("train.conllu:4")
+
+
+def test_conllu_without_tags_is_unlabelled(tmp_path: Path) -> None:
+    (sentence,) = read(write(tmp_path / "a.conllu", conllu_row("1", "zu", "_")), "de")
+    assert sentence.tags is None
+
+
+def test_iob2_of_universal_ner(tmp_path: Path) -> None:
+    text = "# sent_id = 1\n# text = # i X\n1\t#\tO\tO\t-\n2\ti\tO\t-\t-\n3\tX\tB-LOC\tB-LOC\t-\n\n"
+    (sentence,) = read(write(tmp_path / "train.iob2.gz", gzip.compress(text.encode())), "hr")
+    assert (sentence.words, sentence.tags) == (("#", "i", "X"), ("O", "O", "B-LOC"))
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_columns_with_docstart_comments_and_bom(tmp_path: Path, newline: str) -> None:
+    lines = [
+        "-DOCSTART- -X- -X- O",
+        "",
+        "# a comment here",
+        "EU NNP B-NP B-ORG",
+        "# NN I-NP O",
+        "",
+        "",
+        "Peter NNP B-NP B-PER",
+    ]
+    path = write(tmp_path / "train.txt", b"\xef\xbb\xbf" + newline.join(lines).encode())
+    first, second = read(path, "en")
+    assert first.words == ("EU", "#")
+    assert first.tags == ("B-ORG", "O")
+    assert second.tags == ("B-PER",)
+    assert read(path, "en", tag_column=1)[0].tags == ("NNP", "NN")
+
+
+def test_language_prefix_is_taken_away_only_where_every_word_has_it(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a", "en:R.H.\tB-ORG\nen:(\tO\n"), "en")[0].words == ("R.H.", "(")
+    assert read(write(tmp_path / "b", "en:R.H.\tB-ORG\n(\tO\n"), "en")[0].words == ("en:R.H.", "(")
+
+
+def test_a_single_column_is_unlabelled_text(tmp_path: Path) -> None:
+    (sentence,) = read(write(tmp_path / "a.txt", "one\ntwo\n"), "en")
+    assert (sentence.words, sentence.tags) == (("one", "two"), None)
+
+
+def test_another_encoding(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", "Málaga\tO\n".encode("latin-1"))
+    assert read(path, "es", encoding="latin-1")[0].words == ("Málaga",)
+    with pytest.raises(UserError, match=r"a\.tsv:1: byte 0xe1 is not utf-8.*encoding"):
+        read(path, "es")
+    with pytest.raises(UserError, match="nonsense"):
+        read(path, "es", encoding="nonsense")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tsv", "one\tO\ntwo\n", r"a\.tsv:2: expected at least 2 columns, found 1"),
+        ("a.tsv", "one\tO\n\t\tO\n", r"a\.tsv:2: the word is empty"),
+        ("a.conllu", "1\tone\t_\n", r"a\.conllu:1: expected at least 4 columns, found 3"),
+        ("a.tsv.gz", b"\x1f\x8b\x08broken", r"a\.tsv\.gz: cannot be read"),
+        ("a.tsv.gz", gzip.compress(b"one\tO\n" * 99)[:-9], r"a\.tsv\.gz: cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(
+    tmp_path: Path, name: str, content: str | bytes, message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        read(write(tmp_path / name, content), "en")
+    assert "\n" not in str(error.value)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        read(tmp_path / "nothing.tsv", "en")
+
+
+def rows(*words: str) -> str:
+    return "".join(f"{word}\tNOUN\n\n" for word in words)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "mine/aa/train.tsv", rows("a", "b", "c", "d"))
+    write(tmp_path / "mine/aa/valid.tsv", rows("b", "e"))
+    write(tmp_path / "mine/aa/xx-ud-test.tsv", rows("f"))
+    write(tmp_path / "mine/bb/train.tsv", rows("a"))
+    write(tmp_path / "mine/bb/dev.tsv", rows("a", "g", "h", "i", "j"))
+    write(tmp_path / "mine/cc/test.tsv", rows("z"))
+    return tmp_path
+
+
+def words(sentences: list) -> list[str]:
+    return [sentence.words[0] for sentence in sentences]
+
+
+def test_folders_splits_and_duplicates(folder: Path) -> None:
+    corpora = load_corpora("mine", str(folder))
+    assert list(corpora.languages) == ["aa", "bb"]  # cc has nothing to train on
+    assert words(corpora.languages["aa"]["dev"]) == ["b", "e"]
+    assert any("1 dev sentences also stand in train; kept" in note for note in corpora.notes)
+    assert words(corpora.languages["aa"]["test"]) == ["f"]
+    halves = corpora.languages["bb"]["dev"] + corpora.languages["bb"]["test"]
+    assert sorted(words(halves)) == ["g", "h", "i", "j"]
+    assert len(corpora.languages["bb"]["test"]) == 2
+    clean = load_corpora("mine", str(folder), ["aa", "cc"], remove_duplicates=True)
+    assert words(clean.languages["aa"]["dev"]) == ["e"]
+    assert words(clean.languages["cc"]["test"]) == ["z"]
+    assert load_corpora("mine", str(folder / "mine")).languages.keys() == corpora.languages.keys()
+
+
+def test_samples_are_seeded_and_keep_their_order(folder: Path) -> None:
+    def sample(seed: int) -> list[str]:
+        return words(
+            load_corpora("mine", str(folder), ["aa"], max_train_sentences=2, seed=seed).languages["aa"][
+                "train"
+            ]
+        )
+
+    assert sample(1) == sample(1) == sorted(sample(1))
+    assert len({tuple(sample(seed)) for seed in range(9)}) > 1
+
+
+def test_wrong_places_are_named(folder: Path) -> None:
+    with pytest.raises(UserError, match="aa, bb, cc"):
+        load_corpora("mine", str(folder), ["dd"])
+    with pytest.raises(UserError, match="other"):
+        load_corpora("other", str(folder))
+    write(folder / "mine/aa/train.tsv", "\n\n")
+    with pytest.raises(UserError, match=r"train\.tsv: no sentence"):
+        load_corpora("mine", str(folder), ["aa"])
+
+
+def test_parquet_as_the_hub_has_it(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    labels = datasets.Features(
+        {
+            "tokens": datasets.List(datasets.Value("string")),
+            "ner_tags": datasets.List(datasets.ClassLabel(names=["O", "B-PER"])),
+        }
+    )
+    made = datasets.Dataset.from_dict({"tokens": [["a", "b"]], "ner_tags": [[0, 1]]}, features=labels)
+    made.to_parquet(tmp_path / "train.parquet")
+    loaded = datasets.load_dataset(
+        "parquet",
+        data_files={"train": str(tmp_path / "train.parquet")},
+        features=labels,
+        cache_dir=str(tmp_path / "cache"),
+    )
+    splits = from_datasets(loaded, "en", HubTask())
+    assert [(s.words, s.tags) for s in splits["train"]] == [(("a", "b"), ("O", "B-PER"))]
+    assert splits["dev"] == splits["test"] == []
+
+
+@pytest.mark.skipif(not (SHARED / "SOURCES.md").is_file(), reason=f"no real corpora in {SHARED}")
+def test_real_corpora_have_the_sizes_that_are_on_record() -> None:
+    pattern = re.compile(r"\| ((?:upos|wikiann|uner)/\S+/(?:dev|test)\S*\.gz) \| (\d+) \| (\d+) \|")
+    listed = pattern.findall((SHARED / "SOURCES.md").read_text())
+    assert len(listed) > 30
+    for name, sentences, tokens in listed:
+        found = read(SHARED / name, Path(name).parent.name)
+        assert (len(found), sum(len(s.words) for s in found)) == (int(sentences), int(tokens)), name
