@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import get_args
 
-from skd_lightning.errors import UserError
+from skd_lightning.errors import UserError, user_error
 
 LIGHTNING = ("fit", "validate", "test", "predict")
 
@@ -39,8 +39,11 @@ def main(argv: list[str] | None = None) -> None:
         reason = "; ".join(line.strip(" -") for line in str(error).splitlines() if line.strip())
         sys.stderr.write(f"skd: error: {reason}\n")
         raise SystemExit(2) from None
-    except UserError as error:
-        sys.stderr.write(f"skd: error: {error}\n")
+    except Exception as error:
+        mendable = user_error(error)
+        if mendable is None:
+            raise
+        sys.stderr.write(f"skd: error: {mendable}\n")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         sys.stderr.write("\nskd: interrupted; the same command goes on from the last finished epoch\n")

@@ -32,13 +32,13 @@ class TaggingData(pl.LightningDataModule):
         exponent: languages are drawn with p ∝ n^exponent; 1 shows every sentence once an epoch.
         batches: ``mixed`` languages in a batch, or a ``single`` one.
         scheme: entity tags are converted to ``bioes`` or ``iob2``, whatever scheme the files are in.
-        max_train_sentences: a seeded sample of so many training sentences a language; all if None.
+        max_train_sentences: a sample (always the same) of so many training sentences a language; all if None.
         remove_duplicates: take evaluation sentences that also stand in the training data out of it.
         word_column: of column files, from 0.
         tag_column: of column files, from 0; negative counts from the end.
         encoding: of all files.
         workers: loader processes; 0 loads in the training process, which costs least for small models.
-        seed: of sampling, shuffling and splitting.
+        seed: of the order of the batches.
     """
 
     def __init__(
@@ -84,7 +84,6 @@ class TaggingData(pl.LightningDataModule):
             self.wanted,
             max_train_sentences=self.max_train_sentences,
             remove_duplicates=self.remove_duplicates,
-            seed=self.seed,
             **self.reading,
         )
 

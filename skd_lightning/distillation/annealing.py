@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from skd_lightning.errors import UserError
+
 
 @dataclass(frozen=True)
 class Annealing:
@@ -24,9 +26,9 @@ class Annealing:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.start <= 1.0:
-            raise ValueError(f"annealing: start is {self.start}, it must lie between 0 and 1")
+            raise UserError(f"annealing: start is {self.start}, it must lie between 0 and 1")
         if self.epochs is not None and self.epochs <= 0:
-            raise ValueError(f"annealing: epochs is {self.epochs}, it must be above 0")
+            raise UserError(f"annealing: epochs is {self.epochs}, it must be above 0")
 
     def weight(self, epoch: int, progress: float, max_epochs: float) -> float:
         """λ now.

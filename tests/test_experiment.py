@@ -1,0 +1,243 @@
+"""From the command line to results: the whole way, on small data of our own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import skd_lightning
+from skd_lightning.cli import main
+from skd_lightning.crf import LinearChainCRF
+from skd_lightning.data.demo import demo_corpus
+
+LANGUAGES = ("de", "en")
+QUICK = [
+    "--trainer.enable_progress_bar",
+    "false",
+    "--model.encoder.hidden_size",
+    "16",
+    "--model.encoder.buckets",
+    "2048",
+]
+
+
+def write_corpus(folder: Path) -> None:
+    for language in LANGUAGES:
+        (folder / language).mkdir(parents=True)
+        for split, sentences in demo_corpus(language, {"train": 40, "dev": 20, "test": 20}).items():
+            text = "\n".join(
+                "".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags or (), strict=True))
+                for s in sentences
+            )
+            (folder / language / f"{split}.tsv").write_text(text)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus and two trained teachers."""
+    folder = tmp_path_factory.mktemp("home")
+    write_corpus(folder / "mine")
+    skd(folder, "teachers", "--trainer.max_epochs", "3")
+    return folder
+
+
+def skd(home: Path, command: str, *options: str, quick: bool = True) -> None:
+    arguments = [command, "--runs", str(home / "runs"), "--task", "mine"]
+    if command != "report":
+        arguments += ["--data", str(home), *options, *(QUICK if quick else [])]
+    main(arguments)
+
+
+def refused(capsys: pytest.CaptureFixture, *arguments: str) -> str:
+    """The one line that a mistake ends in."""
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    assert stop.value.code == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("skd: error: ")
+    return line
+
+
+@pytest.mark.parametrize("loss", ["none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk"])
+def test_every_objective_trains_a_student(home: Path, loss: str) -> None:
+    skd(home, "distill", "--loss", loss, "--trainer.max_epochs", "2", "--model.k", "3")
+    folder = home / "runs/mine" / loss / "seed1"
+    results = json.loads((folder / "results.json").read_text())
+    assert results["schema"] == 1
+    assert (results["role"], results["loss"], results["seed"], results["metric"]) == (
+        "student",
+        loss,
+        1,
+        "f1",
+    )
+    assert results["k"] == 3
+    assert set(results["languages"]) == set(LANGUAGES)
+    for row in results["languages"].values():
+        assert {"f1", "f1_strict", "accuracy", "sentences", "words"} <= set(row)
+        assert row["sentences"] == 20
+    assert results["average"] == pytest.approx(np.mean([row["f1"] for row in results["languages"].values()]))
+    assert results["seconds"].keys() == {"teacher_predictions", "fit"}
+    assert (folder / "metrics.csv").is_file()
+    assert (folder / "config.yaml").is_file()
+
+
+def test_finished_work_is_not_done_twice(home: Path, capsys: pytest.CaptureFixture) -> None:
+    best = home / "runs/mine/teachers/de/checkpoints/best.ckpt"
+    before = best.stat().st_mtime_ns
+    skd(home, "teachers", "--trainer.max_epochs", "3")
+    assert best.stat().st_mtime_ns == before
+    assert capsys.readouterr().out.count("already trained") == 2
+
+
+def test_a_second_objective_finds_the_cache(home: Path, capsys: pytest.CaptureFixture) -> None:
+    skd(home, "distill", "--loss", "topk", "--seed", "2", "--trainer.max_epochs", "1")
+    skd(home, "distill", "--loss", "posterior", "--seed", "2", "--trainer.max_epochs", "1")
+    assert "2 hits, 0 misses" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_goes_on(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Stopped after its first epoch and started again, a run ends where an uninterrupted one ends."""
+    options = ("--loss", "topwk", "--seed", "3", "--trainer.max_epochs", "3")
+    skd(home, "distill", *options)
+    folder = home / "runs/mine/topwk/seed3"
+    whole = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    config = (folder / "config.yaml").read_text()
+    shutil.rmtree(folder)
+    stop = [
+        sys.executable,
+        "-c",
+        STOP_AFTER_ONE_EPOCH,
+        "distill",
+        "--runs",
+        str(home / "runs"),
+        "--task",
+        "mine",
+    ]
+    done = subprocess.run(
+        [*stop, "--data", str(home), *options, *QUICK], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 9, done.stderr
+    assert not (folder / "results.json").exists()
+    assert (folder / "config.yaml").read_text() == config
+    capsys.readouterr()
+    skd(home, "distill", *options)
+    assert "going on from" in capsys.readouterr().out
+    again = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    assert again["epoch"] == 2
+    assert again["global_step"] == 3 * again["global_step"] // 3
+    assert again["state_dict"].keys() == whole.keys()
+
+
+STOP_AFTER_ONE_EPOCH = """
+import os, sys
+from skd_lightning.taggers import Student
+Student.on_train_epoch_start = lambda self: os._exit(9) if self.current_epoch == 1 else None
+from skd_lightning.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_a_loaded_tagger_predicts_with_true_confidences(home: Path) -> None:
+    tagger = skd_lightning.load(home / "runs/mine/teachers/en")
+    sentences = [["Anna", "met", "Leo", "in", "Lincoln", "."], [], ["Hi"]]
+    predictions = tagger.predict(sentences)
+    assert [len(p.tags) for p in predictions] == [6, 0, 1]
+    assert all(0 < c <= 1 for p in predictions for c in p.confidences)
+    assert predictions[1].probability == pytest.approx(1.0)
+    transitions, start, end = tagger.head.scores()
+    emissions = torch.from_numpy(tagger.predict_emissions(sentences[:1]))[None]
+    crf = LinearChainCRF(emissions, transitions, torch.tensor([6]), start, end)
+    assert predictions[0].tags == tagger.tag_set.decode(crf.viterbi()[0].tolist())
+    expected = crf.marginals.gather(2, crf.viterbi()[..., None])[0, :, 0]
+    assert predictions[0].confidences == pytest.approx(expected.tolist(), rel=1e-4)
+    assert not tagger.training
+
+
+def test_report_has_all_runs(home: Path, capsys: pytest.CaptureFixture) -> None:
+    skd(home, "distill", "--loss", "none", "--seed", "4", "--trainer.max_epochs", "1")
+    skd(home, "report")
+    folder = home / "runs/mine/report"
+    assert {path.name for path in folder.iterdir()} == {
+        "runs.csv",
+        "table.csv",
+        "table.md",
+        "scores.png",
+        "curves.png",
+    }
+    assert "| none |" in (folder / "table.md").read_text()
+    assert "teachers" in capsys.readouterr().out
+
+
+def test_mistakes_end_in_one_line(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    common = ["--runs", str(tmp_path / "runs"), "--task", "mine", "--data", str(home)]
+    assert "no teacher for language 'de'" in refused(capsys, "distill", "--loss", "topk", *common, *QUICK)
+    assert "dd" in refused(capsys, "teachers", *common, "--langs", "dd")
+    assert "--model.k" in refused(capsys, "distill", *common, "--model.k", "0")
+    assert "softmax" in refused(capsys, "distill", "--loss", "topk", *common, "--model.loss", "token")
+    assert "nothing_such" in refused(capsys, "distill", *common, "--model.nothing_such", "1")
+    assert "unknown command" in refused(capsys, "dance")
+    assert "no finished runs" in refused(capsys, "report", "--runs", str(tmp_path), "--task", "mine")
+
+
+def test_a_wrong_file_is_named_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write_corpus(tmp_path / "mine")
+    train = tmp_path / "mine/de/train.tsv"
+    good = train.read_text()
+    common = [
+        "teachers",
+        "--runs",
+        str(tmp_path / "runs"),
+        "--task",
+        "mine",
+        "--data",
+        str(tmp_path),
+        "--langs",
+        "de",
+    ]
+    for text, message in (
+        (good.replace("B-LOC", "X-LOC", 1), "X-LOC"),
+        ("one\n" + good, "train.tsv:1"),
+        ("", "train.tsv"),
+    ):
+        train.write_text(text)
+        assert message in refused(capsys, *common, *QUICK)
+    train.write_bytes(good.encode() + b"\xff\xfe O\n")
+    assert "is not utf-8" in refused(capsys, *common, *QUICK)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_damaged_teacher_is_named(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    shutil.copytree(home / "runs/mine/teachers", tmp_path / "runs/mine/teachers")
+    checkpoint = tmp_path / "runs/mine/teachers/de/checkpoints/best.ckpt"
+    os.truncate(checkpoint, 1000)
+    common = ["distill", "--runs", str(tmp_path / "runs"), "--task", "mine", "--data", str(home), *QUICK]
+    assert "best.ckpt: not a readable tagger checkpoint" in refused(capsys, *common)
+
+
+def test_a_checkpoint_of_other_tags_is_refused(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    checkpoint = home / "runs/mine/teachers/de/checkpoints/best.ckpt"
+    line = refused(
+        capsys, "test", "--config", "experiments/teacher.yaml", "--ckpt_path", str(checkpoint),
+        "--data.task", "mine", "--data.data", str(home), "--data.scheme", "iob2", "--data.languages", '["de"]',
+        "--trainer.default_root_dir", str(tmp_path), *QUICK,
+    )  # fmt: skip
+    assert "the checkpoint was trained on the tags" in line
+
+
+def test_help_of_every_command() -> None:
+    for arguments in ([], ["--help"], ["--version"]):
+        main(arguments)
+    for command in ("demo", "teachers", "distill", "report", "fit"):
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
