@@ -104,20 +104,16 @@ def _train(folder: Path, plan: Plan, arguments: list[str], labels: dict[str, Any
             f"[green]{title}[/]: already trained with this configuration, in {folder}", highlight=False
         )
         return
+    trainer, tagger = cli.trainer, cli.model
     last = folder / "checkpoints" / "last.ckpt"
     resume = last if known == key and last.is_file() else None
-    if resume is None:
-        for old in ("checkpoints", "results.json", "metrics.csv"):
-            path = folder / old
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    else:
-        console.print(f"{title}: going on from {resume}", highlight=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "config.yaml", f"# key: {key}\n{config}")
-
-    corpora = cli.datamodule.corpora
-    console.print(f"[bold]{plan.task} · {title}[/]: {corpora.summary()}", highlight=False)
-    trainer, tagger = cli.trainer, cli.model
+    if trainer.is_global_zero:
+        if resume:
+            console.print(f"{title}: going on from {resume}", highlight=False)
+        _put_aside(folder, resume is not None)
+        _write(folder / "config.yaml", f"# key: {key}\n{config}")
+        summary = cli.datamodule.corpora.summary()
+        console.print(f"[bold]{plan.task} · {title}[/]: {summary}", highlight=False)
     fit_began = time.perf_counter()
     trainer.fit(tagger, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
     fit_seconds = time.perf_counter() - fit_began
@@ -139,6 +135,23 @@ def _train(folder: Path, plan: Plan, arguments: list[str], labels: dict[str, Any
         f"[green]{title}[/]: test {score} after {time.perf_counter() - began:.0f} s, in {folder}",
         highlight=False,
     )
+
+
+def _put_aside(folder: Path, resumed: bool) -> None:
+    """Make room for a run: an older one of another configuration moves to ``previous/`` and stays there until the
+    next; the log of the first part of a resumed one keeps its own name, since a new logger starts a new file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "metrics.csv"
+    if resumed:
+        if log.is_file():
+            os.replace(log, folder / f"metrics-{len(list(folder.glob('metrics*.csv')))}.csv")
+        return
+    found = [path for path in folder.iterdir() if path.name != "previous"]
+    if found:
+        shutil.rmtree(folder / "previous", ignore_errors=True)
+        (folder / "previous").mkdir()
+        for path in found:
+            os.replace(path, folder / "previous" / path.name)
 
 
 def _results(

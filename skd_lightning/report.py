@@ -144,19 +144,19 @@ def _plot_scores(frame: pd.DataFrame, file: Path) -> None:
 def _plot_curves(folder: Path, file: Path) -> None:
     """Dev score over epochs: one line a student, seeds averaged."""
     curves: dict[str, list[pd.Series]] = {}
-    for metrics in sorted(folder.glob("*/*/metrics.csv")):
-        if metrics.parent.parent.name == "teachers":
+    for run in sorted(path for path in folder.glob("*/*") if (path / "metrics.csv").is_file()):
+        if run.parent.name == "teachers":
             continue
-        log = pd.read_csv(metrics)
+        log = pd.concat([pd.read_csv(part) for part in sorted(run.glob("metrics*.csv"))])
         if "dev/average" in log:
             curve = log.dropna(subset=["dev/average"]).groupby("epoch")["dev/average"].last()
-            curves.setdefault(metrics.parent.parent.name, []).append(curve)
+            curves.setdefault(run.parent.name, []).append(curve)
     if not curves:
         return
     figure, axes = _figure()
-    for run in (run for run in ORDER if run in curves):
-        mean = 100 * pd.concat(curves[run], axis=1).mean(axis=1)
-        axes.plot(mean.index + 1, mean, label=run, color="0.3" if run == "none" else None)
+    for name in (name for name in ORDER if name in curves):
+        mean = 100 * pd.concat(curves[name], axis=1).mean(axis=1)
+        axes.plot(mean.index + 1, mean, label=name, color="0.3" if name == "none" else None)
     axes.set_xlabel("epoch")
     axes.set_ylabel("dev score, macro mean over languages (%)")
     axes.legend(frameon=False)
