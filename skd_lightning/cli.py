@@ -88,7 +88,8 @@ def _run(command: str, arguments: list[str]) -> None:
         experiment.train_teachers(plan)
         for loss in options.losses:
             experiment.distill(plan, loss, seed=1)
-    report.show(Path(options.runs), options.task)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # under DDP every process comes here
+        report.show(Path(options.runs), options.task)
 
 
 def _parser(command: str) -> argparse.ArgumentParser:

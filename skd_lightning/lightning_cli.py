@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import netrc
 import os
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,19 @@ def run_loggers(folder: Path, project: str | None) -> list[Logger]:
     """``metrics.csv`` always; Weights & Biases when a project is named, without ever asking for a login."""
     loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
     if project and project != "None":  # sweeps write None as a word
-        import wandb
-
-        offline = os.environ.get("WANDB_MODE", "") != "online" and not wandb.api.api_key
-        loggers.append(WandbLogger(project=project, save_dir=folder, name=str(folder), offline=offline))
+        if not _has_wandb_key():
+            os.environ.setdefault(
+                "WANDB_MODE", "offline"
+            )  # else wandb asks for a login, or fails without a terminal
+        loggers.append(WandbLogger(project=project, save_dir=folder, name=str(folder)))
     return loggers
+
+
+def _has_wandb_key() -> bool:
+    """Is a key configured, in the environment or (by ``wandb login``) in ~/.netrc."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

@@ -241,3 +241,60 @@ def test_help_of_every_command() -> None:
         with pytest.raises(SystemExit) as stop:
             main([command, "--help"])
         assert stop.value.code == 0
+
+
+def run_skd(*arguments: str, **environment: str) -> str:
+    """The command in a process of its own; its output."""
+    command = [sys.executable, "-m", "skd_lightning", *arguments]
+    done = subprocess.run(
+        command,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout + done.stderr
+
+
+def test_two_processes_share_the_work(home: Path) -> None:
+    """DDP: scores count every sentence once, and the run folder is that of one process."""
+    options = [
+        "--loss",
+        "pos_topwk",
+        "--seed",
+        "7",
+        "--trainer.max_epochs",
+        "1",
+        "--runs",
+        str(home / "runs"),
+    ]
+    options += ["--task", "mine", "--data", str(home), *QUICK]
+    run_skd(
+        "distill",
+        *options,
+        "--trainer.accelerator",
+        "cpu",
+        "--trainer.devices",
+        "2",
+        "--trainer.strategy",
+        "ddp",
+    )
+    results = json.loads((home / "runs/mine/pos_topwk/seed7/results.json").read_text())
+    corpus = {
+        language: demo_corpus(language, {"train": 40, "dev": 20, "test": 20})["test"]
+        for language in LANGUAGES
+    }
+    for language, sentences in corpus.items():
+        assert results["languages"][language]["sentences"] == len(sentences)
+        assert results["languages"][language]["words"] == sum(len(s.words) for s in sentences)
+
+
+def test_weights_and_biases_without_a_key_is_offline(home: Path, tmp_path: Path) -> None:
+    options = ["--loss", "none", "--seed", "8", "--trainer.max_epochs", "1", "--runs", str(home / "runs")]
+    options += ["--task", "mine", "--data", str(home), "--wandb", "trial", *QUICK]
+    environment = {"HOME": str(tmp_path), "WANDB_API_KEY": "", "WANDB_SILENT": "true"}
+    run_skd("distill", *options, **environment)
+    assert list((home / "runs/mine/none/seed8/wandb").glob("offline-run-*"))
+    assert (home / "runs/mine/none/seed8/metrics.csv").is_file()

@@ -149,14 +149,20 @@ def test_emission(temperature: float) -> None:
     check(lambda: objective(chain(student), targets(teacher, 1)), lambda: by_sentence(one), student)
 
 
-def test_token_is_posterior_of_a_softmax_decoder() -> None:
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_token_is_the_cross_entropy_of_softmax_decoders(temperature: float) -> None:
     teacher, student = potentials(6), potentials(7)
     nothing = torch.zeros(TAGS, TAGS, dtype=torch.double), *[torch.zeros(TAGS, dtype=torch.double)] * 2
     teacher, student = (teacher[0], *nothing), (student[0], *nothing)
     said = targets(teacher, 1)
-    torch.testing.assert_close(
-        make_objective("token")(chain(student), said), make_objective("posterior")(chain(student), said)
-    )
+    objective = make_objective("token", temperature=temperature)
+
+    def one(row: int) -> Tensor:
+        length = int(LENGTHS[row])
+        soft = (teacher[0][row, :length] / temperature).softmax(-1)
+        return -(temperature**2) * (soft * (student[0][row, :length] / temperature).log_softmax(-1)).sum()
+
+    torch.testing.assert_close(objective(chain(student), said), by_sentence(one))
 
 
 @pytest.mark.parametrize("weights", [(0.5, 0.5), (1.0, 1.0)])

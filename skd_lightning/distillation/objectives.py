@@ -41,7 +41,7 @@ Objective = Callable[[LinearChainCRF, TeacherTargets], Tensor]
 
 NEEDS: dict[Loss, frozenset[str]] = {
     "none": frozenset(),
-    "token": frozenset({"emissions"}),
+    "token": frozenset({"marginals"}),
     "emission": frozenset({"emissions"}),
     "topk": frozenset({"paths"}),
     "topwk": frozenset({"paths"}),
@@ -52,7 +52,7 @@ NEEDS: dict[Loss, frozenset[str]] = {
 
 
 def emission(student: LinearChainCRF, teacher: TeacherTargets, temperature: float = 1.0) -> Tensor:
-    """−T² Σ_i Σ_y softmax(e_t/T) log softmax(e_s/T), transitions ignored (eq. 5; eq. 4 for softmax decoders)."""
+    """−T² Σ_i Σ_y softmax(e_t/T) log softmax(e_s/T), transitions ignored (eq. 5)."""
     emissions = _given(teacher.emissions, "emissions")
     soft = torch.softmax(emissions / temperature, dim=-1)
     log_student = torch.log_softmax(student.emissions / temperature, dim=-1)
@@ -66,6 +66,8 @@ def posterior(
     tempering: Tempering = "marginals",
 ) -> Tensor:
     """−T² Σ_i Σ_y q_t(y_i) log q_s(y_i), q the forward-backward marginals (eq. 13).
+
+    For a softmax decoder, whose marginals are the softmax of its emissions, this is the token objective (eq. 4).
 
     ``marginals`` tempers them (q^{1/T}, renormalised; the paper's code). ``potentials`` tempers the student's
     emissions and transitions before forward-backward, and expects the teacher's marginals made in this way.
@@ -129,7 +131,7 @@ def make_objective(
 ) -> Objective | None:
     """The objective of that name with its settings; None for the baseline, which has no teacher."""
     objectives: dict[Loss, Objective] = {
-        "token": partial(emission, temperature=temperature),
+        "token": partial(posterior, temperature=temperature),
         "emission": partial(emission, temperature=temperature),
         "topk": top_k,
         "topwk": partial(weighted_top_k, temperature=temperature, tempering=tempering),

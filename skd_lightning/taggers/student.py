@@ -99,8 +99,11 @@ class Student(Tagger):
         # Before the likelihood: an objective that needs both directions then shares its forward pass with it.
         from_teacher = self.objective(crf, batch.targets)
         from_gold = super().losses(crf, batch)
-        self.log("train/teacher_weight", weight, on_step=False, on_epoch=True, batch_size=len(batch))
-        self.log("train/loss_kd", from_teacher.mean(), on_step=False, on_epoch=True, batch_size=len(batch))
-        self.log("train/loss_nll", from_gold.mean(), on_step=False, on_epoch=True, batch_size=len(batch))
+        logged = {
+            "train/teacher_weight": torch.tensor(weight, device=self.device),
+            "train/loss_kd": from_teacher.mean(),
+            "train/loss_nll": from_gold.mean(),
+        }
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
         labelled = weight * from_teacher + (1.0 - weight) * from_gold
         return torch.where(batch.labelled, labelled, self.unlabelled_weight * from_teacher)

@@ -90,7 +90,15 @@ class Tagger(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss a sentence."""
         loss = self.losses(self(batch), batch).mean()
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch))
+        self.log(
+            "train/loss",
+            loss,
+            on_step=False,
+            on_epoch=True,
+            prog_bar=True,
+            batch_size=len(batch),
+            sync_dist=True,
+        )
         return loss
 
     def configure_optimizers(self) -> Any:
@@ -131,8 +139,8 @@ class Tagger(pl.LightningModule):
         scores.reset()
         for language, row in found["languages"].items():
             if row["sentences"]:
-                self.log(f"{split}/{language}/{found['metric']}", row[found["metric"]])
-        self.log(f"{split}/average", found["average"], prog_bar=True)
+                self.log(f"{split}/{language}/{found['metric']}", row[found["metric"]], sync_dist=True)
+        self.log(f"{split}/average", found["average"], prog_bar=True, sync_dist=True)
         return found
 
     # -- prediction ---------------------------------------------------------------------------------------
