@@ -68,11 +68,11 @@ def show(runs: Path, task: str) -> None:
     table = summarise(frame)
     metric = {"f1": "entity F1", "accuracy": "accuracy"}[frame.metric.iloc[0]]
     view = Table(title=f"{task}: test {metric} in per cent", title_justify="left")
-    view.add_column("")
+    view.add_column("", no_wrap=True)
     for column in table.columns:
         view.add_column(column, justify="right", style="bold" if column == "average" else "")
     for run, cells in table.iterrows():
-        name = {"teachers": "teachers (one a language)", "none": "none (baseline)"}.get(str(run), str(run))
+        name = {"none": "none (baseline)"}.get(str(run), str(run))
         view.add_row(name, *cells, end_section=run == "teachers")
     Console().print(view)
 
