@@ -26,7 +26,7 @@ from skd_lightning.distillation import Loss
 from skd_lightning.lightning_cli import TaggingCLI
 from skd_lightning.taggers import Student
 
-LOSSES: tuple[Loss, ...] = ("none", "emission", "topk", "topwk", "posterior", "pos_topwk")
+LOSSES: tuple[Loss, ...] = ("none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -35,6 +35,8 @@ class Epochs:
 
     def __init__(self, loss: Loss, plan: experiment.Plan) -> None:
         arguments = ["--config", "experiments/student.yaml", "--config", "experiments/demo.yaml"]
+        if loss == "token":
+            arguments += ["--model.decoder", "softmax"]
         arguments += ["--model.loss", loss, "--distillation.teachers", str(plan.teachers)]
         arguments += ["--distillation.cache", str(plan.runs / "cache"), "--trainer.max_epochs", "1"]
         arguments += [

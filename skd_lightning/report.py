@@ -126,7 +126,7 @@ def _plot_scores(frame: pd.DataFrame, file: Path) -> None:
     runs = [run for run in ORDER if run in pivot.columns]
     languages = [*sorted(set(pivot.index) - {"average"}), "average"]
     pivot = pivot.loc[languages, runs]
-    spread = spread.reindex(index=languages, columns=runs).fillna(0.0)
+    spread = spread.reindex(index=languages, columns=runs)  # NaN, and no line, where there is one seed
     figure, axes = _figure(max(8.0, 1.6 * len(languages)))
     width = 0.8 / len(runs)
     for place, run in enumerate(runs):
