@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -11,9 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from skd_lightning.crf import LinearChainCRF
+from skd_lightning.crf import LinearChainCRF, operators
 
 SETTINGS = settings(max_examples=40, deadline=None, derandomize=True)
+
+
+@pytest.fixture(params=["compiled", "torch"], autouse=True, scope="module")
+def recursions(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Everything holds for the compiled kernels and for plain torch."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "torch":
+            patch.setattr(operators, "serve", lambda *_: False)
+        yield request.param
 
 
 @dataclass
@@ -258,11 +267,11 @@ def test_paper_table_1() -> None:
     best = crf.kbest(2)
     assert best.paths[0].tolist() == [[1, 1, 0], [0, 0, 1]]
     assert [round(w, 2) for w in best.scores[0].softmax(0).tolist()] == [0.57, 0.43]
-    scale = crf._shifts.cumsum(1)[0].exp()  # messages are kept up to a constant of the word
-    forward = crf._forward.exp()[0] * scale[:, None]
+    sweeps = crf._torch
+    backward, forward = sweeps.backward.exp()[0], sweeps.forward.exp()[0]
+    forward *= sweeps._shifts.cumsum(1)[0].exp()[:, None]  # messages are kept up to a constant of the word
     assert [round(v, 2) for v in forward[:, 0].tolist()] == [1.0, 2.5, 10.83]
     assert [round(v, 2) for v in forward[:, 1].tolist()] == [1.0, 2.5, 8.13]
-    backward = crf._backward.exp()[0]
     for printed_beta, ours in zip(([8.79, 10.17], [3.33, 4.25], [1.0, 1.0]), backward, strict=True):
         torch.testing.assert_close(
             ours / ours.sum(), torch.tensor(printed_beta).double() / sum(printed_beta), atol=1e-3, rtol=0

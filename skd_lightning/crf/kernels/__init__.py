@@ -1,0 +1,1 @@
+"""Compiled kernels behind :class:`~skd_lightning.crf.LinearChainCRF`; nothing else calls them."""

@@ -1,0 +1,88 @@
+"""From tensors to the compiled loops and back; arguments and results are those of the operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skd_lightning.crf.kernels import decoding, sentences
+from skd_lightning.crf.kernels.threads import share
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    """A contiguous array: another memory layout would be another type, and compiled again."""
+    return tensor.detach().contiguous().numpy()  # type: ignore[no-any-return]
+
+
+def forward_backward(
+    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-partitions, log-marginals, pair marginals."""
+    batch, words, tags = unary.shape
+    log_partition = unary.new_zeros(batch)
+    marginals = torch.empty_like(unary, memory_format=torch.contiguous_format)
+    pairs = unary.new_zeros(batch, max(words - 1, 0) if each_pair else 1, tags, tags)
+    share(
+        sentences.forward_backward,
+        lengths.numpy(),
+        tags,
+        *map(_array, (unary, transitions, lengths, log_partition, marginals, pairs)),
+        each_pair,
+    )
+    return log_partition, marginals, pairs
+
+
+def forward_backward_adjoint(
+    unary: Tensor,
+    transitions: Tensor,
+    lengths: Tensor,
+    grad_partition: Tensor,
+    grad_marginals: Tensor,
+    grad_pairs: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of unary and transitions."""
+    grad_unary = torch.zeros_like(unary, memory_format=torch.contiguous_format)
+    by_sentence = transitions.new_zeros(unary.shape[0], *transitions.shape, dtype=torch.double)
+    given = (unary, transitions, lengths, grad_partition, grad_marginals, grad_pairs)
+    share(
+        sentences.forward_backward_adjoint,
+        lengths.numpy(),
+        unary.shape[2],
+        *map(_array, (*given, grad_unary, by_sentence)),
+    )
+    return grad_unary, by_sentence.sum(0).to(transitions.dtype)
+
+
+def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Paths and their scores."""
+    paths = lengths.new_zeros(unary.shape[0], k, unary.shape[1])
+    scores = unary.new_full((unary.shape[0], k), -torch.inf)
+    share(
+        decoding.kbest,
+        lengths.numpy(),
+        unary.shape[2],
+        *map(_array, (unary, transitions, lengths, paths, scores)),
+    )
+    return paths, scores
+
+
+def path_scores(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:
+    """Scores; IndexError for a tag that does not exist."""
+    scores = unary.new_empty(paths.shape[:2])
+    arrays = map(_array, (unary, transitions, lengths, paths, scores))
+    if not decoding.path_scores(0, len(lengths), *arrays):
+        raise IndexError(f"paths: expected tags from 0 to {unary.shape[2] - 1}")
+    return scores
+
+
+def path_scores_adjoint(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int) -> tuple[Tensor, Tensor]:
+    """Gradients of unary and transitions."""
+    batch, _, words = paths.shape
+    grad_unary = grad.new_zeros(batch, words, tags)
+    by_sentence = grad.new_zeros(batch, tags, tags, dtype=torch.double)
+    arrays = map(_array, (grad, lengths, paths, grad_unary, by_sentence))
+    decoding.path_scores_adjoint(0, batch, *arrays)
+    return grad_unary, by_sentence.sum(0).to(grad.dtype)

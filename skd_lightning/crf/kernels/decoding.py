@@ -1,0 +1,174 @@
+"""The k best paths of a batch's sentences, and scores of given paths, in float64."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from skd_lightning.crf.kernels.compiler import Array, Integers, Potentials, compiled, released
+
+
+@compiled
+def _reach(i: int, transitions: Array, best: Array, arrival: Array) -> None:
+    """arrival[i] = the largest of best[i - 1] + transitions into each tag; four tags of the word before at a time."""
+    size = transitions.shape[0]
+    for j in range(size):
+        arrival[i, j] = -math.inf
+    for x in range(0, size, 4):
+        a, b, c, d = best[i - 1, x], best[i - 1, x + 1], best[i - 1, x + 2], best[i - 1, x + 3]
+        for j in range(size):
+            ab = max(a + transitions[x, j], b + transitions[x + 1, j])
+            cd = max(c + transitions[x + 2, j], d + transitions[x + 3, j])
+            arrival[i, j] = max(arrival[i, j], max(ab, cd))
+
+
+@compiled
+def _insert(score: float, origin: tuple[int, int, int], scores: Array, origins: Integers) -> None:
+    """Put a score that beats the last one into its place in the sorted list, after its equals."""
+    place = scores.shape[0] - 1
+    while place > 0 and scores[place - 1] < score:
+        scores[place] = scores[place - 1]
+        for x in range(3):
+            origins[place, x] = origins[place - 1, x]
+        place -= 1
+    scores[place] = score
+    origins[place, 0], origins[place, 1], origins[place, 2] = origin
+
+
+@compiled
+def _kbest(
+    b: int,
+    words: int,
+    unary: Potentials,
+    transitions: Array,
+    into: Array,
+    paths: Integers,
+    scores: Potentials,
+) -> None:
+    tags, size, k = unary.shape[2], transitions.shape[0], paths.shape[1]
+    best, arrival = np.empty((words, size)), np.zeros((words, size))
+    for i in range(words):
+        if i > 0:
+            _reach(i, transitions, best, arrival)
+        for j in range(tags):
+            best[i, j] = arrival[i, j] + unary[b, i, j]
+        for j in range(tags, size):
+            best[i, j] = -math.inf
+
+    found, origins = np.full(k, -math.inf), np.zeros((k, 3), dtype=np.int64)
+    for j in range(tags):
+        if best[words - 1, j] > found[k - 1]:
+            _insert(best[words - 1, j], (words - 1, j, 0), found, origins)
+    predecessors = np.full((words, tags), -1)
+    for rank in range(k):
+        scores[b, rank] = found[rank]
+        if found[rank] == -math.inf:
+            break
+        last, tag, parent = origins[rank]
+        for i in range(last + 1, words):
+            paths[b, rank, i] = paths[b, parent, i]
+        paths[b, rank, last] = tag
+        for i in range(last - 1, -1, -1):
+            # Leaving this path here costs arrival - (best + into); most ways of leaving do not reach the list.
+            limit = arrival[i + 1, tag] - (found[rank] - found[k - 1])
+            promising = 0
+            for j in range(size):
+                promising += best[i, j] + into[tag, j] > limit
+            if predecessors[i + 1, tag] < 0:
+                for j in range(tags - 1, -1, -1):
+                    if best[i, j] + into[tag, j] == arrival[i + 1, tag]:
+                        predecessors[i + 1, tag] = j
+            before = predecessors[i + 1, tag]
+            if promising > 0 and rank + 1 < k:
+                for j in range(tags):
+                    score = found[rank] - (arrival[i + 1, tag] - (best[i, j] + into[tag, j]))
+                    if j != before and score > found[k - 1]:
+                        _insert(score, (i, j, rank), found, origins)
+            tag = before
+            paths[b, rank, i] = tag
+
+
+@released
+def kbest(
+    begin: int,
+    end: int,
+    unary: Potentials,
+    transitions: Potentials,
+    lengths: Integers,
+    paths: Integers,
+    scores: Potentials,
+) -> None:
+    """Fill the k best paths (batch, k, words) and their scores (batch, k), best first.
+
+    The Viterbi scores of all prefixes are computed once; then paths are read off backwards, each next one the best
+    way of leaving an earlier one. Ways of leaving a path at different words, or for different tags, lead to
+    different paths, and together to all of them, so a list of the k best is exact, and never holds a path twice.
+    A further path costs words · tags comparisons where keeping k prefixes for every tag costs words · tags² · k.
+
+    Source: the backward search of Soong and Huang 1991, with the disjoint deviations of Lawler 1972.
+    """
+    tags = transitions.shape[0]
+    size = (tags + 3) // 4 * 4
+    padded, into = np.full((size, size), -math.inf), np.full((size, size), -math.inf)
+    for i in range(tags):
+        for j in range(tags):
+            padded[i, j] = transitions[i, j]
+            into[j, i] = transitions[i, j]
+    for b in range(begin, end):
+        if lengths[b] > 0:
+            _kbest(b, lengths[b], unary, padded, into, paths, scores)
+        else:
+            scores[b, 0] = 0.0
+
+
+@released
+def path_scores(
+    begin: int,
+    end: int,
+    unary: Potentials,
+    transitions: Potentials,
+    lengths: Integers,
+    paths: Integers,
+    scores: Potentials,
+) -> bool:
+    """Fill the scores (batch, k) of paths (batch, k, words); returns whether all their tags exist."""
+    tags = transitions.shape[0]
+    known = True
+    for b in range(begin, end):
+        for rank in range(paths.shape[1]):
+            total, before = 0.0, -1
+            for i in range(lengths[b]):
+                tag = paths[b, rank, i]
+                if not 0 <= tag < tags:
+                    known = False
+                    break
+                total += unary[b, i, tag]
+                if i > 0:
+                    total += transitions[before, tag]
+                before = tag
+            scores[b, rank] = total
+    return known
+
+
+@released
+def path_scores_adjoint(
+    begin: int,
+    end: int,
+    grad: Potentials,
+    lengths: Integers,
+    paths: Integers,
+    grad_unary: Potentials,
+    grad_transitions: Array,
+) -> None:
+    """Add the gradients of unary (batch, words, tags) and transitions (batch, tags, tags) of the paths' scores."""
+    for b in range(begin, end):
+        for rank in range(paths.shape[1]):
+            weight = grad[b, rank]
+            before = -1
+            for i in range(lengths[b]):
+                tag = paths[b, rank, i]
+                grad_unary[b, i, tag] += weight
+                if i > 0:
+                    grad_transitions[b, before, tag] += weight
+                before = tag

@@ -1,0 +1,196 @@
+"""The compiled kernels as PyTorch operators: ``torch.compile``, ``torch.export`` and autograd know their shapes
+and their gradients, and never look inside.
+
+Importing this module compiles nothing and imports no compiler; the first call of an operator does.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.library import custom_op
+
+COMPILER = {"cpu": "numba"}
+"""The package that a device's kernels are compiled by."""
+
+
+@cache
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
+def serve(unary: Tensor, transitions: Tensor) -> bool:
+    """Whether there are kernels for such potentials; plain torch computes what they do not serve."""
+    package = COMPILER.get(unary.device.type)
+    return (
+        package is not None
+        and transitions.dim() == 2
+        and unary.dtype in (torch.float32, torch.float64)
+        and unary.shape[2] > 0
+        and _installed(package)
+    )
+
+
+# -- forward-backward -------------------------------------------------------------------------------------
+
+
+@custom_op("skd_lightning::forward_backward", mutates_args=(), device_types="cpu")
+def forward_backward(
+    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """All sums over paths, in one forward and one backward sweep.
+
+    Args:
+        unary: (batch, words, tags) nats, -inf where forbidden; anything at padding.
+        transitions: (tags, tags) nats ``[from, to]``, -inf where forbidden.
+        lengths: (batch,) words, int64.
+        each_pair: pair marginals of every pair of neighbours, else their sum over the sentence.
+
+    Returns:
+        log-partitions (batch,); log-marginals (batch, words, tags), -inf at padding; pair marginals
+        (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags).
+    """
+    from skd_lightning.crf.kernels import cpu
+
+    return cpu.forward_backward(unary, transitions, lengths, each_pair)
+
+
+@forward_backward.register_fake
+def _(unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool) -> tuple[Tensor, Tensor, Tensor]:
+    batch, words, tags = unary.shape
+    pairs = max(words - 1, 0) if each_pair else 1
+    return unary.new_empty(batch), unary.new_empty(unary.shape), unary.new_empty(batch, pairs, tags, tags)
+
+
+@custom_op("skd_lightning::forward_backward_adjoint", mutates_args=(), device_types="cpu")
+def forward_backward_adjoint(
+    unary: Tensor,
+    transitions: Tensor,
+    lengths: Tensor,
+    grad_partition: Tensor,
+    grad_marginals: Tensor,
+    grad_pairs: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of unary and transitions, from those of the three results of :func:`forward_backward`.
+
+    ``grad_pairs`` may be empty along its second axis: then it counts as zero.
+    """
+    from skd_lightning.crf.kernels import cpu
+
+    return cpu.forward_backward_adjoint(
+        unary, transitions, lengths, grad_partition, grad_marginals, grad_pairs
+    )
+
+
+@forward_backward_adjoint.register_fake
+def _(unary: Tensor, transitions: Tensor, *_: Tensor) -> tuple[Tensor, Tensor]:
+    return unary.new_empty(unary.shape), transitions.new_empty(transitions.shape)
+
+
+def _save_for_forward_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    unary, transitions, lengths, ctx.each_pair = inputs
+    _, marginals, pairs = output
+    ctx.save_for_backward(unary, transitions, lengths, marginals, pairs)
+    ctx.set_materialize_grads(False)
+
+
+def _forward_backward_gradients(
+    ctx: Any, grad_partition: Tensor | None, grad_marginals: Tensor | None, grad_pairs: Tensor | None
+) -> tuple[Tensor | None, Tensor | None, None, None]:
+    unary, transitions, lengths, marginals, pairs = ctx.saved_tensors
+    if grad_marginals is None and grad_pairs is None:
+        if grad_partition is None:
+            return None, None, None, None
+        # The gradient of log Z is the marginals. Written with the saved results it can be differentiated again.
+        of_unary = grad_partition[:, None, None] * marginals.exp()
+        of_transitions = (grad_partition[:, None, None, None] * pairs).sum(dim=(0, 1))
+        return of_unary, of_transitions, None, None
+    if grad_partition is None:
+        grad_partition = unary.new_zeros(unary.shape[0])
+    if grad_marginals is None:
+        grad_marginals = torch.zeros_like(unary)
+    if grad_pairs is None:
+        grad_pairs = pairs[:, :0]
+    given = (unary, transitions, lengths, grad_partition, grad_marginals, grad_pairs)
+    return *forward_backward_adjoint(*given), None, None
+
+
+forward_backward.register_autograd(_forward_backward_gradients, setup_context=_save_for_forward_backward)
+
+
+# -- decoding -----------------------------------------------------------------------------------------------
+
+
+@custom_op("skd_lightning::kbest", mutates_args=(), device_types="cpu")
+def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k best paths (batch, k, words) int64 and their scores (batch, k); potentials as above, no gradient."""
+    from skd_lightning.crf.kernels import cpu
+
+    return cpu.kbest(unary, transitions, lengths, k)
+
+
+@kbest.register_fake
+def _(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    batch, words, _ = unary.shape
+    return lengths.new_empty(batch, k, words), unary.new_empty(batch, k)
+
+
+# -- scores of paths ----------------------------------------------------------------------------------------
+
+
+@custom_op("skd_lightning::path_scores", mutates_args=(), device_types="cpu")
+def path_scores(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:
+    """Unnormalised scores (batch, k) of paths (batch, k, words) int64; anything at padding."""
+    from skd_lightning.crf.kernels import cpu
+
+    return cpu.path_scores(unary, transitions, lengths, paths)
+
+
+@path_scores.register_fake
+def _(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:
+    return unary.new_empty(paths.shape[:2])
+
+
+@custom_op("skd_lightning::path_scores_adjoint", mutates_args=(), device_types="cpu")
+def path_scores_adjoint(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int) -> tuple[Tensor, Tensor]:
+    """Gradients of unary (batch, words, tags) and transitions (tags, tags) from those of the scores (batch, k)."""
+    from skd_lightning.crf.kernels import cpu
+
+    return cpu.path_scores_adjoint(grad, lengths, paths, tags)
+
+
+@path_scores_adjoint.register_fake
+def _(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int) -> tuple[Tensor, Tensor]:
+    return grad.new_empty(paths.shape[0], paths.shape[2], tags), grad.new_empty(tags, tags)
+
+
+def _save_for_path_scores(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    unary, _, lengths, paths = inputs
+    ctx.tags = unary.shape[2]
+    ctx.save_for_backward(lengths, paths)
+
+
+def _path_scores_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    lengths, paths = ctx.saved_tensors
+    return *path_scores_adjoint(grad, lengths, paths, ctx.tags), None, None
+
+
+def _save_for_path_scores_adjoint(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    _, lengths, paths, _ = inputs
+    ctx.save_for_backward(lengths, paths)
+
+
+def _path_scores_adjoint_gradients(
+    ctx: Any, grad_unary: Tensor, grad_transitions: Tensor
+) -> tuple[Tensor, None, None, None]:
+    return path_scores(grad_unary, grad_transitions, *ctx.saved_tensors), None, None, None
+
+
+path_scores.register_autograd(_path_scores_gradients, setup_context=_save_for_path_scores)
+path_scores_adjoint.register_autograd(
+    _path_scores_adjoint_gradients, setup_context=_save_for_path_scores_adjoint
+)

@@ -1,0 +1,175 @@
+"""What is asked of a chain, answered in two ways: by plain torch, and by compiled kernels.
+
+Both have the same properties. :class:`TorchRecursions` runs on every device and dtype and is the reference.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from skd_lightning.crf import operators
+from skd_lightning.crf.kbest import KBest, kbest
+from skd_lightning.crf.messages import chain_messages
+
+
+class CompiledRecursions:
+    """Answers of compiled kernels.
+
+    Args:
+        unary: (batch, words, tags) nats; anything at padding.
+        transitions: (tags, tags) nats ``[from, to]``.
+        lengths: (batch,) words.
+    """
+
+    def __init__(self, unary: Tensor, transitions: Tensor, lengths: Tensor) -> None:
+        self._potentials = (unary, transitions, lengths.long())
+
+    @cached_property
+    def _sums(self) -> tuple[Tensor, Tensor, Tensor]:
+        return operators.forward_backward(*self._potentials, False)  # type: ignore[no-any-return]
+
+    @property
+    def log_partition(self) -> Tensor:
+        """(batch,) nats."""
+        return self._sums[0]
+
+    @property
+    def log_marginals(self) -> Tensor:
+        """(batch, words, tags); -inf at padding and where forbidden."""
+        return self._sums[1]
+
+    @property
+    def transition_counts(self) -> Tensor:
+        """(batch, tags, tags) expected number of times that one tag follows another, the pair marginals' sum."""
+        return self._sums[2].squeeze(1)
+
+    @cached_property
+    def pair_marginals(self) -> Tensor:
+        """(batch, words - 1, tags, tags); 0 at padding."""
+        return operators.forward_backward(*self._potentials, True)[2]  # type: ignore[no-any-return]
+
+    def score(self, paths: Tensor) -> Tensor:
+        """(batch, k) nats, of paths (batch, k, words)."""
+        return operators.path_scores(*self._potentials, paths.long())  # type: ignore[no-any-return]
+
+    def kbest(self, k: int) -> KBest:
+        """The k best paths."""
+        return KBest(*operators.kbest(*self._potentials, k))
+
+
+class TorchRecursions:
+    """Answers of plain torch.
+
+    Args:
+        unary: (batch, words, tags) nats, 0 at padding.
+        transitions: (tags, tags) or (batch, words - 1, tags, tags) nats ``[from, to]``, finite at padding.
+        lengths: (batch,) words.
+        mask: (batch, words) bool, False at padding.
+    """
+
+    def __init__(self, unary: Tensor, transitions: Tensor, lengths: Tensor, mask: Tensor) -> None:
+        self.unary, self.transitions, self.lengths, self.mask = unary, transitions, lengths, mask
+
+    def _word_first(self) -> tuple[Tensor, Tensor]:
+        """Unary (words, batch, tags) and transitions (words - 1 or 1, batch or 1, tags, tags)."""
+        if self.transitions.dim() == 4:
+            return self.unary.transpose(0, 1), self.transitions.transpose(0, 1)
+        return self.unary.transpose(0, 1), self.transitions[None, None]
+
+    def _word_first_reversed(self) -> tuple[Tensor, Tensor]:
+        """The same chain read from each sentence's end to its start."""
+        unary = _reverse(self.unary, self.lengths).transpose(0, 1)
+        transitions = self.transitions.transpose(-1, -2)
+        if transitions.dim() == 4:
+            return unary, _reverse(transitions, self.lengths - 1).transpose(0, 1)
+        return unary, transitions[None, None]
+
+    @cached_property
+    def forward(self) -> Tensor:
+        """(batch, words, tags): log-sum over all prefixes, without the word's own emission, up to a constant."""
+        messages, shifts = chain_messages(*self._word_first())
+        self._shifts = shifts.transpose(0, 1)
+        return messages.transpose(0, 1)
+
+    @cached_property
+    def backward(self) -> Tensor:
+        """(batch, words, tags): log-sum over all suffixes, without the word's own emission, up to a constant."""
+        if "forward" in self.__dict__:
+            backward = chain_messages(*self._word_first_reversed())[0].transpose(0, 1)
+        else:  # both directions in one loop: half as many steps
+            both = zip(self._word_first(), self._word_first_reversed(), strict=True)
+            messages, shifts = chain_messages(*(torch.stack(pair, dim=1) for pair in both))
+            self.__dict__["forward"] = messages[:, 0].transpose(0, 1)
+            self._shifts = shifts[:, 0].transpose(0, 1)
+            backward = messages[:, 1].transpose(0, 1)
+        return _reverse(backward, self.lengths)
+
+    @cached_property
+    def log_partition(self) -> Tensor:
+        """(batch,) nats."""
+        if self.unary.shape[1] == 0:
+            return self.unary.sum(dim=(1, 2))
+        last = (self.lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, self.unary.shape[2])
+        log_sum = torch.logsumexp((self.forward + self.unary).gather(1, last).squeeze(1), dim=-1)
+        constant = torch.where(self.mask, self._shifts, 0.0).sum(1, dtype=torch.double)
+        return torch.where(self.lengths > 0, (log_sum.double() + constant).to(log_sum.dtype), 0.0)
+
+    @cached_property
+    def log_marginals(self) -> Tensor:
+        """(batch, words, tags); -inf at padding and where forbidden."""
+        backward = self.backward  # first, so that both directions share one loop
+        return _log_normalised(self.forward + self.unary + backward, self.mask)
+
+    @cached_property
+    def pair_marginals(self) -> Tensor:
+        """(batch, words - 1, tags, tags); 0 at padding."""
+        backward = self.backward
+        prefix = (self.forward + self.unary)[:, :-1]
+        suffix = (backward + self.unary)[:, 1:]
+        log_pairs = prefix.unsqueeze(-1) + self.transitions + suffix.unsqueeze(-2)
+        return _log_normalised(log_pairs.flatten(2), self.mask[:, 1:]).exp().view_as(log_pairs)
+
+    @property
+    def transition_counts(self) -> Tensor:
+        """(batch, tags, tags) expected number of times that one tag follows another, the pair marginals' sum."""
+        return self.pair_marginals.sum(1)
+
+    def score(self, paths: Tensor) -> Tensor:
+        """(batch, k) nats, of paths (batch, k, words)."""
+        tags = self.unary.shape[2]
+        paths = paths.masked_fill(~self.mask.unsqueeze(1), 0)
+        by_word = self.unary.gather(2, paths.transpose(1, 2))  # (batch, words, k)
+        by_word = torch.where(self.mask.unsqueeze(-1), by_word, 0.0).sum(1)
+        flat = paths[..., :-1] * tags + paths[..., 1:]  # (batch, k, words - 1)
+        if self.transitions.dim() == 4:
+            by_pair = self.transitions.flatten(2).gather(2, flat.transpose(1, 2)).transpose(1, 2)
+        else:
+            by_pair = self.transitions.flatten().gather(0, flat.flatten()).view(flat.shape)
+        return by_word + torch.where(self.mask[:, None, 1:], by_pair, 0.0).sum(-1)
+
+    def kbest(self, k: int) -> KBest:
+        """The k best paths."""
+        batch, words, _ = self.unary.shape
+        if words == 0:
+            scores = self.unary.new_full((batch, k), -torch.inf)
+            scores[:, 0] = 0.0
+            return KBest(torch.zeros(batch, k, 0, dtype=torch.long, device=scores.device), scores)
+        return kbest(*self._word_first(), self.lengths, k)
+
+
+def _log_normalised(scores: Tensor, mask: Tensor) -> Tensor:
+    """log-softmax along the last axis; -inf outside the mask and where everything is -inf (no NaN there)."""
+    counts = (mask & ~torch.isneginf(scores.amax(-1))).unsqueeze(-1)
+    normalised = torch.log_softmax(torch.where(counts, scores, 0.0), dim=-1)
+    return normalised.masked_fill(~counts, -torch.inf)
+
+
+def _reverse(values: Tensor, lengths: Tensor) -> Tensor:
+    """(batch, steps, ...) with the first ``lengths`` steps of each row in reverse order, the rest in place."""
+    step = torch.arange(values.shape[1], device=values.device)
+    mirrored = lengths.unsqueeze(1) - 1 - step
+    index = torch.where(mirrored >= 0, mirrored, step)
+    return values.gather(1, index.view(*index.shape, *[1] * (values.dim() - 2)).expand_as(values))
