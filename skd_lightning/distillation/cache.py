@@ -1,8 +1,9 @@
 """What teachers said, on disk: keyed by content, memory-mapped, written atomically, never pickled.
 
 ``<cache>/<key>/`` belongs to one teacher and one list of sentences. It holds ``emissions/`` (what the network
-said, the only part that needs the teacher) and what was derived from it: ``paths-k5/``, ``marginals-T1/``.
-Another k or another temperature is derived from the cached emissions, without the teacher.
+said, the only part that needs the teacher) and the k best sequences derived from it, ``paths-k5/``. Another k is
+derived from the cached emissions, without the teacher. Posterior marginals, of any temperature, are derived when a
+run opens the cache: that takes a second for some million words, and storing them would double the size.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch import Tensor
 from skd_lightning.crf import LinearChainCRF
 
 Precision = Literal["float32", "float16"]
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Potentials(Protocol):
@@ -62,7 +63,7 @@ class CacheEntry:
     Args:
         folder: ``<cache>/<key>``.
         lengths: (sentences,) words of each sentence.
-        precision: in which emissions and marginals are stored.
+        precision: in which emissions are stored.
     """
 
     def __init__(self, folder: Path, lengths: np.ndarray, precision: Precision) -> None:
@@ -115,6 +116,9 @@ class CacheEntry:
     ) -> tuple[dict[str, np.ndarray], bool]:
         """Emissions (words, tags), transitions, start and end; ``predict`` is called where they are missing.
 
+        Emissions are stored with a largest one of 0 for each word. That changes no probability, and float16 is
+        then finest where the probability is: marginals move by less than 0.001.
+
         Returns:
             The arrays, and whether they were there already.
         """
@@ -123,6 +127,8 @@ class CacheEntry:
             return found, True
         emissions, head = predict()
         transitions, start, end = (scores.detach().float().cpu().numpy() for scores in head.scores())
+        emissions = emissions - emissions.max(axis=1, keepdims=True, initial=-np.inf)
+        emissions = np.maximum(emissions, np.finfo(self.precision).min).astype(self.precision)
         arrays = {"emissions": emissions, "transitions": transitions, "start": start, "end": end}
         return self.write("emissions", arrays), False
 
@@ -143,18 +149,14 @@ class CacheEntry:
                 paths[self.starts[i] : self.starts[i + 1]] = by_word[row, : self.lengths[i]]
         return self.write(part, {"paths": paths, "log_probs": log_probs})
 
-    def marginals(self, temperature: float = 1.0) -> dict[str, np.ndarray]:
-        """``marginals`` (words, tags) of the potentials divided by the temperature."""
-        part = f"marginals-T{temperature:g}"
-        found = self.open(part)
-        if found is not None:
-            return found
+    def marginals(self, temperature: float = 1.0) -> np.ndarray:
+        """(words, tags) posterior probabilities of the potentials divided by the temperature; not stored."""
         marginals = np.zeros_like(self._source()["emissions"], dtype=self.precision)
         for indices, crf in self._chains():
             by_word = (crf if temperature == 1.0 else crf.tempered(temperature)).marginals.numpy()
             for row, i in enumerate(indices):
                 marginals[self.starts[i] : self.starts[i + 1]] = by_word[row, : self.lengths[i]]
-        return self.write(part, {"marginals": marginals})
+        return marginals
 
     def _source(self) -> dict[str, np.ndarray]:
         source = self.open("emissions")

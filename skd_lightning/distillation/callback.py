@@ -55,10 +55,10 @@ class DistillationCallback(pl.Callback):
     Args:
         teachers: folder that holds one run folder a language, such as ``runs/demo/teachers``.
         cache: folder of the cache; entries are keyed by content, so all tasks and runs may share one.
-        precision: in which emissions and marginals are stored (bytes per word and tag: 4 or 2).
+        precision: in which emissions are stored (bytes per word and tag: 4 or 2).
     """
 
-    def __init__(self, teachers: str, cache: str = "runs/cache", precision: Precision = "float32") -> None:
+    def __init__(self, teachers: str, cache: str = "runs/cache", precision: Precision = "float16") -> None:
         self.teachers = Path(teachers)
         self.cache = Path(cache)
         self.precision: Precision = precision
@@ -114,22 +114,24 @@ class DistillationCallback(pl.Callback):
             with Progress(transient=True) as bar:
                 task = bar.add_task(f"teacher {language}: {len(sentences)} sentences", total=len(sentences))
                 emissions = teacher.predict_emissions(sentences, lambda n: bar.advance(task, n))
-            return emissions.astype(self.precision), teacher.head
+            return emissions, teacher.head
 
         arrays, hit = entry.emissions(predict)
         needs, mass = NEEDS[student.loss], None  # type: ignore[index]
-        wanted = {name: arrays[name] for name in arrays.keys() & needs}
-        if "paths" in needs:
-            paths = entry.paths(student.k)  # type: ignore[arg-type]
-            wanted |= paths
-            mass = float(np.exp(paths["log_probs"]).sum(1).mean()) if len(lengths) else None
+        words = TeacherWords(lengths, columns)
+        if "emissions" in needs:
+            words.emissions = np.asarray(arrays["emissions"])  # a view of the mapped file
         if "marginals" in needs:
             tempering: Tempering = student.tempering  # type: ignore[assignment]
-            wanted |= entry.marginals(student.temperature if tempering == "potentials" else 1.0)  # type: ignore[arg-type]
+            words.marginals = entry.marginals(student.temperature if tempering == "potentials" else 1.0)  # type: ignore[arg-type]
+        if "paths" in needs:
+            best = entry.paths(student.k)  # type: ignore[arg-type]
+            words.paths, words.log_probs = np.asarray(best["paths"]), np.asarray(best["log_probs"])
+            mass = float(np.exp(words.log_probs).sum(1).mean()) if len(lengths) else None
         for part in entry.rebuilt:
             rank_zero_warn(f"{part} was damaged (truncated?) and has been made again")
         self.found.append(Found(language, entry, hit, mass))
-        return TeacherWords(lengths, wanted, columns)
+        return words
 
     def _report(self, student: pl.LightningModule) -> None:
         table = Table(title=f"teacher cache {self.cache}  ({self.seconds:.1f} s)", title_justify="left")

@@ -13,6 +13,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from skd_lightning.crf import LinearChainCRF
 
@@ -28,7 +29,8 @@ class TeacherTargets:
         emissions: (batch, words, tags) nats; -inf for tags that the teacher does not know.
         marginals: (batch, words, tags) posterior probabilities; 0 at padding.
         paths: (batch, k, words) the teacher's k best tag sequences.
-        log_probs: (batch, k) log p_t of these sequences in nats; -inf where there are fewer than k.
+        log_probs: (batch, k) log p_t of these sequences in nats, best first; -inf where there are fewer than k, but
+            there is always one (that of an empty sentence has probability 1).
     """
 
     emissions: Tensor | None = None
@@ -55,8 +57,9 @@ def emission(student: LinearChainCRF, teacher: TeacherTargets, temperature: floa
     """−T² Σ_i Σ_y softmax(e_t/T) log softmax(e_s/T), transitions ignored (eq. 5)."""
     emissions = _given(teacher.emissions, "emissions")
     soft = torch.softmax(emissions / temperature, dim=-1)
-    log_student = torch.log_softmax(student.emissions / temperature, dim=-1)
-    return temperature**2 * _cross_entropy(soft, log_student, student.mask)
+    logits = student.emissions / temperature
+    by_word = functional.cross_entropy(logits.transpose(1, 2), soft.transpose(1, 2), reduction="none")
+    return temperature**2 * (by_word * student.mask).sum(1)
 
 
 def posterior(
@@ -81,7 +84,7 @@ def posterior(
         soft = soft / soft.sum(-1, keepdim=True).clamp(min=torch.finfo(soft.dtype).tiny)
         inside = log_student.masked_fill(~student.mask.unsqueeze(-1), 0.0)
         log_student = torch.log_softmax(inside / temperature, dim=-1)
-    return temperature**2 * _cross_entropy(soft, log_student, student.mask)
+    return temperature**2 * _expected(soft, log_student).sum(dim=(1, 2))
 
 
 def top_k(student: LinearChainCRF, teacher: TeacherTargets) -> Tensor:
@@ -153,18 +156,15 @@ def _given(target: Tensor | None, name: str) -> Tensor:
     return target
 
 
-def _cross_entropy(soft: Tensor, log_student: Tensor, mask: Tensor) -> Tensor:
-    """(batch,) −Σ soft · log_student inside the sentences.
+def _expected(weights: Tensor, log_student: Tensor) -> Tensor:
+    """−weights · log_student, 0 where the student's is -inf.
 
-    A tag that the student's scheme forbids at a word cannot be learned: the teacher's (small) mass on it is
-    dropped, where a plain product would make the loss infinite.
+    What the student's scheme forbids cannot be learned: the teacher's (small) mass on it is dropped, where a plain
+    product would make the loss infinite.
     """
-    counts = mask.unsqueeze(-1) & (soft > 0) & ~torch.isneginf(log_student)
-    return -torch.where(counts, soft * torch.where(counts, log_student, 0.0), 0.0).sum(dim=(1, 2))
+    return -weights * torch.nan_to_num(log_student, nan=torch.nan, posinf=torch.inf, neginf=0.0)
 
 
 def _weighted_paths(student: LinearChainCRF, teacher: TeacherTargets, weights: Tensor) -> Tensor:
     """(batch,) −Σ weight · log p_s(path); one log-partition for all paths; forbidden paths are dropped."""
-    log_probs = student.log_prob(_given(teacher.paths, "paths"))
-    counts = (weights > 0) & ~torch.isneginf(log_probs)
-    return -torch.where(counts, weights * torch.where(counts, log_probs, 0.0), 0.0).sum(-1)
+    return _expected(weights, student.log_prob(_given(teacher.paths, "paths"))).sum(-1)

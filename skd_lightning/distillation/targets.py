@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -32,20 +33,28 @@ def map_tags(teacher: TagSet, student: TagSet, where: str) -> np.ndarray:
     return np.array([student.index(name) for name in teacher.names], dtype=np.int64)
 
 
+@dataclass
 class TeacherWords:
-    """Cached arrays of one teacher.
+    """What one teacher said, on all its sentences; what is not needed is None.
 
-    Args:
+    Attributes:
         lengths: (sentences,) words of each of its sentences.
-        arrays: those of ``emissions`` (words, tags), ``marginals`` (words, tags), ``paths`` (words, k) and
-            ``log_probs`` (sentences, k) that the objective needs.
         columns: (teacher's tags,) as :func:`map_tags` gives it.
+        emissions: (words, teacher's tags) nats; those of all sentences joined.
+        marginals: (words, teacher's tags) posterior probabilities.
+        paths: (words, k) its k best sequences.
+        log_probs: (sentences, k) log p of these.
     """
 
-    def __init__(self, lengths: np.ndarray, arrays: dict[str, np.ndarray], columns: np.ndarray) -> None:
-        self.starts = np.concatenate([[0], np.cumsum(lengths)])
-        self.arrays = {name: np.asarray(array) for name, array in arrays.items()}  # views of the mapped files
-        self.columns = columns
+    lengths: np.ndarray
+    columns: np.ndarray
+    emissions: np.ndarray | None = None
+    marginals: np.ndarray | None = None
+    paths: np.ndarray | None = None
+    log_probs: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.starts = np.cumsum(self.lengths) - self.lengths
 
 
 class CachedTargets:
@@ -62,33 +71,47 @@ class CachedTargets:
         self, teachers: Sequence[TeacherWords], owner: np.ndarray, place: np.ndarray, tags: int
     ) -> None:
         self.teachers, self.owner, self.place, self.tags = teachers, owner, place, tags
-        self.fields = set(teachers[0].arrays) if teachers else set()
 
     def read(self, indices: Sequence[int], words: int) -> TeacherTargets:
         """Targets of a batch of sentences, padded to ``words`` words; index -1 is an empty sentence."""
-        batch = len(indices)
-        by_tag = {
-            "emissions": np.full((batch, words, self.tags), -np.inf, dtype=np.float32),
-            "marginals": np.zeros((batch, words, self.tags), dtype=np.float32),
-        }
-        filled = {name: array for name, array in by_tag.items() if name in self.fields}
-        if "paths" in self.fields:
-            k = self.teachers[0].arrays["paths"].shape[1]
-            filled["paths"] = np.zeros((batch, k, words), dtype=np.int64)
-            filled["log_probs"] = np.full((batch, k), -np.inf, dtype=np.float32)
-        if "emissions" in filled:
-            filled["emissions"][:, :, 0] = 0.0  # padding must not be all -inf: its softmax would be NaN
-        for row, i in enumerate(indices):
-            if i < 0:
-                continue
-            teacher, place = self.teachers[self.owner[i]], self.place[i]
-            span = slice(teacher.starts[place], teacher.starts[place + 1])
-            length = span.stop - span.start
-            for name in by_tag.keys() & filled.keys():
-                target = filled[name][row, :length]
-                target[:, 0] = -np.inf if name == "emissions" else 0.0
-                target[:, teacher.columns] = teacher.arrays[name][span]
-            if "paths" in filled:
-                filled["paths"][row, :, :length] = teacher.columns[teacher.arrays["paths"][span].T]
-                filled["log_probs"][row] = teacher.arrays["log_probs"][place]
+        filled = self._empty(len(indices), words)
+        sentences = np.asarray(indices)
+        spoken = np.where(sentences >= 0, self.owner[sentences], -1)
+        for number in np.unique(spoken[spoken >= 0]):
+            teacher = self.teachers[number]
+            rows = np.flatnonzero(spoken == number)
+            place = self.place[sentences[rows]]
+            lengths = teacher.lengths[place]
+            # Which row and word of the batch, and which word of the teacher's, each word is.
+            row, word = np.repeat(rows, lengths), _counted(lengths)
+            source = np.repeat(teacher.starts[place], lengths) + word
+            if teacher.paths is not None and teacher.log_probs is not None:
+                filled["paths"][row, :, word] = teacher.columns[teacher.paths[source]]
+                filled["log_probs"][rows] = teacher.log_probs[place]
+            cells = row[:, None], word[:, None], teacher.columns
+            if teacher.emissions is not None:
+                filled["emissions"][row, word] = -np.inf
+                filled["emissions"][cells] = teacher.emissions[source]
+            if teacher.marginals is not None:
+                filled["marginals"][cells] = teacher.marginals[source]
         return TeacherTargets(**{name: torch.from_numpy(array) for name, array in filled.items()})
+
+    def _empty(self, batch: int, words: int) -> dict[str, np.ndarray]:
+        filled = {}
+        for teacher in self.teachers[:1]:  # all teachers said the same kinds of things
+            for name in ("emissions", "marginals"):
+                if getattr(teacher, name) is not None:  # 0 at padding: the softmax of -inf alone would be NaN
+                    filled[name] = np.zeros((batch, words, self.tags), dtype=np.float32)
+            if teacher.paths is not None:
+                k = teacher.paths.shape[1]
+                filled["paths"] = np.zeros((batch, k, words), dtype=np.int64)
+                filled["log_probs"] = np.full((batch, k), -np.inf, dtype=np.float32)
+                filled["log_probs"][:, 0] = 0.0  # an empty sentence has one path, of probability 1
+        return filled
+
+
+def _counted(lengths: np.ndarray) -> np.ndarray:
+    """0 … length - 1 for each of the lengths, joined."""
+    ends = np.cumsum(lengths)
+    counted: np.ndarray = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
+    return counted

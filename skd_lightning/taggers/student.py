@@ -100,10 +100,10 @@ class Student(Tagger):
         from_teacher = self.objective(crf, batch.targets)
         from_gold = super().losses(crf, batch)
         logged = {
-            "train/teacher_weight": torch.tensor(weight, device=self.device),
-            "train/loss_kd": from_teacher.mean(),
-            "train/loss_nll": from_gold.mean(),
+            "train/teacher_weight": from_teacher.new_full((), weight),
+            "train/loss_kd": from_teacher.detach().mean(),
+            "train/loss_nll": from_gold.detach().mean(),
         }
         self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
-        labelled = weight * from_teacher + (1.0 - weight) * from_gold
+        labelled = torch.lerp(from_gold, from_teacher, weight)  # (1 - weight) · gold + weight · teacher
         return torch.where(batch.labelled, labelled, self.unlabelled_weight * from_teacher)

@@ -6,8 +6,26 @@ import math
 
 import numpy as np
 
-from skd_lightning.crf.kernels.compiler import Array, compiled
+from skd_lightning.crf.kernels.compiler import Array, Potentials, compiled
 from skd_lightning.crf.kernels.sweeps import TINY, add_products, log_sum, multiply, underflows
+
+
+@compiled
+def take_grads(
+    i: int, grads: Potentials, forward: Array, backward: Array, of_forward: Array, of_backward: Array
+) -> float:
+    """Gradients of word i's log-marginals, forward + backward - log-partition, given to the two messages.
+
+    Returns their sum. What is given to a log-marginal of -inf is dropped.
+    """
+    total = 0.0
+    for j in range(grads.shape[1]):
+        grad = float(grads[i, j]) if forward[i, j] + backward[i, j] > -math.inf else 0.0
+        of_forward[i, j] = grad
+        total += grad
+    for j in range(grads.shape[1]):
+        of_backward[i, j] = of_forward[i, j]
+    return total
 
 
 @compiled

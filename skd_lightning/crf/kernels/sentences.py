@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from skd_lightning.crf.kernels.adjoints import backward_adjoint, forward_adjoint
+from skd_lightning.crf.kernels.adjoints import backward_adjoint, forward_adjoint, take_grads
 from skd_lightning.crf.kernels.compiler import Array, Integers, Potentials, compiled, released
 from skd_lightning.crf.kernels.sweeps import (
     TINY,
@@ -23,20 +23,17 @@ from skd_lightning.crf.kernels.sweeps import (
 
 @compiled
 def _forward_backward(
-    b: int,
-    words: int,
-    unary: Potentials,
+    sentence: Array,
     transitions: Array,
     exponentials: Array,
     transposed: Array,
     largest: float,
-    log_partition: Potentials,
     marginals: Potentials,
     pairs: Potentials,
     each_pair: bool,
-) -> None:
+) -> float:
     tags, size = transitions.shape[0], exponentials.shape[0]
-    sentence = padded(unary, b, words)
+    words = sentence.shape[0]
     forward, prefix, arriving = np.zeros_like(sentence), np.zeros_like(sentence), np.zeros_like(sentence)
     backward, after, suffix, leaving = (
         np.zeros_like(sentence),
@@ -44,9 +41,9 @@ def _forward_backward(
         np.zeros_like(sentence),
         np.zeros_like(sentence),
     )
-    log_partition[b] = forward_sweep(sentence, transitions, transposed, largest, forward, prefix, arriving)
+    log_partition = forward_sweep(sentence, transitions, transposed, largest, forward, prefix, arriving)
     backward_sweep(sentence, transitions, exponentials, largest, backward, after, suffix, leaving)
-    log_marginals(forward, backward, prefix, leaving, marginals[b])
+    log_marginals(forward, backward, prefix, leaving, marginals)
 
     pair = np.empty((tags, tags))
     if each_pair:
@@ -54,8 +51,8 @@ def _forward_backward(
             pair_marginals(i, transitions, exponentials, forward, after, prefix, suffix, arriving, pair)
             for j in range(tags):
                 for k in range(tags):
-                    pairs[b, i - 1, j, k] = pair[j, k]
-        return
+                    pairs[i - 1, j, k] = pair[j, k]
+        return float(log_partition)
     products = np.zeros((size, size))
     for i in range(1, words):
         normaliser = pair_normaliser(i, arriving, suffix)
@@ -66,12 +63,13 @@ def _forward_backward(
             pair_marginals(i, transitions, exponentials, forward, after, prefix, suffix, arriving, pair)
             for j in range(tags):
                 for k in range(tags):
-                    pairs[b, 0, j, k] += pair[j, k]
+                    pairs[0, j, k] += pair[j, k]
                 suffix[i, j] = 0.0
     add_products(prefix[:-1], suffix[1:], products)
     for j in range(tags):
         for k in range(tags):
-            pairs[b, 0, j, k] += products[j, k] * exponentials[j, k]
+            pairs[0, j, k] += products[j, k] * exponentials[j, k]
+    return float(log_partition)
 
 
 @released
@@ -96,38 +94,33 @@ def forward_backward(
             for j in range(unary.shape[2]):
                 marginals[b, i, j] = -math.inf
         if lengths[b] > 0:
-            _forward_backward(
-                b,
-                lengths[b],
-                unary,
+            log_partition[b] = _forward_backward(
+                padded(unary, b, lengths[b]),
                 scores,
                 exponentials,
                 transposed,
                 largest,
-                log_partition,
-                marginals,
-                pairs,
+                marginals[b],
+                pairs[b],
                 each_pair,
             )
 
 
 @compiled
 def _adjoint(
-    b: int,
-    words: int,
-    unary: Potentials,
+    sentence: Array,
     transitions: Array,
     exponentials: Array,
     transposed: Array,
     largest: float,
-    grad_partition: Potentials,
+    grad_partition: float,
     grad_marginals: Potentials,
     grad_pairs: Potentials,
     grad_unary: Potentials,
     grad_transitions: Array,
 ) -> None:
     tags = transitions.shape[0]
-    sentence = padded(unary, b, words)
+    words = sentence.shape[0]
     forward, prefix, arriving = np.zeros_like(sentence), np.zeros_like(sentence), np.zeros_like(sentence)
     backward, after, suffix, leaving = (
         np.zeros_like(sentence),
@@ -145,26 +138,21 @@ def _adjoint(
         np.zeros_like(sentence),
     )
     of_transitions = np.zeros((tags, tags))
-    of_partition = float(grad_partition[b])
+    of_partition = grad_partition
     for i in range(words):
-        for j in range(tags):
-            if forward[i, j] + backward[i, j] > -math.inf:
-                grad = float(grad_marginals[b, i, j])
-                of_forward[i, j] = grad
-                of_backward[i, j] = grad
-                of_partition -= grad
-    if grad_pairs.shape[1] > 0:
+        of_partition -= take_grads(i, grad_marginals, forward, backward, of_forward, of_backward)
+    if grad_pairs.shape[0] > 0:
         pair = np.empty((tags, tags))
         for i in range(1, words):
             pair_marginals(i, transitions, exponentials, forward, after, prefix, suffix, arriving, pair)
-            row = i - 1 if grad_pairs.shape[1] > 1 else 0
+            row = i - 1 if grad_pairs.shape[0] > 1 else 0
             for j in range(tags):
                 for k in range(tags):
                     if pair[j, k] > 0.0:
-                        flow = pair[j, k] * grad_pairs[b, row, j, k]
+                        flow = pair[j, k] * grad_pairs[row, j, k]
                         of_forward[i - 1, j] += flow
                         of_backward[i, k] += flow
-                        grad_unary[b, i, k] += flow
+                        of_unary[i, k] += flow
                         of_transitions[j, k] += flow
                         of_partition -= flow
 
@@ -179,10 +167,10 @@ def _adjoint(
     )
     for i in range(words):
         for j in range(tags):
-            grad_unary[b, i, j] += of_forward[i, j] + of_unary[i, j]
+            grad_unary[i, j] = of_forward[i, j] + of_unary[i, j]
     for j in range(tags):
         for k in range(tags):
-            grad_transitions[b, j, k] = of_transitions[j, k]
+            grad_transitions[j, k] = of_transitions[j, k]
 
 
 @released
@@ -208,16 +196,14 @@ def forward_backward_adjoint(
     for b in range(begin, end):
         if lengths[b] > 0:
             _adjoint(
-                b,
-                lengths[b],
-                unary,
+                padded(unary, b, lengths[b]),
                 scores,
                 exponentials,
                 transposed,
                 largest,
-                grad_partition,
-                grad_marginals,
-                grad_pairs,
-                grad_unary,
-                grad_transitions,
+                float(grad_partition[b]),
+                grad_marginals[b],
+                grad_pairs[b],
+                grad_unary[b],
+                grad_transitions[b],
             )
