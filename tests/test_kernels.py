@@ -65,7 +65,8 @@ def test_values_and_gradients_equal_the_reference(
     for make in (CompiledRecursions, reference):
         leaves = [unary.clone().requires_grad_(), transitions.clone().requires_grad_()]
         sums = make(*leaves, lengths)
-        values = [sums.log_partition, sums.log_marginals, sums.pair_marginals, sums.transition_counts]
+        values = [sums.log_partition, sums.log_marginals, sums.marginals]
+        values += [sums.pair_marginals, sums.transition_counts]
         generator = torch.Generator().manual_seed(seed)
         loss = 0.0
         for value in values:
@@ -162,6 +163,7 @@ CASES = {
         n,
         u.detach()[:, 0, 0],
         u.detach(),
+        u.detach() + 1,
         u.new_zeros(len(n), 0, *t.shape),
     ),
     "kbest": lambda u, t, n: (u.detach(), t.detach(), n, 3),
@@ -191,9 +193,11 @@ def test_first_and_second_derivatives_by_finite_differences() -> None:
     def log_partition(unary: Tensor, transitions: Tensor) -> Tensor:
         return operators.forward_backward(unary, transitions, lengths, False)[0]
 
-    def sums(unary: Tensor, transitions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        partition, marginals, pairs = operators.forward_backward(unary, transitions, lengths, True)
-        return partition, marginals.exp(), pairs
+    def sums(unary: Tensor, transitions: Tensor) -> tuple[Tensor, ...]:
+        partition, log_marginals, marginals, pairs = operators.forward_backward(
+            unary, transitions, lengths, True
+        )
+        return partition, torch.where(marginals > 0, log_marginals, 0.0), marginals, pairs
 
     assert torch.autograd.gradcheck(sums, (unary, transitions))
     assert torch.autograd.gradgradcheck(log_partition, (unary, transitions))
@@ -261,7 +265,7 @@ def test_torch_compile_sees_ordinary_operators() -> None:
     unary, transitions, lengths = chain(4, dtype=torch.float32)
 
     def loss(unary: Tensor, transitions: Tensor) -> Tensor:
-        partition, marginals, _ = operators.forward_backward(unary, transitions, lengths, False)
+        partition, marginals, _, _ = operators.forward_backward(unary, transitions, lengths, False)
         return (partition + torch.where(marginals > -20, marginals, 0.0).sum((1, 2))).sum()
 
     leaves = [unary.requires_grad_(), transitions.requires_grad_()]

@@ -127,10 +127,10 @@ class LinearChainCRF:
         """(batch, words, tags) log p(y_i | x); -inf at padding and where forbidden."""
         return self._recursions.log_marginals
 
-    @cached_property
+    @property
     def marginals(self) -> Tensor:
         """(batch, words, tags) p(y_i | x); 0 at padding."""
-        return self.log_marginals.exp()
+        return self._recursions.marginals
 
     @property
     def pair_marginals(self) -> Tensor:

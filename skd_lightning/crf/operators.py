@@ -41,7 +41,7 @@ def serve(unary: Tensor, transitions: Tensor) -> bool:
 @custom_op("skd_lightning::forward_backward", mutates_args=(), device_types="cpu")
 def forward_backward(
     unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """All sums over paths, in one forward and one backward sweep.
 
     Args:
@@ -51,8 +51,8 @@ def forward_backward(
         each_pair: pair marginals of every pair of neighbours, else their sum over the sentence.
 
     Returns:
-        log-partitions (batch,); log-marginals (batch, words, tags), -inf at padding; pair marginals
-        (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags).
+        log-partitions (batch,); log-marginals and marginals (batch, words, tags), -inf and 0 at padding; pair
+        marginals (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags).
     """
     from skd_lightning.crf.kernels import cpu
 
@@ -60,10 +60,12 @@ def forward_backward(
 
 
 @forward_backward.register_fake
-def _(unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _(
+    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     batch, words, tags = unary.shape
-    pairs = max(words - 1, 0) if each_pair else 1
-    return unary.new_empty(batch), unary.new_empty(unary.shape), unary.new_empty(batch, pairs, tags, tags)
+    pairs = unary.new_empty(batch, max(words - 1, 0) if each_pair else 1, tags, tags)
+    return unary.new_empty(batch), unary.new_empty(unary.shape), unary.new_empty(unary.shape), pairs
 
 
 @custom_op("skd_lightning::forward_backward_adjoint", mutates_args=(), device_types="cpu")
@@ -72,18 +74,18 @@ def forward_backward_adjoint(
     transitions: Tensor,
     lengths: Tensor,
     grad_partition: Tensor,
+    grad_log_marginals: Tensor,
     grad_marginals: Tensor,
     grad_pairs: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of unary and transitions, from those of the three results of :func:`forward_backward`.
+    """Gradients of unary and transitions, from those of the four results of :func:`forward_backward`.
 
-    ``grad_pairs`` may be empty along its second axis: then it counts as zero.
+    The last three may be empty along their second axis: then they count as zero.
     """
     from skd_lightning.crf.kernels import cpu
 
-    return cpu.forward_backward_adjoint(
-        unary, transitions, lengths, grad_partition, grad_marginals, grad_pairs
-    )
+    grads = (grad_partition, grad_log_marginals, grad_marginals, grad_pairs)
+    return cpu.forward_backward_adjoint(unary, transitions, lengths, *grads)
 
 
 @forward_backward_adjoint.register_fake
@@ -92,31 +94,35 @@ def _(unary: Tensor, transitions: Tensor, *_: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _save_for_forward_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    unary, transitions, lengths, ctx.each_pair = inputs
-    _, marginals, pairs = output
+    unary, transitions, lengths, _ = inputs
+    _, _, marginals, pairs = output
     ctx.save_for_backward(unary, transitions, lengths, marginals, pairs)
     ctx.set_materialize_grads(False)
 
 
 def _forward_backward_gradients(
-    ctx: Any, grad_partition: Tensor | None, grad_marginals: Tensor | None, grad_pairs: Tensor | None
+    ctx: Any,
+    grad_partition: Tensor | None,
+    grad_log_marginals: Tensor | None,
+    grad_marginals: Tensor | None,
+    grad_pairs: Tensor | None,
 ) -> tuple[Tensor | None, Tensor | None, None, None]:
     unary, transitions, lengths, marginals, pairs = ctx.saved_tensors
-    if grad_marginals is None and grad_pairs is None:
+    if grad_log_marginals is None and grad_marginals is None and grad_pairs is None:
         if grad_partition is None:
             return None, None, None, None
         # The gradient of log Z is the marginals. Written with the saved results it can be differentiated again.
-        of_unary = grad_partition[:, None, None] * marginals.exp()
+        of_unary = grad_partition[:, None, None] * marginals
         of_transitions = (grad_partition[:, None, None, None] * pairs).sum(dim=(0, 1))
         return of_unary, of_transitions, None, None
-    if grad_partition is None:
-        grad_partition = unary.new_zeros(unary.shape[0])
-    if grad_marginals is None:
-        grad_marginals = torch.zeros_like(unary)
-    if grad_pairs is None:
-        grad_pairs = pairs[:, :0]
-    given = (unary, transitions, lengths, grad_partition, grad_marginals, grad_pairs)
-    return *forward_backward_adjoint(*given), None, None
+    nothing = marginals[:, :0]
+    grads = (
+        unary.new_zeros(unary.shape[0]) if grad_partition is None else grad_partition,
+        nothing if grad_log_marginals is None else grad_log_marginals,
+        nothing if grad_marginals is None else grad_marginals,
+        pairs[:, :0] if grad_pairs is None else grad_pairs,
+    )
+    return *forward_backward_adjoint(unary, transitions, lengths, *grads), None, None
 
 
 forward_backward.register_autograd(_forward_backward_gradients, setup_context=_save_for_forward_backward)

@@ -28,7 +28,7 @@ class CompiledRecursions:
         self._potentials = (unary, transitions, lengths.long())
 
     @cached_property
-    def _sums(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _sums(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return operators.forward_backward(*self._potentials, False)  # type: ignore[no-any-return]
 
     @property
@@ -42,14 +42,19 @@ class CompiledRecursions:
         return self._sums[1]
 
     @property
+    def marginals(self) -> Tensor:
+        """(batch, words, tags); 0 at padding and where forbidden."""
+        return self._sums[2]
+
+    @property
     def transition_counts(self) -> Tensor:
         """(batch, tags, tags) expected number of times that one tag follows another, the pair marginals' sum."""
-        return self._sums[2].squeeze(1)
+        return self._sums[3].squeeze(1)
 
     @cached_property
     def pair_marginals(self) -> Tensor:
         """(batch, words - 1, tags, tags); 0 at padding."""
-        return operators.forward_backward(*self._potentials, True)[2]  # type: ignore[no-any-return]
+        return operators.forward_backward(*self._potentials, True)[3]  # type: ignore[no-any-return]
 
     def score(self, paths: Tensor) -> Tensor:
         """(batch, k) nats, of paths (batch, k, words)."""
@@ -122,6 +127,11 @@ class TorchRecursions:
         """(batch, words, tags); -inf at padding and where forbidden."""
         backward = self.backward  # first, so that both directions share one loop
         return _log_normalised(self.forward + self.unary + backward, self.mask)
+
+    @cached_property
+    def marginals(self) -> Tensor:
+        """(batch, words, tags); 0 at padding and where forbidden."""
+        return self.log_marginals.exp()
 
     @cached_property
     def pair_marginals(self) -> Tensor:

@@ -19,20 +19,20 @@ def _array(tensor: Tensor) -> NDArray[Any]:
 
 def forward_backward(
     unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-partitions, log-marginals, pair marginals."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Log-partitions, log-marginals, marginals, pair marginals."""
     batch, words, tags = unary.shape
     log_partition = unary.new_zeros(batch)
-    marginals = torch.empty_like(unary, memory_format=torch.contiguous_format)
+    log_marginals, marginals = unary.new_empty(unary.shape), unary.new_empty(unary.shape)
     pairs = unary.new_zeros(batch, max(words - 1, 0) if each_pair else 1, tags, tags)
     share(
         sentences.forward_backward,
         lengths.numpy(),
         tags,
-        *map(_array, (unary, transitions, lengths, log_partition, marginals, pairs)),
+        *map(_array, (unary, transitions, lengths, log_partition, log_marginals, marginals, pairs)),
         each_pair,
     )
-    return log_partition, marginals, pairs
+    return log_partition, log_marginals, marginals, pairs
 
 
 def forward_backward_adjoint(
@@ -40,18 +40,19 @@ def forward_backward_adjoint(
     transitions: Tensor,
     lengths: Tensor,
     grad_partition: Tensor,
+    grad_log_marginals: Tensor,
     grad_marginals: Tensor,
     grad_pairs: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of unary and transitions."""
     grad_unary = torch.zeros_like(unary, memory_format=torch.contiguous_format)
     by_sentence = transitions.new_zeros(unary.shape[0], *transitions.shape, dtype=torch.double)
-    given = (unary, transitions, lengths, grad_partition, grad_marginals, grad_pairs)
+    grads = (grad_partition, grad_log_marginals, grad_marginals, grad_pairs)
     share(
         sentences.forward_backward_adjoint,
         lengths.numpy(),
         unary.shape[2],
-        *map(_array, (*given, grad_unary, by_sentence)),
+        *map(_array, (unary, transitions, lengths, *grads, grad_unary, by_sentence)),
     )
     return grad_unary, by_sentence.sum(0).to(transitions.dtype)
 

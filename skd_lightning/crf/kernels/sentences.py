@@ -8,68 +8,58 @@ import numpy as np
 
 from skd_lightning.crf.kernels.adjoints import backward_adjoint, forward_adjoint, take_grads
 from skd_lightning.crf.kernels.compiler import Array, Integers, Potentials, compiled, released
-from skd_lightning.crf.kernels.sweeps import (
-    TINY,
-    add_products,
-    backward_sweep,
-    exponentiated,
-    forward_sweep,
-    log_marginals,
-    padded,
-    pair_marginals,
-    pair_normaliser,
-)
+from skd_lightning.crf.kernels.messages import Messages, empty_messages
+from skd_lightning.crf.kernels.sweeps import LOWEST, pair_marginals, pair_normaliser, sweep
+from skd_lightning.crf.kernels.vectors import Transitions, add_products, exponentiated, padded
 
 
 @compiled
 def _forward_backward(
-    sentence: Array,
-    transitions: Array,
-    exponentials: Array,
-    transposed: Array,
-    largest: float,
+    unary: Array,
+    transitions: Transitions,
+    m: Messages,
+    log_marginals: Potentials,
     marginals: Potentials,
     pairs: Potentials,
     each_pair: bool,
 ) -> float:
-    tags, size = transitions.shape[0], exponentials.shape[0]
-    words = sentence.shape[0]
-    forward, prefix, arriving = np.zeros_like(sentence), np.zeros_like(sentence), np.zeros_like(sentence)
-    backward, after, suffix, leaving = (
-        np.zeros_like(sentence),
-        np.zeros_like(sentence),
-        np.zeros_like(sentence),
-        np.zeros_like(sentence),
-    )
-    log_partition = forward_sweep(sentence, transitions, transposed, largest, forward, prefix, arriving)
-    backward_sweep(sentence, transitions, exponentials, largest, backward, after, suffix, leaving)
-    log_marginals(forward, backward, prefix, leaving, marginals)
+    words = unary.shape[0]
+    tags, size = transitions.scores.shape[0], transitions.exponentials.shape[0]
+    log_partition = sweep(unary, transitions, m)
+    prefix, arriving, suffix = m.prefix, m.arriving, m.suffix
+    posterior, log_posterior, exponentials = m.posterior, m.log_posterior, transitions.exponentials
+    for i in range(words):
+        for j in range(tags):
+            log_marginals[i, j] = log_posterior[i, j]
+        for j in range(tags):
+            marginals[i, j] = posterior[i, j]
 
     pair = np.empty((tags, tags))
     if each_pair:
         for i in range(1, words):
-            pair_marginals(i, transitions, exponentials, forward, after, prefix, suffix, arriving, pair)
+            pair_marginals(i, transitions, m, pair)
             for j in range(tags):
                 for k in range(tags):
                     pairs[i - 1, j, k] = pair[j, k]
-        return float(log_partition)
+        return log_partition
     products = np.zeros((size, size))
     for i in range(1, words):
         normaliser = pair_normaliser(i, arriving, suffix)
-        if normaliser >= TINY:
+        if normaliser >= LOWEST:
             for j in range(size):
                 suffix[i, j] /= normaliser
         else:
-            pair_marginals(i, transitions, exponentials, forward, after, prefix, suffix, arriving, pair)
+            pair_marginals(i, transitions, m, pair)
             for j in range(tags):
                 for k in range(tags):
                     pairs[0, j, k] += pair[j, k]
+            for j in range(size):
                 suffix[i, j] = 0.0
-    add_products(prefix[:-1], suffix[1:], products)
+    add_products(prefix[: words - 1], suffix[1:words], products)
     for j in range(tags):
         for k in range(tags):
             pairs[0, j, k] += products[j, k] * exponentials[j, k]
-    return float(log_partition)
+    return log_partition
 
 
 @released
@@ -80,71 +70,62 @@ def forward_backward(
     transitions: Potentials,
     lengths: Integers,
     log_partition: Potentials,
+    log_marginals: Potentials,
     marginals: Potentials,
     pairs: Potentials,
     each_pair: bool,
 ) -> None:
-    """Fill log-partitions (batch,), log-marginals (batch, words, tags) and pair marginals, the last into zeros.
+    """Fill log-partitions (batch,), (log-)marginals (batch, words, tags) and pair marginals, the last into zeros.
 
     ``pairs`` is (batch, words - 1, tags, tags) with ``each_pair``, else (batch, 1, tags, tags), summed over words.
     """
-    scores, exponentials, transposed, largest = exponentiated(transitions)
+    prepared = exponentiated(transitions)
+    messages = empty_messages(unary.shape[1], prepared.width)
     for b in range(begin, end):
         for i in range(lengths[b], unary.shape[1]):
             for j in range(unary.shape[2]):
-                marginals[b, i, j] = -math.inf
+                log_marginals[b, i, j] = -math.inf
+                marginals[b, i, j] = 0.0
         if lengths[b] > 0:
+            sentence = padded(unary, b, lengths[b])
             log_partition[b] = _forward_backward(
-                padded(unary, b, lengths[b]),
-                scores,
-                exponentials,
-                transposed,
-                largest,
-                marginals[b],
-                pairs[b],
-                each_pair,
+                sentence, prepared, messages, log_marginals[b], marginals[b], pairs[b], each_pair
             )
 
 
 @compiled
 def _adjoint(
-    sentence: Array,
-    transitions: Array,
-    exponentials: Array,
-    transposed: Array,
-    largest: float,
+    unary: Array,
+    transitions: Transitions,
+    m: Messages,
     grad_partition: float,
+    grad_log_marginals: Potentials,
     grad_marginals: Potentials,
     grad_pairs: Potentials,
     grad_unary: Potentials,
     grad_transitions: Array,
 ) -> None:
-    tags = transitions.shape[0]
-    words = sentence.shape[0]
-    forward, prefix, arriving = np.zeros_like(sentence), np.zeros_like(sentence), np.zeros_like(sentence)
-    backward, after, suffix, leaving = (
-        np.zeros_like(sentence),
-        np.zeros_like(sentence),
-        np.zeros_like(sentence),
-        np.zeros_like(sentence),
-    )
-    if forward_sweep(sentence, transitions, transposed, largest, forward, prefix, arriving) == -math.inf:
+    words, width = unary.shape
+    tags = transitions.scores.shape[0]
+    if sweep(unary, transitions, m) == -math.inf:
         return  # no path: nothing that a change of the potentials would change
-    backward_sweep(sentence, transitions, exponentials, largest, backward, after, suffix, leaving)
 
     of_forward, of_backward, of_unary = (
-        np.zeros_like(sentence),
-        np.zeros_like(sentence),
-        np.zeros_like(sentence),
+        np.zeros((words, width)),
+        np.zeros((words, width)),
+        np.zeros((words, width)),
     )
     of_transitions = np.zeros((tags, tags))
     of_partition = grad_partition
+    prefix, posterior, log_posterior = m.prefix, m.posterior, m.log_posterior
     for i in range(words):
-        of_partition -= take_grads(i, grad_marginals, forward, backward, of_forward, of_backward)
+        of_partition -= take_grads(
+            i, grad_log_marginals, grad_marginals, posterior, log_posterior, of_forward, of_backward
+        )
     if grad_pairs.shape[0] > 0:
         pair = np.empty((tags, tags))
         for i in range(1, words):
-            pair_marginals(i, transitions, exponentials, forward, after, prefix, suffix, arriving, pair)
+            pair_marginals(i, transitions, m, pair)
             row = i - 1 if grad_pairs.shape[0] > 1 else 0
             for j in range(tags):
                 for k in range(tags):
@@ -161,10 +142,8 @@ def _adjoint(
         total += prefix[words - 1, j]
     for j in range(tags):
         of_forward[words - 1, j] += of_partition * prefix[words - 1, j] / total
-    forward_adjoint(transitions, exponentials, forward, prefix, arriving, of_forward, of_transitions)
-    backward_adjoint(
-        transitions, exponentials, transposed, after, suffix, leaving, of_backward, of_unary, of_transitions
-    )
+    forward_adjoint(words, transitions, m, of_forward, of_transitions)
+    backward_adjoint(words, transitions, m, of_backward, of_unary, of_transitions)
     for i in range(words):
         for j in range(tags):
             grad_unary[i, j] = of_forward[i, j] + of_unary[i, j]
@@ -181,6 +160,7 @@ def forward_backward_adjoint(
     transitions: Potentials,
     lengths: Integers,
     grad_partition: Potentials,
+    grad_log_marginals: Potentials,
     grad_marginals: Potentials,
     grad_pairs: Potentials,
     grad_unary: Potentials,
@@ -189,19 +169,21 @@ def forward_backward_adjoint(
     """Fill the gradients of the potentials from those of what :func:`forward_backward` gives.
 
     Both sweeps are run again, then each is walked against its direction. The log-partition is the last log-sum of
-    the forward sweep. ``grad_pairs`` is (batch, p, tags, tags), p one of 0 (none), 1 (for the sum over words),
-    words - 1. ``grad_transitions`` (batch, tags, tags) is one matrix a sentence, for the caller to sum.
+    the forward sweep. Gradients of (log-)marginals may have no words, those of pairs (batch, p, tags, tags) no pair:
+    they then count as zero; p is 1 for the sum over words, words - 1 for each pair. ``grad_transitions``
+    (batch, tags, tags) is one matrix a sentence, for the caller to sum.
     """
-    scores, exponentials, transposed, largest = exponentiated(transitions)
+    prepared = exponentiated(transitions)
+    messages = empty_messages(unary.shape[1], prepared.width)
     for b in range(begin, end):
         if lengths[b] > 0:
+            sentence = padded(unary, b, lengths[b])
             _adjoint(
-                padded(unary, b, lengths[b]),
-                scores,
-                exponentials,
-                transposed,
-                largest,
+                sentence,
+                prepared,
+                messages,
                 float(grad_partition[b]),
+                grad_log_marginals[b],
                 grad_marginals[b],
                 grad_pairs[b],
                 grad_unary[b],
