@@ -7,6 +7,7 @@ LANGS  ?=
 DATA   ?=
 PYTHON ?= python3
 VENV   ?= .venv
+BENCH  ?= .venv-bench
 
 SKD    := $(VENV)/bin/skd
 COMMON  = --task $(TASK) $(if $(LANGS),--langs $(LANGS)) $(if $(DATA),--data $(DATA))
@@ -46,7 +47,17 @@ lint: install ## ruff and mypy
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: install ## what the CRF and an epoch cost, against other libraries
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt ".[bench]"
-	$(VENV)/bin/python benchmarks/crf.py
+bench: install $(BENCH)/.installed ## all measurements, into benchmarks/results (half an hour; other libraries in .venv-bench)
+	$(BENCH)/bin/python benchmarks/crf.py
+	$(BENCH)/bin/python benchmarks/numerics.py
 	$(VENV)/bin/python benchmarks/epoch.py
+	$(VENV)/bin/python benchmarks/whole_run.py
+	$(VENV)/bin/python benchmarks/cache.py
+	$(VENV)/bin/python benchmarks/scaling.py
+
+# An environment of their own: some of the libraries that ours is measured against want older packages.
+$(BENCH)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch numba
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	@touch $@

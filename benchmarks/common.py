@@ -57,9 +57,17 @@ def report(name: str, title: str, headings: Sequence[str], rows: Sequence[Sequen
         table.add_row(*row)
     Console(width=150).print(table)
     made = circumstances()
-    lines = [f"# {title}", "", "| " + " | ".join(headings) + " |", "|---" + "|---:" * (len(headings) - 1) + "|"]
+    lines = [
+        f"# {title}",
+        "",
+        "| " + " | ".join(headings) + " |",
+        "|---" + "|---:" * (len(headings) - 1) + "|",
+    ]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
-    lines += ["", f"`{made['command']}`, {made['cores']} cores ({made['processor']}), load {made['load']:.1f}; "]
+    lines += [
+        "",
+        f"`{made['command']}`, {made['cores']} cores ({made['processor']}), load {made['load']:.1f}; ",
+    ]
     lines += [", ".join(f"{package} {number}" for package, number in made["versions"].items())]
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n")

@@ -91,7 +91,9 @@ def plot(rows: list[dict[str, Any]]) -> None:
         ratios = [row.get("ratio", 0) for row in rows if tuple(row["shape"]) == shape]
         axis.bar([j + 0.2 * i for j in range(len(ratios))], ratios, width=0.18, label=str(shape))
     for j, goal in enumerate(GOALS.values()):
-        axis.hlines(goal, j - 0.15, j + 0.75, colors="black", linestyles="dotted", label="goal" if j == 0 else None)
+        axis.hlines(
+            goal, j - 0.15, j + 0.75, colors="black", linestyles="dotted", label="goal" if j == 0 else None
+        )
     axis.set_yscale("log")
     axis.set_ylabel("times faster than the best correct peer")
     axis.set_xticks([j + 0.3 for j in range(len(GOALS))], list(GOALS))
@@ -111,12 +113,16 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")
     rows = [row for shape in SHAPES for row in measure(shape, options.repeats, options.budget)]
-    names = [name for name in PEERS if any(name in row["milliseconds"] or name in row["notes"] for row in rows)]
+    names = [
+        name for name in PEERS if any(name in row["milliseconds"] or name in row["notes"] for row in rows)
+    ]
     cells = [
         [
             f"{tuple(row['shape'])} {row['operation']}",
             *(
-                f"{row['milliseconds'][name]:.3g}" if name in row["milliseconds"] else row["notes"].get(name, "–")
+                f"{row['milliseconds'][name]:.3g}"
+                if name in row["milliseconds"]
+                else row["notes"].get(name, "–")
                 for name in names
             ),
             f"{row['ratio']:.1f}" if "ratio" in row else "–",

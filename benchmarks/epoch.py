@@ -1,23 +1,22 @@
 """What distillation adds to a student's epoch when the cache is filled, for every objective, in one run.
 
-``python benchmarks/epoch.py`` trains small teachers on the demo corpus, fills the cache, then measures epochs of
-all objectives in turn (baseline, first objective, …, baseline again), so that a drifting machine hits all alike.
-The figure to quote is the median of the epoch's time over the baseline's of the same round.
+``python benchmarks/epoch.py`` trains small teachers, fills the cache, then measures epochs of all objectives in turn
+(baseline, first objective, …, baseline again), so that a drifting machine hits all alike. The figure to quote is the
+median of the epoch's time over the baseline's of the same round. Then it takes an epoch of each apart. The demo
+corpus is the default; ``--task upos --data ../shared/data --languages …`` measures real ones.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from statistics import median
 
 import torch
-from rich.console import Console
-from rich.table import Table
+from common import report
 
 from skd_lightning import experiment
 from skd_lightning.cli import _quiet
@@ -27,28 +26,25 @@ from skd_lightning.lightning_cli import TaggingCLI
 from skd_lightning.taggers import Student
 
 LOSSES: tuple[Loss, ...] = ("none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk")
-RESULTS = Path(__file__).parent / "results"
+PARTS = ("batch", "encoder", "CRF and loss", "backward", "clipping", "optimiser")
 
 
 class Epochs:
     """A student with its data, whose epochs are run by hand: the bare training step, without a progress bar."""
 
     def __init__(self, loss: Loss, plan: experiment.Plan) -> None:
-        arguments = ["--config", "experiments/student.yaml", "--config", "experiments/demo.yaml"]
+        arguments = ["--config", "experiments/student.yaml", "--config", f"experiments/{plan.task}.yaml"]
         if loss == "token":
             arguments += ["--model.decoder", "softmax"]
+        arguments += ["--data.folder", plan.data] if plan.data else []
+        arguments += ["--data.languages", f"[{','.join(plan.languages)}]"] if plan.languages else []
         arguments += ["--model.loss", loss, "--distillation.teachers", str(plan.teachers)]
-        arguments += ["--distillation.cache", str(plan.runs / "cache"), "--trainer.max_epochs", "1"]
-        arguments += [
-            "--trainer.default_root_dir",
-            str(plan.runs / loss),
-            "--trainer.enable_progress_bar",
-            "false",
-        ]
-        cli = TaggingCLI([*arguments, *plan.options], run=False)
-        cli.trainer.fit(
-            cli.model, datamodule=cli.datamodule
-        )  # one epoch warms everything up and fills the cache
+        arguments += ["--distillation.cache", str(plan.runs / "cache"), *plan.options]
+        arguments += ["--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
+        arguments += ["--trainer.default_root_dir", str(plan.runs / loss)]
+        cli = TaggingCLI(arguments, run=False)
+        # One epoch warms everything up and fills the cache.
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule)
         assert isinstance(cli.model, Student)
         self.student, self.data = cli.model, cli.datamodule
         self.optimizer = torch.optim.AdamW(self.student.parameters(), fused=True)
@@ -56,6 +52,11 @@ class Epochs:
         self.student.log = lambda *_, **__: None  # type: ignore[method-assign, assignment]
         self.student.log_dict = lambda *_, **__: None  # type: ignore[method-assign, assignment]
         self.student.teacher_weight = lambda: 0.5  # type: ignore[method-assign]
+
+    @property
+    def words(self) -> int:
+        """Words of an epoch."""
+        return int(self.data.train_dataset.lengths.sum())
 
     def seconds(self) -> float:
         """One epoch: batches made, forward, loss, backward, optimiser step."""
@@ -70,20 +71,58 @@ class Epochs:
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
         self.optimizer.step()
 
+    def parts(self) -> dict[str, float]:
+        """Seconds of an epoch by part."""
+        spent: Counter[str] = Counter()
+        last = time.perf_counter()
+
+        def took(part: str) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            spent[part] += now - last
+            last = now
+
+        for batch in self.data.train_dataloader():
+            took("batch")
+            self.optimizer.zero_grad()
+            states = self.student.encoder(batch.inputs, batch.lengths)
+            took("encoder")
+            crf = self.student.head(states, batch.lengths)
+            loss = self.student.losses(crf, batch).mean()
+            took("CRF and loss")
+            loss.backward()
+            took("backward")
+            torch.nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
+            took("clipping")
+            self.optimizer.step()
+            took("optimiser")
+        return dict(spent)
+
+    def padding(self) -> float:
+        """Share of padding in an epoch's batches."""
+        cells = sum(batch.tags.numel() for batch in self.data.train_dataloader())
+        return 1 - self.words / cells
+
 
 def main() -> None:
-    """Measure, print, and write ``benchmarks/results/epoch.json``."""
+    """Measure, print, write ``benchmarks/results/epoch{,-<task>}.{md,json}``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--task", default="demo")
+    parser.add_argument("--data")
+    parser.add_argument("--languages", nargs="+")
+    parser.add_argument("--sentences", type=int, help="training sentences of each language")
     options = parser.parse_args()
     _quiet()
-    rows = []
+    rows, data = [], []
     with tempfile.TemporaryDirectory() as folder:
-        plan = experiment.Plan(Path(folder), "demo", options=("--trainer.max_epochs", "2"))
+        some = ("--data.max_train_sentences", str(options.sentences)) if options.sentences else ()
+        quick = ("--trainer.max_epochs", "2", *some)
+        plan = experiment.Plan(Path(folder), options.task, options.data, options.languages, quick)
         experiment.train_teachers(plan)
         epochs = {loss: Epochs(loss, plan) for loss in LOSSES}
-        words = int(epochs["none"].data.train_dataset.lengths.sum())
+        words, padding = epochs["none"].words, epochs["none"].padding()
         for threads in options.threads:
             torch.set_num_threads(threads)
             times: dict[str, list[float]] = {loss: [] for loss in LOSSES}
@@ -91,33 +130,20 @@ def main() -> None:
                 for loss in LOSSES:
                     times[loss].append(epochs[loss].seconds())
             for loss in LOSSES:
-                ratios = [own / base for own, base in zip(times[loss], times["none"], strict=True)]
-                rows.append(
-                    {
-                        "threads": threads,
-                        "loss": loss,
-                        "seconds": median(times[loss]),
-                        "words_per_second": words / median(times[loss]),
-                        "ratio": median(ratios),
-                    }
+                ratio = median(own / base for own, base in zip(times[loss], times["none"], strict=True))
+                apart = [epochs[loss].parts() for _ in range(3)]
+                parts = {part: median(one[part] for one in apart) for part in PARTS}
+                spent = median(times[loss])
+                data.append(
+                    {"threads": threads, "loss": loss, "seconds": spent, "ratio": ratio, "parts": parts}
                 )
-    table = Table(title=f"a student's epoch, cache filled, k = 5, {words:,} words, {os.cpu_count()} cores")
-    for heading in ("threads", "objective", "seconds", "words/s", "÷ baseline"):
-        table.add_column(heading, justify="left" if heading == "objective" else "right")
-    for row in rows:
-        table.add_row(
-            str(row["threads"]),
-            str(row["loss"]),
-            f"{row['seconds']:.3f}",
-            f"{row['words_per_second']:,.0f}",
-            f"{row['ratio']:.3f}",
-        )
-    Console().print(table)
-    RESULTS.mkdir(exist_ok=True)
-    load = os.getloadavg()[0]
-    (RESULTS / "epoch.json").write_text(
-        json.dumps({"words": words, "load": load, "rows": rows}, indent=2) + "\n"
-    )
+                cells = [f"{spent:.3f}", f"{words / spent:,.0f}", f"{ratio:.3f}"]
+                shares = [f"{100 * parts[part] / sum(parts.values()):.1f}" for part in PARTS]
+                rows.append([f"{loss}, {threads} thread{'s' * (threads > 1)}", *cells, *shares])
+    headings = ["objective", "seconds", "words/s", "÷ baseline", *(f"{part} %" for part in PARTS)]
+    title = f"A student's epoch, cache filled, k = 5: {options.task}, {words:,} words, {padding:.1%} padding"
+    name = "epoch" if options.task == "demo" else f"epoch-{options.task}"
+    report(name, title, headings, rows, {"words": words, "padding": padding, "rows": data})
 
 
 if __name__ == "__main__":

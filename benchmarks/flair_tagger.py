@@ -1,28 +1,30 @@
-"""Training and prediction speed of our tagger and of flair's ``SequenceTagger``, on the same sentences, in one run.
+"""Training and prediction speed of our tagger and of flair's ``SequenceTagger``, same sentences, one run.
 
-``python benchmarks/flair_tagger.py --python-flair PATH`` where PATH is the Python of a virtual environment with
-flair (``pip install flair``): the two want different versions of transformers, so each side runs in a process of
-its own, and this one asks them in turn (ours, flair, ours, …), so that a drifting machine hits both alike.
+``python benchmarks/flair_tagger.py --python-flair PATH``: the Python of an environment with flair. It and
+ours want different versions of transformers, so each side is a process of its own, and they are asked in turn
+(ours, flair, ours, …), so that a drifting machine hits both alike.
 
-Both sides: vectors of ``--width`` for each word, learned from scratch, dropout, one BiLSTM layer with ``--hidden``
-units in each direction, a linear layer, a CRF; the same batches of ``--batch`` sentences, fused AdamW, gradients
-clipped at 5. They differ in the vectors: ours are a bag of hashed character n-grams and one of hashed word forms,
-half the width each, in tables of 32,768 rows, all of which the optimiser passes over at each step; flair's are one
-row for each training word (``OneHotEmbeddings``), which knows nothing of unseen words, or (``--characters``) such a
-row beside its character BiLSTM (``CharacterEmbeddings``). What is measured:
+Both: vectors of ``--width`` for each word, learned from scratch; dropout; one BiLSTM layer, ``--hidden``
+units in each direction; linear layer; CRF; fused AdamW, gradients clipped at 5; batches of ``--batch``
+sentences. The vectors differ. Ours are a bag of hashed character n-grams beside one of hashed word forms,
+half the width each, in tables of 32,768 rows, all of which the optimiser passes over at each step. flair's
+are a row for each training word (``OneHotEmbeddings``; unseen words share one), or that beside a character
+BiLSTM (``--characters``).
 
-* ``train``: an epoch by hand, from featurised sentences: batches made, loss, backward, clipping, optimiser step.
-* ``trainer``: an epoch of a new tagger by Lightning's ``Trainer`` or flair's ``ModelTrainer``, without
-  evaluation and checkpoints, their preparations included.
-* ``predict new``: the test sentences, given as lists of words, in one call; flair's ``Sentence`` objects are made
-  within the time, and our featuriser has met none of the words. flair's batches have ``--batch`` sentences, ours
-  the size that ``predict`` chooses. flair's ``predict`` clears the embeddings of *all* its sentences after each
-  batch, so it gets slower with their number.
-* ``predict again``: the same with prepared ``Sentence`` objects, and a featuriser that knows the words.
-* ``predict in calls``: as ``predict new``, with ``--batch`` sentences a call on both sides.
+* train: an epoch by hand, the same batches for both, from featurised sentences: loss, backward, clipping,
+  step. The batches are random, so half of what stands in them is padding, which flair's packed LSTM skips and
+  ours does not: ours is meant for sentences of similar length.
+* trainer: an epoch of a new tagger by Lightning's ``Trainer`` or flair's ``ModelTrainer``, no evaluation,
+  nothing saved; ours in batches of similar lengths, as it is used, with about as many steps.
+* predict new: the test sentences in one call, from lists of words: flair's ``Sentence`` objects are made
+  within the time, our featuriser has met no word. flair's ``mini_batch_size`` is ``--batch``, ours chooses
+  its own. (flair clears the embeddings of all sentences after each batch, so it gets slower with their
+  number.)
+* predict again: flair's ``Sentence`` objects are there already, our featuriser knows the words.
+* predict in calls: as predict new, ``--batch`` sentences a call on both sides.
 
-Times are medians over rounds after one of warming up; the ratio is that of the medians. That both sides have learned
-their task is seen from the share of the test words that are tagged right, after as many epochs on both sides.
+Figures are medians over rounds after one of warming up, ratios are those of medians. That both have learned
+is seen from the share of test words that are tagged right after the epochs by hand.
 """
 
 from __future__ import annotations
@@ -36,33 +38,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
 
-MEASURED = {
-    "train": "train",
-    "trainer": "train",
-    "predict_new": "test",
-    "predict_again": "test",
-    "predict_in_calls": "test",
-}
-"""What a side is asked to do, and the sentences that it does it with."""
-PACKAGES = ("torch", "numpy", "transformers", "pytorch-lightning", "skd-lightning", "flair")
-LEARNING_RATE, CLIP = 3e-3, 5.0
-Operation: TypeAlias = Callable[[], object]
+MEASURED = ("train", "trainer", "predict_new", "predict_again", "predict_in_calls")
+"""Methods of a side that prepare what is to be timed and return it."""
+RATE, CLIP = 3e-3, 5.0
+Timed: TypeAlias = Callable[[], object]
 
 
 class Side:
-    """A library in its own process, with data, tagger and optimiser ready.
-
-    A subclass says with :meth:`make`, :meth:`loss` and the like how it is used; what is in :data:`MEASURED` is a
-    method that prepares and returns what is to be timed.
-    """
+    """A library in its own process, with data, tagger and optimiser ready."""
 
     tagger: Any
+    sentences: list[Any]
+    texts: list[list[str]]
 
     def __init__(self, options: argparse.Namespace) -> None:
         import torch
@@ -70,77 +63,77 @@ class Side:
         torch.manual_seed(options.seed)
         torch.set_num_threads(options.threads[0])
         self.options, self.epoch = options, 0
-        self.folder: Path = options.folder
-        self.gold = list(read(self.folder / "test.tsv"))
-        self.texts = [list(words) for words, _ in self.gold]
-        self.train_sentences: Sequence[Any] = self.prepare()
+        self.prepare(options.folder)
         self.tagger = self.make()
-        self.optimizer = torch.optim.AdamW(self.tagger.parameters(), lr=LEARNING_RATE, fused=True)
+        self.optimizer = torch.optim.AdamW(self.tagger.parameters(), lr=RATE, fused=True)
 
-    def describe(self) -> dict[str, Any]:
+    def about(self) -> dict[str, Any]:
         """Sizes and versions."""
-        from importlib.metadata import PackageNotFoundError
+        packages = (
+            "torch",
+            "numpy",
+            "transformers",
+            "flair" if isinstance(self, Flair) else "pytorch-lightning",
+        )
+        return {
+            "sentences": [len(self.sentences), len(self.texts)],
+            "words": [sum(map(self.length, self.sentences)), sum(map(len, self.texts))],
+            "parameters": sum(parameter.numel() for parameter in self.tagger.parameters()),
+            "versions": {package: version(package) for package in packages},
+        }
 
-        versions = {}
-        for package in PACKAGES:
-            with contextlib.suppress(PackageNotFoundError):
-                versions[package] = version(package)
-        parameters = sum(parameter.numel() for parameter in self.tagger.parameters())
-        embeddings = sum(p.numel() for module in self.embeddings() for p in module.parameters())
-        sizes = {"train": self.count(), "test": [len(self.texts), sum(map(len, self.texts))]}
-        return {**sizes, "parameters": parameters, "of_embeddings": embeddings, "versions": versions}
+    def cut(self, items: Sequence[Any]) -> list[Any]:
+        """Into batches of so many sentences."""
+        return [items[i : i + self.options.batch] for i in range(0, len(items), self.options.batch)]
 
-    def seconds(self, name: str) -> float:
-        """How long one of :data:`MEASURED` takes."""
-        operation: Operation = getattr(self, name)()
-        began = time.perf_counter()
-        operation()
-        return time.perf_counter() - began
-
-    def train(self) -> Operation:
-        """An epoch by hand; its batches are the same on both sides."""
+    def train(self) -> Timed:
         import torch
 
         self.epoch += 1
-        order = list(range(len(self.train_sentences)))
+        order = list(range(len(self.sentences)))
         random.Random(f"{self.options.seed} {self.epoch}").shuffle(order)
-        batches = self.batches(order)
         self.tagger.train()
 
         def run() -> None:
-            for batch in batches:
+            for indices in self.cut(order):
                 self.optimizer.zero_grad()
-                self.loss(batch).backward()
+                self.loss(indices).backward()
                 torch.nn.utils.clip_grad_norm_(self.tagger.parameters(), CLIP)
                 self.optimizer.step()
 
         return run
 
-    def batches(self, items: Sequence[Any]) -> list[Any]:
-        """Cut into batches of so many sentences."""
-        return [items[i : i + self.options.batch] for i in range(0, len(items), self.options.batch)]
+    def predict_new(self) -> Timed:
+        self.forget()
+        return lambda: self.predict(self.texts)
+
+    def predict_again(self) -> Timed:
+        return lambda: self.predict(self.prepared)
+
+    def predict_in_calls(self) -> Timed:
+        self.forget()
+        return lambda: [self.predict(texts) for texts in self.cut(self.texts)]
 
     def accuracy(self) -> float:
         """Share of the test words that are tagged right."""
-        right = [
-            found == tag
-            for (_, tags), predicted in zip(self.gold, self.predicted(), strict=True)
-            for tag, found in zip(tags, predicted, strict=True)
-        ]
-        return sum(right) / len(right)
+        gold, found = self.tags()
+        return sum(a == b for a, b in zip(gold, found, strict=True)) / len(gold)
 
 
 class Ours(Side):
-    """skd_lightning's ``Tagger`` with its ``NgramEncoder``."""
+    """``Tagger`` with ``NgramEncoder``; arguments are the default ones but for the sizes."""
 
-    def prepare(self) -> Sequence[Any]:
-        from skd_lightning.data.readers import read as read_sentences
+    def prepare(self, folder: Path) -> None:
+        from skd_lightning.data.readers import read
         from skd_lightning.tags import TagSet
 
-        sentences = read_sentences(self.folder / "train.tsv", "xx")
-        scheme: Any = "bioes" if self.options.tags == "ner" else "none"
-        self.tag_set = TagSet.of({tag for sentence in sentences for tag in sentence.tags or ()}, scheme)
-        return sentences
+        self.sentences, self.test = (read(folder / f"{name}.tsv", "") for name in ("train", "test"))
+        self.prepared = self.texts = [list(sentence.words) for sentence in self.test]
+        names = {tag for sentence in self.sentences + self.test for tag in sentence.tags or ()}
+        self.tag_set = TagSet.of(names, "bioes" if self.options.tags == "ner" else "none")
+
+    def length(self, sentence: Any) -> int:
+        return len(sentence.words)
 
     def make(self) -> Any:
         from skd_lightning.data import SentenceDataset
@@ -148,67 +141,59 @@ class Ours(Side):
         from skd_lightning.taggers import Tagger
 
         encoder = NgramEncoder(embedding_size=self.options.width // 2, hidden_size=self.options.hidden)
-        self.data = SentenceDataset(self.train_sentences, encoder.featurizer, ["xx"], self.tag_set)
-        return Tagger(list(self.tag_set.names), self.tag_set.scheme, ["xx"], encoder)
-
-    def embeddings(self) -> list[Any]:
-        return [self.tagger.encoder.grams, self.tagger.encoder.forms]
-
-    def count(self) -> list[int]:
-        return [len(self.data), int(self.data.lengths.sum())]
+        self.data = SentenceDataset(self.sentences, encoder.featurizer, [""], self.tag_set)
+        return Tagger(list(self.tag_set.names), self.tag_set.scheme, [""], encoder)
 
     def loss(self, indices: list[int]) -> Any:
         batch = self.data.__getitems__(indices)
         return self.tagger.losses(self.tagger(batch), batch).mean()
 
-    def trainer(self) -> Operation:
+    def trainer(self) -> Timed:
         import pytorch_lightning as pl
-        from skd_lightning.data.batches import as_is
         from torch.utils.data import DataLoader
 
-        tagger = self.make()  # and its data
-        order = random.sample(range(len(self.data)), len(self.data))
-        loader = DataLoader(self.data, batch_sampler=self.batches(order), collate_fn=as_is)
-        off: Any = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
-        trainer = pl.Trainer(
-            max_epochs=1, accelerator="cpu", gradient_clip_val=CLIP, enable_model_summary=False, **off
-        )
+        from skd_lightning.data.batches import as_is
+        from skd_lightning.data.sampling import TrainingBatches
+
+        tagger, lengths = self.make(), self.data.lengths
+        budget = int(1.06 * self.options.batch * lengths.mean())  # in words; batches are not quite full
+        batches = TrainingBatches(lengths, self.data.languages, budget, seed=self.options.seed)
+        loader = DataLoader(self.data, batch_sampler=batches, collate_fn=as_is)
+        off: Any = {f"enable_{what}": False for what in ("checkpointing", "progress_bar", "model_summary")}
+        trainer = pl.Trainer(max_epochs=1, accelerator="cpu", gradient_clip_val=CLIP, logger=False, **off)
         return lambda: trainer.fit(tagger, loader)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         encoder = self.tagger.encoder
         encoder.featurizer = type(encoder.featurizer)(encoder.featurizer.buckets, encoder.vocabulary)
 
-    def predict_new(self) -> Operation:
-        self._forget()
-        return self.predict_again()
+    def predict(self, texts: Any) -> Any:
+        return self.tagger.predict(texts)
 
-    def predict_again(self) -> Operation:
-        return lambda: self.tagger.predict(self.texts)
-
-    def predict_in_calls(self) -> Operation:
-        self._forget()
-        return lambda: [self.tagger.predict(texts) for texts in self.batches(self.texts)]
-
-    def predicted(self) -> list[Sequence[str]]:
-        return [prediction.tags for prediction in self.tagger.predict(self.texts)]
+    def tags(self) -> tuple[list[str], list[str]]:
+        gold = [tag for sentence in self.test for tag in sentence.tags or ()]
+        return gold, [tag for prediction in self.predict(self.texts) for tag in prediction.tags]
 
 
 class Flair(Side):
-    """flair's ``SequenceTagger``, its arguments as they are by default but for those named here."""
+    """``SequenceTagger``; arguments are the default ones but for those named here."""
 
-    def prepare(self) -> Sequence[Any]:
+    def prepare(self, folder: Path) -> None:
         import flair
         import torch
         from flair.data import Corpus, Sentence
         from flair.datasets import ColumnDataset
 
         flair.device = torch.device("cpu")
-        columns = {0: "text", 1: self.options.tags}
-        data = ColumnDataset(self.folder / "train.tsv", columns, column_delimiter="\t")
-        self.corpus: Any = Corpus(train=data, sample_missing_splits=False)
+        form: Any = {"column_name_map": {0: "text", 1: self.options.tags}, "column_delimiter": "\t"}
+        train, test = (ColumnDataset(folder / f"{name}.tsv", **form) for name in ("train", "test"))
+        self.corpus = Corpus(train=train, sample_missing_splits=False)
+        self.sentences, self.test = list(train), list(test)
+        self.texts = [[token.text for token in sentence] for sentence in self.test]
         self.prepared = [Sentence(words) for words in self.texts]
-        return list(data)  # type: ignore[call-overload]
+
+    def length(self, sentence: Any) -> int:
+        return len(sentence)
 
     def make(self) -> Any:
         from flair.data import Dictionary
@@ -218,8 +203,8 @@ class Flair(Side):
         parts: list[Any] = []
         if self.options.side == "flair+characters":
             characters = Dictionary()
-            for text in sorted({char for sentence in self.train_sentences for t in sentence for char in t.text}):
-                characters.add_item(text)
+            for character in sorted({char for sentence in self.sentences for char in sentence.text}):
+                characters.add_item(character)
             parts.append(CharacterEmbeddings(characters))
         rest = self.options.width - sum(part.embedding_length for part in parts)
         parts.append(OneHotEmbeddings.from_corpus(self.corpus, min_freq=1, embedding_length=rest))
@@ -229,227 +214,172 @@ class Flair(Side):
             tag_dictionary=self.corpus.make_label_dictionary(self.options.tags, add_unk=False),
             tag_type=self.options.tags,
             use_crf=True,
-            reproject_embeddings=False,  # a layer less: made for vectors that are not trained
+            reproject_embeddings=False,  # a layer that is meant for vectors that are not trained
         )
 
-    def embeddings(self) -> list[Any]:
-        return [self.tagger.embeddings]
-
-    def count(self) -> list[int]:
-        return [len(self.train_sentences), sum(map(len, self.train_sentences))]
-
     def loss(self, indices: list[int]) -> Any:
-        batch = [self.train_sentences[i] for i in indices]
+        batch = [self.sentences[i] for i in indices]
         loss, words = self.tagger.forward_loss(batch)
-        for sentence in batch:  # as its trainer does; the graph does not need them
+        for sentence in batch:  # as its trainer does
             sentence.clear_embeddings()
         return loss / words
 
-    def trainer(self) -> Operation:
+    def trainer(self) -> Timed:
         import torch
         from flair.trainers import ModelTrainer
 
         trainer = ModelTrainer(self.make(), self.corpus)
-        off: Any = dict.fromkeys(("save_final_model", "create_file_logs", "create_loss_file"), False)
-        settings = {"optimizer": torch.optim.AdamW, "learning_rate": LEARNING_RATE, "fused": True, **off}
-        size = self.options.batch
-        return lambda: trainer.train(self.folder / "flair", max_epochs=1, mini_batch_size=size, **settings)
+        settings: Any = {"max_epochs": 1, "mini_batch_size": self.options.batch, "learning_rate": RATE}
+        settings |= dict.fromkeys(("save_final_model", "create_file_logs", "create_loss_file"), False)
+        return lambda: trainer.train(self.options.folder, optimizer=torch.optim.AdamW, fused=True, **settings)
 
-    def _predict(self, sentences: list[Any]) -> None:
+    def forget(self) -> None:
+        self.tagger.eval()
+
+    def predict(self, texts: Any) -> None:
+        from flair.data import Sentence
+
+        sentences = [words if isinstance(words, Sentence) else Sentence(words) for words in texts]
         self.tagger.predict(sentences, mini_batch_size=self.options.batch)
 
-    def predict_new(self) -> Operation:
-        from flair.data import Sentence
-
-        self.tagger.eval()
-        return lambda: self._predict([Sentence(words) for words in self.texts])
-
-    def predict_again(self) -> Operation:
-        self.tagger.eval()
-        return lambda: self._predict(self.prepared)
-
-    def predict_in_calls(self) -> Operation:
-        from flair.data import Sentence
-
-        self.tagger.eval()
-        return lambda: [self._predict([Sentence(words) for words in texts]) for texts in self.batches(self.texts)]
-
-    def predicted(self) -> list[Sequence[str]]:
-        self.predict_again()()
-        return [self._tags(sentence) for sentence in self.prepared]
-
-    def _tags(self, sentence: Any) -> list[str]:
-        tags = ["O"] * len(sentence)
-        for label in sentence.get_labels(self.options.tags):
-            words = getattr(label.data_point, "tokens", [label.data_point])
-            prefixes = ["B-", *["I-"] * (len(words) - 2), "E-"] if len(words) > 1 else ["S-"]
-            for word, prefix in zip(words, prefixes, strict=True):
-                tags[word.idx - 1] = prefix + label.value if self.options.tags == "ner" else label.value
-        return tags
-
-
-SIDES: dict[str, type[Side]] = {"ours": Ours, "flair": Flair, "flair+characters": Flair}
+    def tags(self) -> tuple[list[str], list[str]]:
+        self.predict(self.prepared)
+        return self.tagger._get_gold_labels(self.test), self.tagger._get_gold_labels(self.prepared)
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Be one side: a line of JSON for each request on standard input, which the libraries cannot write among."""
+    """Be a side: a line of JSON for each request, to where the libraries cannot write."""
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    side = SIDES[options.side](options)
+    side = (Ours if options.side == "ours" else Flair)(options)
     for line in sys.stdin:
-        name = line.strip()
-        answer = side.seconds(name) if name in MEASURED else getattr(side, name)()
+        answer = getattr(side, line.strip())()
+        if callable(answer):
+            began = time.perf_counter()
+            answer()
+            answer = time.perf_counter() - began
         print(json.dumps(answer), file=channel, flush=True)
 
 
 class Process:
     """A side as the driver sees it."""
 
-    def __init__(self, side: str, python: str, threads: int, folder: Path, options: argparse.Namespace) -> None:
-        arguments = [python, __file__, "--side", side, "--folder", str(folder), "--threads", str(threads)]
-        for name in ("tags", "batch", "width", "hidden", "seed"):
+    def __init__(self, side: str, python: str, threads: int, options: argparse.Namespace) -> None:
+        arguments = [python, __file__, "--side", side, "--threads", str(threads)]
+        for name in ("folder", "tags", "batch", "width", "hidden", "seed"):
             arguments += [f"--{name}", str(getattr(options, name))]
-        offline = {"HF_HUB_OFFLINE": "1", "FLAIR_CACHE_ROOT": str(folder), "CUDA_VISIBLE_DEVICES": ""}
-        self.errors = folder / f"{side}.log"
-        with self.errors.open("w") as errors:
-            self._process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env={**os.environ, **offline, "OMP_NUM_THREADS": str(threads)},
-            )
+        added = {"HF_HUB_OFFLINE": "1", "FLAIR_CACHE_ROOT": str(options.folder), "CUDA_VISIBLE_DEVICES": ""}
+        self.errors = options.folder / f"{side}.log"
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors.open("w")}
+        environment = {**os.environ, **added, "OMP_NUM_THREADS": str(threads)}
+        self.process = subprocess.Popen(arguments, text=True, env=environment, **pipes)
 
     def ask(self, request: str) -> Any:
-        """Its answer; what it said last, if it has died."""
-        assert self._process.stdin and self._process.stdout
+        """Its answer; where there is none, what it said last."""
         with contextlib.suppress(BrokenPipeError):
-            print(request, file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
+            print(request, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline() if self.process.stdout else ""
         if not answer:
             raise SystemExit("\n".join(self.errors.read_text().splitlines()[-12:]))
         return json.loads(answer)
 
-    def end(self) -> None:
-        """Let it go."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait()
+
+def write_corpus(options: argparse.Namespace) -> str:
+    """``train.tsv`` and ``test.tsv``, word and tag; returns the kind of tags, ``ner`` (BIOES) or ``upos``."""
+    from skd_lightning.data import TaggingData
+
+    source = {name: getattr(options, name) for name in ("task", "data", "languages", "max_train_sentences")}
+    data = TaggingData(**source)
+    for split in ("train", "test"):
+        sentences = [s for language in data.sentences[split].values() for s in language if s.tags]
+        blocks = [
+            "".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags or (), strict=True))
+            for s in sentences
+        ]
+        (options.folder / f"{split}.tsv").write_text("\n".join(blocks))
+    return "upos" if data.tag_scheme == "none" else "ner"
 
 
-def read(path: Path) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Words and tags of a file as :func:`write_corpus` makes them."""
-    for block in path.read_text().strip("\n").split("\n\n"):
-        words, tags = zip(*(line.split("\t") for line in block.split("\n")), strict=True)
-        yield words, tags
-
-
-def write_corpus(folder: Path, data: Path | None, limit: int) -> str:
-    """``train.tsv`` and ``test.tsv``, word and tag; returns the kind of the tags, ``ner`` (BIOES) or ``upos``."""
-    from skd_lightning.data.demo import LANGUAGES, demo_corpus
-    from skd_lightning.data.readers import read as read_sentences
-    from skd_lightning.tags import convert, recognise
-
-    if data is None:
-        corpora = [demo_corpus(language) for language in LANGUAGES]
-        splits = {name: [s for corpus in corpora for s in corpus[name]] for name in ("train", "test")}
-    else:
-        everything = [s for s in read_sentences(data, "xx") if s.tags][:limit]
-        splits = {"train": everything[: -len(everything) // 5], "test": everything[-len(everything) // 5 :]}
-    entities = recognise(splits["train"]).scheme != "none"
-    for name, sentences in splits.items():
-        with (folder / f"{name}.tsv").open("w") as file:
-            for sentence in sentences:
-                tags = sentence.tags or ()
-                for word, tag in zip(sentence.words, convert(tags, "bioes") if entities else tags, strict=True):
-                    file.write(f"{word}\t{tag}\n")
-                file.write("\n")
-    return "ner" if entities else "upos"
-
-
-def measure(names: dict[str, str], threads: int, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+def measure(pythons: dict[str, str], threads: int, options: argparse.Namespace) -> dict[str, Any]:
     """All sides in turn, with so many threads each."""
     load = os.getloadavg()[0]
-    sides = {name: Process(name, python, threads, folder, options) for name, python in names.items()}
-    about = {name: side.ask("describe") for name, side in sides.items()}
-    if any(about["ours"][split] != said[split] for said in about.values() for split in ("train", "test")):
+    sides = {name: Process(name, python, threads, options) for name, python in pythons.items()}
+    about = {name: side.ask("about") for name, side in sides.items()}
+    if any(about["ours"][what] != other[what] for other in about.values() for what in ("sentences", "words")):
         raise SystemExit(f"the sides have read different sentences: {about}")
     times: dict[str, dict[str, list[float]]] = {what: {name: [] for name in sides} for what in MEASURED}
     for turn in range(options.rounds + 1):
-        for what, spent in times.items():
+        for what, by_side in times.items():
             for name, side in sides.items():
                 seconds = side.ask(what)
-                if turn:
-                    spent[name].append(seconds)
+                by_side[name] += [seconds] if turn else []
     accuracy = {name: side.ask("accuracy") for name, side in sides.items()}
     for side in sides.values():
-        side.end()
-    rates = {
-        what: {name: about["ours"][MEASURED[what]][1] / median(seconds) for name, seconds in spent.items()}
-        for what, spent in times.items()
-    }
-    ratios = {
-        what: {name: rate["ours"] / rate[name] for name in rate if name != "ours"} for what, rate in rates.items()
-    }
-    found = {"words_per_second": rates, "ratios": ratios, "seconds": times, "accuracy": accuracy}
-    return {"threads": threads, "load": [load, os.getloadavg()[0]], "sides": about, **found}
+        side.process.communicate()  # ends it
+    rates, ratios = {}, {}
+    for what, by_side in times.items():
+        words = about["ours"]["words"][what.startswith("predict")]
+        rates[what] = {name: words / median(seconds) for name, seconds in by_side.items()}
+        ratios[what] = {
+            name: rates[what]["ours"] / rate for name, rate in rates[what].items() if name != "ours"
+        }
+    found = {"words_per_second": rates, "ratios": ratios, "accuracy": accuracy, "seconds": times}
+    return {"threads": threads, "loads": [load, os.getloadavg()[0]], "sides": about, **found}
 
 
 def main() -> None:
     """Measure, print, write ``benchmarks/results/flair.{md,json}``."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--python-flair", default=os.environ.get("FLAIR_PYTHON"), help="default: $FLAIR_PYTHON")
-    parser.add_argument("--data", type=Path, help="a CoNLL-U or column file; its last fifth is predicted")
-    parser.add_argument("--limit", type=int, default=3000, help="sentences of --data")
+    parser.add_argument(
+        "--python-flair", default=os.environ.get("FLAIR_PYTHON", ""), help="else $FLAIR_PYTHON"
+    )
+    parser.add_argument(
+        "--task", default="demo", help="of our data module, like the next three: demo, upos, …"
+    )
+    parser.add_argument("--data", help="folder")
+    parser.add_argument("--languages", nargs="+")
+    parser.add_argument("--max_train_sentences", type=int)
     parser.add_argument("--characters", action="store_true", help="also flair with its character BiLSTM")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
-    parser.add_argument("--batch", type=int, default=32, help="sentences")
-    parser.add_argument("--width", type=int, default=128, help="of a word's vector")
-    parser.add_argument("--hidden", type=int, default=256, help="LSTM units in each direction")
-    parser.add_argument("--seed", type=int, default=1)
-    for name, kind in (("side", str), ("folder", Path), ("tags", str)):  # for the processes of the sides
-        parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
+    for name, size in {"batch": 32, "width": 128, "hidden": 256, "seed": 1}.items():
+        parser.add_argument(f"--{name}", type=int, default=size, help="default: %(default)s")
+    for name in ("side", "folder", "tags"):  # what the sides' processes are told
+        parser.add_argument(f"--{name}", type=Path if name == "folder" else str, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        serve(options)
-        return
-    there = [options.python_flair or "", "-c", "from importlib.util import find_spec as f; exit(f('flair') is None)"]
-    try:
-        found = bool(options.python_flair) and subprocess.run(there, check=False).returncode == 0
-    except OSError:
-        found = False
+        return serve(options)
+    search = "import importlib.util as u, sys; sys.exit(u.find_spec('flair') is None)"
+    found = False
+    with contextlib.suppress(OSError):
+        found = subprocess.run([options.python_flair, "-c", search], check=False).returncode == 0
     if not found:
-        sys.stderr.write("flair is not there: name the Python that has it with --python-flair or $FLAIR_PYTHON\n")
+        sys.stderr.write("no flair: name the Python of its environment by --python-flair or $FLAIR_PYTHON\n")
         raise SystemExit(2)
     from common import report
 
-    names = {"ours": sys.executable, "flair": options.python_flair}
-    if options.characters:
-        names["flair+characters"] = options.python_flair
+    rivals = ["flair", "flair+characters"] if options.characters else ["flair"]
+    pythons = {"ours": sys.executable, **dict.fromkeys(rivals, options.python_flair)}
     with tempfile.TemporaryDirectory() as folder:
-        options.tags = write_corpus(Path(folder), options.data, options.limit)
-        results = [measure(names, threads, Path(folder), options) for threads in options.threads]
-    rivals = list(names)[1:]
-    rows = [
-        [
-            f"{what.replace('_', ' ')}, {result['threads']} threads",
-            *(f"{result['words_per_second'][what][name]:,.0f}" for name in names),
-            *(f"{result['ratios'][what][name]:.2f}" for name in rivals),
-        ]
-        for result in results
-        for what in MEASURED
-    ]
-    about = results[0]["sides"]
-    rows.append(["parameters", *(f"{about[name]['parameters']:,}" for name in names), *[""] * len(rivals)])
+        options.folder = Path(folder)
+        options.tags = write_corpus(options)
+        results = [measure(pythons, threads, options) for threads in options.threads]
+    rows, blank = [], [""] * len(rivals)
     for result in results:
-        shares = [f"{result['accuracy'][name]:.3f}" for name in names]
-        rows.append([f"right tags, {result['threads']} threads", *shares, *[""] * len(rivals)])
-    headings = ["words/s", *names, *(f"ours ÷ {name}" for name in rivals)]
-    (train, words), (test, test_words) = about["ours"]["train"], about["ours"]["test"]
-    title = f"{options.tags} tagging: {train:,} sentences ({words:,} words) trained on"
-    report("flair", f"{title}, {test:,} ({test_words:,}) predicted", headings, rows, results)
+        for what, rates in result["words_per_second"].items():
+            ratios = [f"{result['ratios'][what][name]:.2f}" for name in rivals]
+            head = f"{what.replace('_', ' ')}, threads: {result['threads']}"
+            rows.append([head, *(f"{rate:,.0f}" for rate in rates.values()), *ratios])
+        rows.append(
+            ["words tagged right", *(f"{share:.3f}" for share in result["accuracy"].values()), *blank]
+        )
+    about = results[0]["sides"]
+    rows.append(["parameters", *(f"{side['parameters']:,}" for side in about.values()), *blank])
+    sentences, words = (
+        " and ".join(f"{n:,}" for n in about["ours"][what]) for what in ("sentences", "words")
+    )
+    title = f"{options.tags} tags, {options.hidden} LSTM units, {sentences} sentences, {words} words"
+    report("flair", title, ["words/s", *pythons, *(f"ours ÷ {name}" for name in rivals)], rows, results)
 
 
 if __name__ == "__main__":

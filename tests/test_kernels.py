@@ -133,6 +133,21 @@ def test_not_a_number_is_not_hidden() -> None:
     assert CompiledRecursions(unary, transitions, lengths).log_partition[0].isnan()
 
 
+@pytest.mark.parametrize("words", [1, 2, 4])
+def test_a_word_without_any_allowed_tag(words: int) -> None:
+    for where in range(words):
+        unary, transitions, _ = chain(0, batch=2, words=words)
+        unary[0, where] = -math.inf
+        sums = CompiledRecursions(unary.requires_grad_(), transitions, torch.tensor([words, words]))
+        assert sums.log_partition.isneginf().tolist() == [True, False]
+        assert sums.log_marginals[0].isneginf().all()
+        assert (sums.marginals[0] == 0).all()
+        assert (sums.pair_marginals[0] == 0).all()
+        (gradient,) = torch.autograd.grad(sums.marginals.square().sum(), unary)
+        assert (gradient[0] == 0).all()
+        assert gradient.isfinite().all()
+
+
 def test_exp_and_log_to_two_units_in_the_last_place() -> None:
     from numba import njit
 

@@ -14,8 +14,22 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
-COMPILER = {"cpu": "numba"}
+COMPILER = {"cpu": "numba", "cuda": "triton"}
 """The package that a device's kernels are compiled by."""
+
+
+DEVICES = tuple(COMPILER)
+
+
+def _kernels(tensor: Tensor) -> Any:
+    """The kernels of a tensor's device; the first call imports their compiler."""
+    if tensor.device.type == "cuda":
+        from skd_lightning.crf.kernels import gpu
+
+        return gpu
+    from skd_lightning.crf.kernels import cpu
+
+    return cpu
 
 
 @cache
@@ -23,8 +37,14 @@ def _installed(package: str) -> bool:
     return find_spec(package) is not None
 
 
+MOST_TAGS_ON_A_GPU = 128
+"""More transitions than that do not fit into the registers of a multiprocessor."""
+
+
 def serve(unary: Tensor, transitions: Tensor) -> bool:
     """Whether there are kernels for such potentials; plain torch computes what they do not serve."""
+    if unary.is_cuda and unary.shape[2] > MOST_TAGS_ON_A_GPU:
+        return False
     package = COMPILER.get(unary.device.type)
     return (
         package is not None
@@ -38,7 +58,7 @@ def serve(unary: Tensor, transitions: Tensor) -> bool:
 # -- forward-backward -------------------------------------------------------------------------------------
 
 
-@custom_op("skd_lightning::forward_backward", mutates_args=(), device_types="cpu")
+@custom_op("skd_lightning::forward_backward", mutates_args=(), device_types=DEVICES)
 def forward_backward(
     unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -54,9 +74,7 @@ def forward_backward(
         log-partitions (batch,); log-marginals and marginals (batch, words, tags), -inf and 0 at padding; pair
         marginals (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags).
     """
-    from skd_lightning.crf.kernels import cpu
-
-    return cpu.forward_backward(unary, transitions, lengths, each_pair)
+    return _kernels(unary).forward_backward(unary, transitions, lengths, each_pair)  # type: ignore[no-any-return]
 
 
 @forward_backward.register_fake
@@ -68,7 +86,7 @@ def _(
     return unary.new_empty(batch), unary.new_empty(unary.shape), unary.new_empty(unary.shape), pairs
 
 
-@custom_op("skd_lightning::forward_backward_adjoint", mutates_args=(), device_types="cpu")
+@custom_op("skd_lightning::forward_backward_adjoint", mutates_args=(), device_types=DEVICES)
 def forward_backward_adjoint(
     unary: Tensor,
     transitions: Tensor,
@@ -131,12 +149,10 @@ forward_backward.register_autograd(_forward_backward_gradients, setup_context=_s
 # -- decoding -----------------------------------------------------------------------------------------------
 
 
-@custom_op("skd_lightning::kbest", mutates_args=(), device_types="cpu")
+@custom_op("skd_lightning::kbest", mutates_args=(), device_types=DEVICES)
 def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k best paths (batch, k, words) int64 and their scores (batch, k); potentials as above, no gradient."""
-    from skd_lightning.crf.kernels import cpu
-
-    return cpu.kbest(unary, transitions, lengths, k)
+    return _kernels(unary).kbest(unary, transitions, lengths, k)  # type: ignore[no-any-return]
 
 
 @kbest.register_fake
@@ -148,12 +164,10 @@ def _(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tens
 # -- scores of paths ----------------------------------------------------------------------------------------
 
 
-@custom_op("skd_lightning::path_scores", mutates_args=(), device_types="cpu")
+@custom_op("skd_lightning::path_scores", mutates_args=(), device_types=DEVICES)
 def path_scores(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:
     """Unnormalised scores (batch, k) of paths (batch, k, words) int64; anything at padding."""
-    from skd_lightning.crf.kernels import cpu
-
-    return cpu.path_scores(unary, transitions, lengths, paths)
+    return _kernels(unary).path_scores(unary, transitions, lengths, paths)  # type: ignore[no-any-return]
 
 
 @path_scores.register_fake
@@ -161,12 +175,10 @@ def _(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tensor) -> Ten
     return unary.new_empty(paths.shape[:2])
 
 
-@custom_op("skd_lightning::path_scores_adjoint", mutates_args=(), device_types="cpu")
+@custom_op("skd_lightning::path_scores_adjoint", mutates_args=(), device_types=DEVICES)
 def path_scores_adjoint(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int) -> tuple[Tensor, Tensor]:
     """Gradients of unary (batch, words, tags) and transitions (tags, tags) from those of the scores (batch, k)."""
-    from skd_lightning.crf.kernels import cpu
-
-    return cpu.path_scores_adjoint(grad, lengths, paths, tags)
+    return _kernels(grad).path_scores_adjoint(grad, lengths, paths, tags)  # type: ignore[no-any-return]
 
 
 @path_scores_adjoint.register_fake

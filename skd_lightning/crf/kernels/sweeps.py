@@ -19,6 +19,7 @@ from skd_lightning.crf.kernels.compiler import Array, compiled
 from skd_lightning.crf.kernels.elementary import log
 from skd_lightning.crf.kernels.messages import Messages
 from skd_lightning.crf.kernels.vectors import (
+    TINY,
     Transitions,
     exponentiate,
     largest_of,
@@ -52,10 +53,12 @@ def _scaled(unary: Array, transitions: Transitions, m: Messages) -> float:
     for j in range(width):
         arriving[0, j] = 1.0 if j < tags else 0.0
         leaving[words - 1, j] = 1.0 if j < tags else 0.0
-    log_partition += log(weigh(0, local, arriving, prefix))
-    for i in range(1, words):
-        multiply(transposed, i - 1, prefix, i, arriving)
-        log_partition += log(weigh(i, local, arriving, prefix))
+    for i in range(words):
+        if i > 0:
+            multiply(transposed, i - 1, prefix, i, arriving)
+        total = weigh(i, local, arriving, prefix)
+        trusted &= total >= TINY
+        log_partition += log(total)
     weigh(words - 1, local, leaving, suffix)
     for i in range(words - 2, -1, -1):
         multiply(exponentials, i + 1, suffix, i, leaving)
