@@ -100,10 +100,8 @@ def forward_backward_adjoint(
 
     The last three may be empty along their second axis: then they count as zero.
     """
-    from skd_lightning.crf.kernels import cpu
-
     grads = (grad_partition, grad_log_marginals, grad_marginals, grad_pairs)
-    return cpu.forward_backward_adjoint(unary, transitions, lengths, *grads)
+    return _kernels(unary).forward_backward_adjoint(unary, transitions, lengths, *grads)  # type: ignore[no-any-return]
 
 
 @forward_backward_adjoint.register_fake
