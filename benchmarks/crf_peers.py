@@ -119,11 +119,15 @@ def torch_struct(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Ope
     def second() -> Tensor:
         return torch.autograd.grad((marginals(True) * weights).sum(), (emissions, transitions))[0]
 
+    def viterbi() -> Tensor:
+        pairs = struct().argmax  # (batch, words - 1, to, from), one-hot; 0 at padding
+        return torch.cat([pairs[:, :1].sum(-2).argmax(-1), pairs.sum(-1).argmax(-1)], dim=1)
+
     return {
         LOG_PARTITION: gradient,
         MARGINALS: marginals,
         SECOND: second,
-        VITERBI: lambda: struct().argmax,
+        VITERBI: viterbi,
         FIVE: lambda: struct().kmax(5).t(),
         TEN: lambda: struct().kmax(10).t(),
     }

@@ -65,6 +65,8 @@ def test_values_and_gradients_equal_the_reference(
     for make in (CompiledRecursions, reference):
         leaves = [unary.clone().requires_grad_(), transitions.clone().requires_grad_()]
         sums = make(*leaves, lengths)
+        if seed % 2:  # messages are kept for the gradient only if marginals are asked for first
+            sums.log_marginals  # noqa: B018
         values = [sums.log_partition, sums.log_marginals, sums.marginals]
         values += [sums.pair_marginals, sums.transition_counts]
         generator = torch.Generator().manual_seed(seed)
@@ -170,12 +172,14 @@ def test_exp_and_log_to_two_units_in_the_last_place() -> None:
 
 
 CASES = {
-    "forward_backward": lambda u, t, n: (u, t, n, False),
-    "forward_backward, each pair": lambda u, t, n: (u, t, n, True),
+    # Kept messages are not filled at padding: sentences without any.
+    "forward_backward": lambda u, t, n: (u, t, torch.full_like(n, u.shape[1]), False, True),
+    "forward_backward, each pair": lambda u, t, n: (u, t, n, True, False),
     "forward_backward_adjoint": lambda u, t, n: (
         u.detach(),
         t.detach(),
         n,
+        u.new_empty(4, 0, u.shape[1], 8, dtype=torch.double),
         u.detach()[:, 0, 0],
         u.detach(),
         u.detach() + 1,
@@ -201,17 +205,17 @@ def test_operators_keep_the_rules_of_torch(case: str, dtype: torch.dtype) -> Non
     torch.library.opcheck(operator, arguments)
 
 
-def test_first_and_second_derivatives_by_finite_differences() -> None:
+@pytest.mark.parametrize("keep", [True, False])
+def test_first_and_second_derivatives_by_finite_differences(keep: bool) -> None:
     unary, transitions, lengths = chain(1, batch=3, words=4, tags=3)
     unary.requires_grad_(), transitions.requires_grad_()
 
     def log_partition(unary: Tensor, transitions: Tensor) -> Tensor:
-        return operators.forward_backward(unary, transitions, lengths, False)[0]
+        return operators.forward_backward(unary, transitions, lengths, False, False)[0]
 
     def sums(unary: Tensor, transitions: Tensor) -> tuple[Tensor, ...]:
-        partition, log_marginals, marginals, pairs = operators.forward_backward(
-            unary, transitions, lengths, True
-        )
+        results = operators.forward_backward(unary, transitions, lengths, True, keep)
+        partition, log_marginals, marginals, pairs, _ = results
         return partition, torch.where(marginals > 0, log_marginals, 0.0), marginals, pairs
 
     assert torch.autograd.gradcheck(sums, (unary, transitions))
@@ -265,9 +269,9 @@ def test_from_several_threads_and_after_a_fork() -> None:
 @pytest.mark.usefixtures("two_threads")
 def test_threads_do_not_change_a_digit() -> None:
     unary, transitions, lengths = chain(3, batch=64, words=60, tags=9)
-    two = operators.forward_backward(unary, transitions, lengths, False)
+    two = operators.forward_backward(unary, transitions, lengths, False, False)
     torch.set_num_threads(1)
-    one = operators.forward_backward(unary, transitions, lengths, False)
+    one = operators.forward_backward(unary, transitions, lengths, False, False)
     assert all((a == b).all() for a, b in zip(one, two, strict=True))
 
 
@@ -280,7 +284,7 @@ def test_torch_compile_sees_ordinary_operators() -> None:
     unary, transitions, lengths = chain(4, dtype=torch.float32)
 
     def loss(unary: Tensor, transitions: Tensor) -> Tensor:
-        partition, marginals, _, _ = operators.forward_backward(unary, transitions, lengths, False)
+        partition, marginals, *_ = operators.forward_backward(unary, transitions, lengths, False, True)
         return (partition + torch.where(marginals > -20, marginals, 0.0).sum((1, 2))).sum()
 
     leaves = [unary.requires_grad_(), transitions.requires_grad_()]

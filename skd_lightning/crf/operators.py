@@ -60,8 +60,8 @@ def serve(unary: Tensor, transitions: Tensor) -> bool:
 
 @custom_op("skd_lightning::forward_backward", mutates_args=(), device_types=DEVICES)
 def forward_backward(
-    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """All sums over paths, in one forward and one backward sweep.
 
     Args:
@@ -69,21 +69,29 @@ def forward_backward(
         transitions: (tags, tags) nats ``[from, to]``, -inf where forbidden.
         lengths: (batch,) words, int64.
         each_pair: pair marginals of every pair of neighbours, else their sum over the sentence.
+        keep: keep the messages, for a gradient through (log-)marginals; that of the log-partition needs none.
 
     Returns:
         log-partitions (batch,); log-marginals and marginals (batch, words, tags), -inf and 0 at padding; pair
-        marginals (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags).
+        marginals (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags); the messages, which
+        mean something to the adjoint only.
     """
-    return _kernels(unary).forward_backward(unary, transitions, lengths, each_pair)  # type: ignore[no-any-return]
+    return _kernels(unary).forward_backward(unary, transitions, lengths, each_pair, keep)  # type: ignore[no-any-return]
 
 
 @forward_backward.register_fake
 def _(
-    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     batch, words, tags = unary.shape
     pairs = unary.new_empty(batch, max(words - 1, 0) if each_pair else 1, tags, tags)
-    return unary.new_empty(batch), unary.new_empty(unary.shape), unary.new_empty(unary.shape), pairs
+    if unary.is_cuda:
+        messages = unary.new_empty(2, batch if keep else 0, words, tags)
+    else:
+        width = (tags + 7) // 8 * 8
+        messages = unary.new_empty(4, batch if keep else 0, words, width, dtype=torch.double)
+    marginals = unary.new_empty(unary.shape), unary.new_empty(unary.shape)
+    return unary.new_empty(batch), *marginals, pairs, messages
 
 
 @custom_op("skd_lightning::forward_backward_adjoint", mutates_args=(), device_types=DEVICES)
@@ -91,17 +99,20 @@ def forward_backward_adjoint(
     unary: Tensor,
     transitions: Tensor,
     lengths: Tensor,
+    messages: Tensor,
     grad_partition: Tensor,
     grad_log_marginals: Tensor,
     grad_marginals: Tensor,
     grad_pairs: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of unary and transitions, from those of the four results of :func:`forward_backward`.
+    """Gradients of unary and transitions, from those of the first four results of :func:`forward_backward`.
 
     The last three may be empty along their second axis: then they count as zero.
     """
     grads = (grad_partition, grad_log_marginals, grad_marginals, grad_pairs)
-    return _kernels(unary).forward_backward_adjoint(unary, transitions, lengths, *grads)  # type: ignore[no-any-return]
+    return _kernels(unary).forward_backward_adjoint(  # type: ignore[no-any-return]
+        unary, transitions, lengths, messages, *grads
+    )
 
 
 @forward_backward_adjoint.register_fake
@@ -110,9 +121,10 @@ def _(unary: Tensor, transitions: Tensor, *_: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _save_for_forward_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    unary, transitions, lengths, _ = inputs
-    _, _, marginals, pairs = output
-    ctx.save_for_backward(unary, transitions, lengths, marginals, pairs)
+    unary, transitions, lengths, *_ = inputs
+    _, _, marginals, pairs, messages = output
+    ctx.mark_non_differentiable(messages)
+    ctx.save_for_backward(unary, transitions, lengths, marginals, pairs, messages)
     ctx.set_materialize_grads(False)
 
 
@@ -122,15 +134,16 @@ def _forward_backward_gradients(
     grad_log_marginals: Tensor | None,
     grad_marginals: Tensor | None,
     grad_pairs: Tensor | None,
-) -> tuple[Tensor | None, Tensor | None, None, None]:
-    unary, transitions, lengths, marginals, pairs = ctx.saved_tensors
+    _: None,
+) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+    unary, transitions, lengths, marginals, pairs, messages = ctx.saved_tensors
     if grad_log_marginals is None and grad_marginals is None and grad_pairs is None:
         if grad_partition is None:
-            return None, None, None, None
+            return None, None, None, None, None
         # The gradient of log Z is the marginals. Written with the saved results it can be differentiated again.
         of_unary = grad_partition[:, None, None] * marginals
         of_transitions = (grad_partition[:, None, None, None] * pairs).sum(dim=(0, 1))
-        return of_unary, of_transitions, None, None
+        return of_unary, of_transitions, None, None, None
     nothing = marginals[:, :0]
     grads = (
         unary.new_zeros(unary.shape[0]) if grad_partition is None else grad_partition,
@@ -138,7 +151,7 @@ def _forward_backward_gradients(
         nothing if grad_marginals is None else grad_marginals,
         pairs[:, :0] if grad_pairs is None else grad_pairs,
     )
-    return *forward_backward_adjoint(unary, transitions, lengths, *grads), None, None
+    return *forward_backward_adjoint(unary, transitions, lengths, messages, *grads), None, None, None
 
 
 forward_backward.register_autograd(_forward_backward_gradients, setup_context=_save_for_forward_backward)

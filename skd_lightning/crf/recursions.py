@@ -26,35 +26,41 @@ class CompiledRecursions:
 
     def __init__(self, unary: Tensor, transitions: Tensor, lengths: Tensor) -> None:
         self._potentials = (unary, transitions, lengths.long())
+        self._sums: tuple[Tensor, ...] | None = None
 
-    @cached_property
-    def _sums(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return operators.forward_backward(*self._potentials, False)  # type: ignore[no-any-return]
+    def _all_sums(self, through_marginals: bool) -> tuple[Tensor, ...]:
+        """What forward-backward gives; prepared for a gradient through marginals if they were asked for first."""
+        if self._sums is None:
+            unary, transitions, _ = self._potentials
+            differentiable = torch.is_grad_enabled() and (unary.requires_grad or transitions.requires_grad)
+            keep = through_marginals and differentiable
+            self._sums = operators.forward_backward(*self._potentials, False, keep)
+        return self._sums
 
     @property
     def log_partition(self) -> Tensor:
         """(batch,) nats."""
-        return self._sums[0]
+        return self._all_sums(through_marginals=False)[0]
 
     @property
     def log_marginals(self) -> Tensor:
         """(batch, words, tags); -inf at padding and where forbidden."""
-        return self._sums[1]
+        return self._all_sums(through_marginals=True)[1]
 
     @property
     def marginals(self) -> Tensor:
         """(batch, words, tags); 0 at padding and where forbidden."""
-        return self._sums[2]
+        return self._all_sums(through_marginals=True)[2]
 
     @property
     def transition_counts(self) -> Tensor:
         """(batch, tags, tags) expected number of times that one tag follows another, the pair marginals' sum."""
-        return self._sums[3].squeeze(1)
+        return self._all_sums(through_marginals=True)[3].squeeze(1)
 
     @cached_property
     def pair_marginals(self) -> Tensor:
         """(batch, words - 1, tags, tags); 0 at padding."""
-        return operators.forward_backward(*self._potentials, True)[3]  # type: ignore[no-any-return]
+        return operators.forward_backward(*self._potentials, True, False)[3]  # type: ignore[no-any-return]
 
     def score(self, paths: Tensor) -> Tensor:
         """(batch, k) nats, of paths (batch, k, words)."""

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
+from skd_lightning.distillation.ragged import cells
 
 Precision = Literal["float32", "float16"]
 SCHEMA = 2
@@ -144,9 +145,8 @@ class CacheEntry:
         for indices, crf in self._chains():
             best = crf.kbest(k)
             log_probs[indices] = (best.scores - crf.log_partition.unsqueeze(1)).numpy()
-            by_word = best.paths.transpose(1, 2).numpy()
-            for row, i in enumerate(indices):
-                paths[self.starts[i] : self.starts[i + 1]] = by_word[row, : self.lengths[i]]
+            row, word = cells(self.lengths[indices])
+            paths[self.starts[indices][row] + word] = best.paths.numpy()[row, :, word]
         return self.write(part, {"paths": paths, "log_probs": log_probs})
 
     def marginals(self, temperature: float = 1.0) -> np.ndarray:
@@ -154,8 +154,8 @@ class CacheEntry:
         marginals = np.zeros_like(self._source()["emissions"], dtype=self.precision)
         for indices, crf in self._chains():
             by_word = (crf if temperature == 1.0 else crf.tempered(temperature)).marginals.numpy()
-            for row, i in enumerate(indices):
-                marginals[self.starts[i] : self.starts[i + 1]] = by_word[row, : self.lengths[i]]
+            row, word = cells(self.lengths[indices])
+            marginals[self.starts[indices][row] + word] = by_word[row, word]
         return marginals
 
     def _source(self) -> dict[str, np.ndarray]:
@@ -167,16 +167,20 @@ class CacheEntry:
         return source
 
     @torch.inference_mode()
-    def _chains(self, sentences: int = 64) -> Iterator[tuple[np.ndarray, LinearChainCRF]]:
+    def _chains(self, sentences: int = 256) -> Iterator[tuple[np.ndarray, LinearChainCRF]]:
         """The teacher's distributions, rebuilt from the cached emissions, in batches of similar length."""
-        source = {name: torch.from_numpy(array.astype(np.float32)) for name, array in self._source().items()}
+        source = self._source()
+        scores = {name: torch.from_numpy(np.array(source[name])) for name in ("transitions", "start", "end")}
         order = np.argsort(self.lengths, kind="stable")
         for first in range(0, len(order), sentences):
             indices = order[first : first + sentences]
-            lengths = torch.from_numpy(self.lengths[indices])
-            parts = [source["emissions"][self.starts[i] : self.starts[i + 1]] for i in indices]
-            emissions = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+            lengths = self.lengths[indices]
+            row, word = cells(lengths)
+            emissions = np.zeros(
+                (len(indices), lengths.max(), source["emissions"].shape[1]), dtype=np.float32
+            )
+            emissions[row, word] = source["emissions"][self.starts[indices][row] + word]
             yield (
                 indices,
-                LinearChainCRF(emissions, source["transitions"], lengths, source["start"], source["end"]),
+                LinearChainCRF(torch.from_numpy(emissions), lengths=torch.from_numpy(lengths), **scores),
             )

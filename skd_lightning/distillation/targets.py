@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from skd_lightning.distillation.objectives import TeacherTargets
+from skd_lightning.distillation.ragged import cells
 from skd_lightning.errors import UserError
 from skd_lightning.tags import TagSet
 
@@ -82,18 +83,18 @@ class CachedTargets:
             rows = np.flatnonzero(spoken == number)
             place = self.place[sentences[rows]]
             lengths = teacher.lengths[place]
-            # Which row and word of the batch, and which word of the teacher's, each word is.
-            row, word = np.repeat(rows, lengths), _counted(lengths)
-            source = np.repeat(teacher.starts[place], lengths) + word
+            # Which sentence and word of the batch, and which word of the teacher's, each word is.
+            sentence, word = cells(lengths)
+            row, source = rows[sentence], teacher.starts[place][sentence] + word
             if teacher.paths is not None and teacher.log_probs is not None:
                 filled["paths"][row, :, word] = teacher.columns[teacher.paths[source]]
                 filled["log_probs"][rows] = teacher.log_probs[place]
-            cells = row[:, None], word[:, None], teacher.columns
+            where = row[:, None], word[:, None], teacher.columns
             if teacher.emissions is not None:
                 filled["emissions"][row, word] = -np.inf
-                filled["emissions"][cells] = teacher.emissions[source]
+                filled["emissions"][where] = teacher.emissions[source]
             if teacher.marginals is not None:
-                filled["marginals"][cells] = teacher.marginals[source]
+                filled["marginals"][where] = teacher.marginals[source]
         return TeacherTargets(**{name: torch.from_numpy(array) for name, array in filled.items()})
 
     def _empty(self, batch: int, words: int) -> dict[str, np.ndarray]:
@@ -108,10 +109,3 @@ class CachedTargets:
                 filled["log_probs"] = np.full((batch, k), -np.inf, dtype=np.float32)
                 filled["log_probs"][:, 0] = 0.0  # an empty sentence has one path, of probability 1
         return filled
-
-
-def _counted(lengths: np.ndarray) -> np.ndarray:
-    """0 … length - 1 for each of the lengths, joined."""
-    ends = np.cumsum(lengths)
-    counted: np.ndarray = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
-    return counted

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 config: Any = numba.config  # its settings are attributes made at run time
 
 Array = NDArray[np.float64]
+Kept = NDArray[np.float64]
+"""Messages of all sentences that the adjoint finds again."""
 Integers = NDArray[np.int64]
 Potentials = NDArray[Any]
 """float32 or float64, as the caller has them; the sums inside are float64."""

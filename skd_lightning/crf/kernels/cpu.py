@@ -18,27 +18,29 @@ def _array(tensor: Tensor) -> NDArray[Any]:
 
 
 def forward_backward(
-    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Log-partitions, log-marginals, marginals, pair marginals."""
+    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Log-partitions, log-marginals, marginals, pair marginals, messages."""
     batch, words, tags = unary.shape
     log_partition = unary.new_zeros(batch)
     log_marginals, marginals = unary.new_empty(unary.shape), unary.new_empty(unary.shape)
     pairs = unary.new_zeros(batch, max(words - 1, 0) if each_pair else 1, tags, tags)
+    kept = torch.empty(4, batch if keep else 0, words, (tags + 7) // 8 * 8, dtype=torch.double)
     share(
         sentences.forward_backward,
         lengths.numpy(),
         tags,
-        *map(_array, (unary, transitions, lengths, log_partition, log_marginals, marginals, pairs)),
+        *map(_array, (unary, transitions, lengths, log_partition, log_marginals, marginals, pairs, kept)),
         each_pair,
     )
-    return log_partition, log_marginals, marginals, pairs
+    return log_partition, log_marginals, marginals, pairs, kept
 
 
 def forward_backward_adjoint(
     unary: Tensor,
     transitions: Tensor,
     lengths: Tensor,
+    kept: Tensor,
     grad_partition: Tensor,
     grad_log_marginals: Tensor,
     grad_marginals: Tensor,
@@ -52,7 +54,7 @@ def forward_backward_adjoint(
         sentences.forward_backward_adjoint,
         lengths.numpy(),
         unary.shape[2],
-        *map(_array, (unary, transitions, lengths, *grads, grad_unary, by_sentence)),
+        *map(_array, (unary, transitions, lengths, kept, *grads, grad_unary, by_sentence)),
     )
     return grad_unary, by_sentence.sum(0).to(transitions.dtype)
 

@@ -299,8 +299,8 @@ def _messages(unary: Tensor, transitions: Tensor, lengths: Tensor) -> tuple[Tens
 
 
 def forward_backward(
-    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """All sums over paths.
 
     Args:
@@ -308,17 +308,19 @@ def forward_backward(
         transitions: (tags, tags) nats ``[from, to]``, -inf where forbidden.
         lengths: (batch,) words, int64.
         each_pair: pair marginals of every pair of neighbours, else their sum over the sentence.
+        keep: return the messages for the adjoint.
 
     Returns:
         log-partitions (batch,); log-marginals and marginals (batch, words, tags), -inf and 0 at padding; pair
-        marginals (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags).
+        marginals (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags); messages
+        (2, batch, words, tags), or (2, 0, words, tags).
     """
     batch, words, tags = unary.shape
     log_marginals, marginals = unary.new_full(unary.shape, -torch.inf), unary.new_zeros(unary.shape)
     chunks = triton.cdiv(words, CHUNK)
     pairs = unary.new_zeros(batch, max(words - 1, 0) if each_pair else max(chunks, 1), tags, tags)
     if unary.numel() == 0:
-        return unary.new_zeros(batch), log_marginals, marginals, pairs
+        return unary.new_zeros(batch), log_marginals, marginals, pairs, unary.new_empty(2, 0, words, tags)
     potentials = (unary.contiguous(), transitions.to(unary.dtype).contiguous(), lengths.contiguous())
     size = padded(tags)
     with torch.cuda.device_of(unary):
@@ -327,13 +329,14 @@ def forward_backward(
         _marginals[batch, chunks](*given, num_warps=warps(size, unary.dtype))
     if not each_pair:
         pairs = pairs.sum(1, keepdim=True)
-    return log_partition, log_marginals, marginals, pairs
+    return log_partition, log_marginals, marginals, pairs, messages if keep else messages[:, :0].clone()
 
 
 def forward_backward_adjoint(
     unary: Tensor,
     transitions: Tensor,
     lengths: Tensor,
+    kept: Tensor,
     grad_partition: Tensor,
     grad_log_marginals: Tensor,
     grad_marginals: Tensor,
@@ -343,6 +346,7 @@ def forward_backward_adjoint(
 
     Args:
         unary: as above, and so are transitions and lengths.
+        kept: messages of the forward-backward, or none (2, 0, words, tags): they are then computed again.
         grad_partition: (batch,)
         grad_log_marginals: (batch, words, tags), or empty along its second axis: then it counts as zero.
         grad_marginals: likewise.
@@ -362,7 +366,7 @@ def forward_backward_adjoint(
     of_totals = unary.new_zeros(2, batch, words, tags)
     of_transitions = unary.new_empty(batch, 2 + chunks if with_pairs else 2, tags, tags)
     with torch.cuda.device_of(unary):
-        messages, _ = _messages(*potentials)
+        messages = kept if kept.shape[1] else _messages(*potentials)[0]
         grads = (of_log_marginals, of_marginals, of_pairs)
         _seeds[batch, chunks](
             *(*potentials, messages, *grads, seeds, of_transitions),

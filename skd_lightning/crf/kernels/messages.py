@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skd_lightning.crf.kernels.compiler import Array, compiled
+from skd_lightning.crf.kernels.compiler import Array, Kept, compiled
 
 
 class Messages(NamedTuple):
@@ -41,3 +41,24 @@ def empty_messages(words: int, width: int) -> Messages:
     arriving, leaving = np.zeros((words, width)), np.zeros((words, width))
     rest = np.empty((7, words, width))
     return Messages(rest[0], arriving, rest[1], leaving, rest[2], rest[3], rest[4], rest[5], rest[6])
+
+
+@compiled
+def kept_messages(b: int, words: int, size: int, kept: Kept, room: Messages) -> Messages:
+    """Messages of sentence b, the first four in ``kept`` (4, batch, words, padded tags); others share their room."""
+    prefix, arriving, suffix, leaving = kept[0, b], kept[1, b], kept[2, b], kept[3, b]
+    for i in range(words):
+        for j in range(size, arriving.shape[1]):
+            arriving[i, j] = 0.0
+            leaving[i, j] = 0.0
+    return Messages(
+        prefix,
+        arriving,
+        suffix,
+        leaving,
+        room.posterior,
+        room.log_posterior,
+        room.forward,
+        room.backward,
+        room.after,
+    )

@@ -81,15 +81,26 @@ def _scaled(unary: Array, transitions: Transitions, m: Messages) -> float:
 
 
 @compiled
-def sweep(unary: Array, transitions: Transitions, m: Messages) -> float:
-    """Fill the messages of a sentence; returns its log-partition."""
+def sweep(unary: Array, transitions: Transitions, m: Messages) -> tuple[float, bool]:
+    """Fill the messages of a sentence; returns its log-partition, and whether the careful sweeps were needed."""
     log_partition = _scaled(unary, transitions, m)
     if not math.isnan(log_partition):
-        return log_partition
+        return log_partition, False
     log_partition = careful.forward_sweep(unary, transitions, m)
     careful.backward_sweep(unary, transitions, m)
     careful.marginals(unary.shape[0], transitions.scores.shape[0], m)
-    return log_partition
+    return log_partition, True
+
+
+@compiled
+def restore_marginals(words: int, m: Messages) -> None:
+    """Fill ``posterior`` from kept messages; ``log_posterior`` says no more than whether it is positive."""
+    prefix, leaving, posterior, log_posterior = m.prefix, m.leaving, m.posterior, m.log_posterior
+    for i in range(words):
+        weigh(i, prefix, leaving, posterior)
+    for i in range(words):
+        for j in range(posterior.shape[1]):
+            log_posterior[i, j] = 0.0 if posterior[i, j] > 0.0 else -math.inf
 
 
 @compiled
