@@ -98,7 +98,8 @@ def plot(rows: list[dict[str, Any]]) -> None:
         )
     axis.set_yscale("log")
     axis.set_ylabel("times faster than the best correct peer")
-    axis.set_xticks([j + 0.3 for j in range(len(GOALS))], list(GOALS))
+    labels = [name.replace(" through", "\nthrough") for name in GOALS]
+    axis.set_xticks([j + 0.3 for j in range(len(GOALS))], labels)
     axis.legend(title="(batch, words, tags)", fontsize=8)
     axis.grid(axis="y", alpha=0.3)
     figure.tight_layout()

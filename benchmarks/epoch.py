@@ -98,11 +98,6 @@ class Epochs:
             took("optimiser")
         return dict(spent)
 
-    def padding(self) -> float:
-        """Share of padding in an epoch's batches."""
-        cells = sum(batch.tags.numel() for batch in self.data.train_dataloader())
-        return 1 - self.words / cells
-
 
 def main() -> None:
     """Measure, print, write ``benchmarks/results/epoch{,-<task>}.{md,json}``."""
@@ -122,7 +117,7 @@ def main() -> None:
         plan = experiment.Plan(Path(folder), options.task, options.data, options.languages, quick)
         experiment.train_teachers(plan)
         epochs = {loss: Epochs(loss, plan) for loss in LOSSES}
-        words, padding = epochs["none"].words, epochs["none"].padding()
+        words, padding = epochs["none"].words, epochs["none"].data.train_dataloader().batch_sampler.padding()
         for threads in options.threads:
             torch.set_num_threads(threads)
             times: dict[str, list[float]] = {loss: [] for loss in LOSSES}

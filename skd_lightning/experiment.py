@@ -187,6 +187,10 @@ def _peak_memory() -> int:
     """MiB: of the GPU where there is one, else of this process since it started."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() // 2**20
+    status = Path("/proc/self/status")
+    if status.exists():  # what getrusage says there includes the process that started this one
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) // 2**10
     unit = 1 if platform.system() == "Darwin" else 1024  # bytes there, KiB on Linux
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 

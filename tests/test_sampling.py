@@ -87,3 +87,9 @@ def test_shards_are_even_and_cover_everything(lengths: np.ndarray, languages: np
 def test_lightning_finds_set_epoch(lengths: np.ndarray, languages: np.ndarray) -> None:
     for sampler in (TrainingBatches(lengths, languages, 300), EvaluationBatches(lengths, 300)):
         assert sampler.sampler is sampler
+
+
+def test_padding_is_what_batches_hold_beside_words() -> None:
+    batches = TrainingBatches(np.array([1, 3]), np.zeros(2, np.int64), tokens=6)
+    assert batches.padding() == pytest.approx(2 / 6)
+    assert TrainingBatches(np.array([2, 2, 2]), np.zeros(3, np.int64), tokens=4).padding() == 0.0

@@ -18,7 +18,7 @@ from skd_lightning.tags import TagSet
 class SentenceFeaturizer(Protocol):
     """What a dataset needs of an encoder (see ``encoders.Featurizer``)."""
 
-    def index(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]: ...
+    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]: ...
     def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]: ...
 
 
@@ -62,6 +62,7 @@ class SentenceDataset(Dataset[Batch]):
         featurizer: the encoder's.
         languages: all languages that may occur; ``Batch.languages`` points into it.
         tag_set: which tag is which number; None where nothing is labelled.
+        keep: other runs will read the same sentences, see ``encoders.Featurizer.index``.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class SentenceDataset(Dataset[Batch]):
         featurizer: SentenceFeaturizer,
         languages: Sequence[str],
         tag_set: TagSet | None = None,
+        keep: bool = False,
     ) -> None:
         self.sentences = list(sentences)
         self.featurizer = featurizer
@@ -77,7 +79,7 @@ class SentenceDataset(Dataset[Batch]):
         self.lengths = np.array([len(sentence.words) for sentence in sentences], dtype=np.int64)
         place = {language: i for i, language in enumerate(languages)}
         self.languages = np.array([place[sentence.language] for sentence in sentences], dtype=np.int64)
-        self._items = featurizer.index([sentence.words for sentence in sentences])
+        self._items = featurizer.index([sentence.words for sentence in sentences], keep)
         self._tags = [
             None
             if sentence.tags is None or tag_set is None

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import pytorch_lightning as pl
+from rich.console import Console
 from torch.utils.data import DataLoader
 
 from skd_lightning import tags
@@ -171,12 +172,20 @@ class TaggingData(pl.LightningDataModule):
         featurizer = tagger.encoder.featurizer
 
         def dataset(split: str) -> SentenceDataset:
-            return SentenceDataset(self._split(split), featurizer, self.all_languages, self.tag_set)
+            return SentenceDataset(
+                self._split(split), featurizer, self.all_languages, self.tag_set, keep=True
+            )
 
         if stage == "fit":
             if not self.train_languages:
                 raise UserError(f"task {self.task}: no training sentences in {', '.join(self.all_languages)}")
             self.train_dataset = dataset("train")
+            if self.trainer.is_global_zero:
+                batches = self._training_batches()
+                padding = f"{batches.padding():.1%} of it padding"
+                Console().print(
+                    f"{len(batches)} batches of up to {self.tokens} words, {padding}", highlight=False
+                )
         if stage in ("fit", "validate"):
             self.dev_dataset = dataset("dev")
         if stage in ("test", "predict"):
@@ -184,16 +193,7 @@ class TaggingData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of all languages, drawn anew each epoch."""
-        batches = TrainingBatches(
-            self.train_dataset.lengths,
-            self.train_dataset.languages,
-            self.tokens,
-            self.exponent,
-            self.batches,
-            self.seed,
-            *self._shard(),
-        )
-        return self._loader(self.train_dataset, batches)
+        return self._loader(self.train_dataset, self._training_batches())
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The dev sentences, each once."""
@@ -210,6 +210,17 @@ class TaggingData(pl.LightningDataModule):
     def predict_dataloader(self) -> DataLoader[Batch]:
         """The test sentences, each once."""
         return self.test_dataloader()
+
+    def _training_batches(self) -> TrainingBatches:
+        return TrainingBatches(
+            self.train_dataset.lengths,
+            self.train_dataset.languages,
+            self.tokens,
+            self.exponent,
+            self.batches,
+            self.seed,
+            *self._shard(),
+        )
 
     def _shard(self) -> tuple[int, int]:
         """rank and world size: our samplers shard by themselves."""

@@ -2,5 +2,6 @@
 
 from skd_lightning.encoders.base import Encoder, Featurizer
 from skd_lightning.encoders.ngram import NgramEncoder
+from skd_lightning.encoders.transformer import FrozenTransformerEncoder
 
-__all__ = ["Encoder", "Featurizer", "NgramEncoder"]
+__all__ = ["Encoder", "Featurizer", "FrozenTransformerEncoder", "NgramEncoder"]

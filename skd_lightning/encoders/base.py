@@ -14,8 +14,13 @@ class Featurizer(ABC):
     """Turns words into the tensors that one encoder reads. Picklable: loader workers carry it."""
 
     @abstractmethod
-    def index(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
-        """Once a dataset: each sentence as a compact integer array (one row a word)."""
+    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
+        """Once a dataset: each sentence as a compact array, one row a word.
+
+        Args:
+            sentences: lists of words.
+            keep: they will come again, in another run; what was expensive about them is worth keeping on disk.
+        """
 
     @abstractmethod
     def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
@@ -40,6 +45,10 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values that a checkpoint can hold."""
+
+    def identity(self) -> str:
+        """What its vectors depend on beside its configuration and its weights; nothing, for most encoders."""
+        return ""
 
     def learn_vocabulary(self, words: Sequence[str]) -> None:
         """Take in the words of the training data, before training; encoders without a word list ignore it."""

@@ -65,7 +65,7 @@ class NgramFeaturizer(Featurizer):
     def _place(self, word: str) -> int:
         return self._places.get(word.lower(), 0)
 
-    def index(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
         """Each sentence as places in the lexicon, which grows by the words it has not met."""
         indexed = []
         new: list[str] = []

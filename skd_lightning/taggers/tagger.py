@@ -226,6 +226,7 @@ class Tagger(pl.LightningModule):
         """Hash of all that its predictions depend on: description and weights."""
         description = {name: value for name, value in self.description().items() if name != "optimization"}
         digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+        digest.update(self.encoder.identity().encode())
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

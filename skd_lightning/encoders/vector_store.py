@@ -1,0 +1,79 @@
+"""Word vectors on disk, found again by the words of their sentence; memory-mapped, never pickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+def sentence_key(words: Sequence[str]) -> str:
+    """Key of a sentence: its words in their order."""
+    return hashlib.sha256(json.dumps(list(words), ensure_ascii=False).encode()).hexdigest()[:24]
+
+
+class VectorStore:
+    """Vectors of one model. What is added together is one file, ``<hash>.npy``, with its index ``<hash>.json``.
+
+    Args:
+        folder: ``<cache>/<fingerprint of the model>``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._found: dict[str, np.ndarray] = {}
+
+    def _open(self) -> None:
+        """Take in what is on disk; a file that is damaged is passed over, and made again."""
+        for index in sorted(self.folder.glob("*.json")):
+            try:
+                lengths: dict[str, int] = json.loads(index.read_text())
+                vectors = np.load(index.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+                if len(vectors) != sum(lengths.values()):
+                    raise ValueError("wrong size")
+            except (OSError, ValueError, AttributeError):
+                continue
+            start = 0
+            for key, length in lengths.items():
+                self._found[key] = vectors[start : start + length]
+                start += length
+
+    def get(
+        self,
+        sentences: Sequence[Sequence[str]],
+        make: Callable[[list[Sequence[str]]], list[np.ndarray]],
+        keep: bool,
+    ) -> list[np.ndarray]:
+        """(words, size) float16 of each sentence; ``make`` is called with those that are missing.
+
+        Args:
+            sentences: lists of words.
+            make: from sentences to their vectors.
+            keep: store what was made.
+        """
+        keys = [sentence_key(words) for words in sentences]
+        if any(key not in self._found for key in keys):
+            self._open()
+        missing = {key: words for key, words in zip(keys, sentences, strict=True) if key not in self._found}
+        made = dict(zip(missing, make(list(missing.values())), strict=True)) if missing else {}
+        made = {key: vectors.astype(np.float16) for key, vectors in made.items()}
+        if made and keep:
+            self._write(made)
+        return [self._found.get(key, made.get(key, np.zeros(0))) for key in keys]
+
+    def _write(self, made: dict[str, np.ndarray]) -> None:
+        """One new file, then its index: what has no index does not count."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256("".join(made).encode()).hexdigest()[:24]
+        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial", delete=False) as file:
+            np.save(file, np.concatenate(list(made.values())), allow_pickle=False)
+        os.replace(file.name, self.folder / f"{name}.npy")
+        with tempfile.NamedTemporaryFile("w", dir=self.folder, suffix=".partial", delete=False) as index:
+            json.dump({key: len(vectors) for key, vectors in made.items()}, index)
+        os.replace(index.name, self.folder / f"{name}.json")
+        self._open()
