@@ -36,7 +36,7 @@ class Epochs:
         arguments = ["--config", "experiments/student.yaml", "--config", f"experiments/{plan.task}.yaml"]
         if loss == "token":
             arguments += ["--model.decoder", "softmax"]
-        arguments += ["--data.folder", plan.data] if plan.data else []
+        arguments += ["--data.task", plan.task, *(["--data.data", plan.data] if plan.data else [])]
         arguments += ["--data.languages", f"[{','.join(plan.languages)}]"] if plan.languages else []
         arguments += ["--model.loss", loss, "--distillation.teachers", str(plan.teachers)]
         arguments += ["--distillation.cache", str(plan.runs / "cache"), *plan.options]

@@ -78,7 +78,9 @@ def main() -> None:
         rows.append([loss, *cells])
     headings = ["objective", "fit, s", "of it teachers, s", "÷ baseline", "peak MiB", "÷ baseline "]
     title = f"Whole runs: {options.task}, {options.epochs} epochs, {options.threads} thread, empty cache"
-    report("whole_run", title, headings, rows, found)
+    kept = ("seed", "seconds", "peak_memory_mib", "average")
+    data = {loss: [{name: one[name] for name in kept} for one in runs_] for loss, runs_ in found.items()}
+    report("whole_run", title, headings, rows, data)
 
 
 if __name__ == "__main__":
