@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches, cut_by_budget
+from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
+from skd_lightning.ragged import cut_by_budget
 
 
 @pytest.fixture

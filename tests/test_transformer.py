@@ -120,7 +120,7 @@ def test_what_is_not_kept_leaves_nothing_on_disk(bert: str, tmp_path: Path) -> N
 def test_other_weights_are_another_store(bert: str, tmp_path: Path) -> None:
     other = save_bert(tmp_path / "other", seed=1)
     prints = {
-        PretrainedTransformer(name, layers, "mean").fingerprint()
+        PretrainedTransformer(name, layers, "mean").fingerprint
         for name in (bert, other)
         for layers in ([-1], [1])
     }
@@ -132,7 +132,7 @@ def test_a_damaged_store_is_made_again(tmp_path: Path) -> None:
         return [np.full((len(words), 2), len(words), dtype=np.float32) for words in missing]
 
     VectorStore(tmp_path).get(SENTENCES, make, keep=True)
-    (file,) = tmp_path.glob("*.npy")
+    (file,) = tmp_path.rglob("*.npy")
     file.write_bytes(file.read_bytes()[:-8])
     vectors = VectorStore(tmp_path).get(SENTENCES, make, keep=True)
     assert [len(v) for v in vectors] == [len(s) for s in SENTENCES]

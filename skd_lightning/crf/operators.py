@@ -16,8 +16,6 @@ from torch.library import custom_op
 
 COMPILER = {"cpu": "numba", "cuda": "triton"}
 """The package that a device's kernels are compiled by."""
-
-
 DEVICES = tuple(COMPILER)
 
 

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 from torch.utils.data import Sampler
 
-
-def cut_by_budget(order: Sequence[int], lengths: np.ndarray, tokens: int) -> list[list[int]]:
-    """Cut an order of sentences into batches of at most ``tokens`` words, padding counted.
-
-    A sentence that is longer than the budget alone is a batch of its own; nothing is cut short.
-    """
-    batches: list[list[int]] = []
-    longest = 0
-    for i in order:
-        width = max(longest, int(lengths[i]), 1)
-        if batches and width * (len(batches[-1]) + 1) <= tokens:
-            batches[-1].append(int(i))
-            longest = width
-        else:
-            batches.append([int(i)])
-            longest = max(int(lengths[i]), 1)
-    return batches
+from skd_lightning.ragged import cut_by_budget
 
 
 class TrainingBatches(Sampler[list[int]]):

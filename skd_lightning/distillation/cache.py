@@ -10,11 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -23,7 +19,8 @@ import torch
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.distillation.ragged import cells
+from skd_lightning.ragged import cells
+from skd_lightning.storage import new_folder
 
 Precision = Literal["float32", "float16"]
 SCHEMA = 2
@@ -42,20 +39,6 @@ def content_key(teacher: str, sentences: Sequence[Sequence[str]], precision: Pre
     for words in sentences:
         digest.update(json.dumps(words, ensure_ascii=False).encode() + b"\n")
     return digest.hexdigest()[:24]
-
-
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder that takes the name ``folder`` when its content is complete."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        yield temporary
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 class CacheEntry:
@@ -103,7 +86,7 @@ class CacheEntry:
 
     def write(self, part: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Store the arrays of a part, all or none of them, and open them."""
-        with _new_folder(self.folder / part) as folder:
+        with new_folder(self.folder / part) as folder:
             for name, array in arrays.items():
                 np.save(folder / f"{name}.npy", array, allow_pickle=False)
             sizes = {name: (folder / f"{name}.npy").stat().st_size for name in arrays}

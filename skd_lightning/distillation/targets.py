@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from skd_lightning.distillation.objectives import TeacherTargets
-from skd_lightning.distillation.ragged import cells
 from skd_lightning.errors import UserError
+from skd_lightning.ragged import cells
 from skd_lightning.tags import TagSet
 
 

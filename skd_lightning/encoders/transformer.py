@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from skd_lightning.encoders.base import Encoder, Featurizer
 from skd_lightning.encoders.bilstm import BiLSTM
 from skd_lightning.encoders.vector_store import VectorStore
-from skd_lightning.encoders.word_vectors import Pooling, PretrainedTransformer
+from skd_lightning.encoders.word_vectors import Pooling, PretrainedTransformer, pretrained
 from skd_lightning.errors import UserError
 
 
@@ -30,13 +30,13 @@ class FrozenVectors(Featurizer):
 
     def __init__(self, name: str, layers: Sequence[int], pooling: Pooling, cache: str) -> None:
         try:
-            transformer = PretrainedTransformer(name, layers, pooling)
+            transformer = pretrained(name, tuple(layers), pooling)
         except (OSError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise UserError(f"encoder: no transformer '{name}': {reason}") from error
         self.size = transformer.size
         self._transformer: PretrainedTransformer | None = transformer
-        self.fingerprint = transformer.fingerprint()
+        self.fingerprint = transformer.fingerprint
         self._store = VectorStore(Path(cache) / self.fingerprint)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from skd_lightning.storage import new_folder
 
 
 def sentence_key(words: Sequence[str]) -> str:
@@ -18,7 +18,7 @@ def sentence_key(words: Sequence[str]) -> str:
 
 
 class VectorStore:
-    """Vectors of one model. What is added together is one file, ``<hash>.npy``, with its index ``<hash>.json``.
+    """Vectors of one model. What is added together is one folder: ``vectors.npy`` and ``lengths.json``.
 
     Args:
         folder: ``<cache>/<fingerprint of the model>``.
@@ -26,18 +26,20 @@ class VectorStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._opened: set[Path] = set()
         self._found: dict[str, np.ndarray] = {}
 
     def _open(self) -> None:
-        """Take in what is on disk; a file that is damaged is passed over, and made again."""
-        for index in sorted(self.folder.glob("*.json")):
+        """Take in what has come to the disk; a folder that is damaged is passed over, and made again."""
+        for folder in sorted(set(self.folder.glob("*")) - self._opened):
             try:
-                lengths: dict[str, int] = json.loads(index.read_text())
-                vectors = np.load(index.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+                lengths: dict[str, int] = json.loads((folder / "lengths.json").read_text())
+                vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
                 if len(vectors) != sum(lengths.values()):
                     raise ValueError("wrong size")
             except (OSError, ValueError, AttributeError):
                 continue
+            self._opened.add(folder)
             start = 0
             for key, length in lengths.items():
                 self._found[key] = vectors[start : start + length]
@@ -64,16 +66,11 @@ class VectorStore:
         made = {key: vectors.astype(np.float16) for key, vectors in made.items()}
         if made and keep:
             self._write(made)
-        return [self._found.get(key, made.get(key, np.zeros(0))) for key in keys]
+        return [self._found[key] if key in self._found else made[key] for key in keys]
 
     def _write(self, made: dict[str, np.ndarray]) -> None:
-        """One new file, then its index: what has no index does not count."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = hashlib.sha256("".join(made).encode()).hexdigest()[:24]
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial", delete=False) as file:
-            np.save(file, np.concatenate(list(made.values())), allow_pickle=False)
-        os.replace(file.name, self.folder / f"{name}.npy")
-        with tempfile.NamedTemporaryFile("w", dir=self.folder, suffix=".partial", delete=False) as index:
-            json.dump({key: len(vectors) for key, vectors in made.items()}, index)
-        os.replace(index.name, self.folder / f"{name}.json")
+        with new_folder(self.folder / hashlib.sha256("".join(made).encode()).hexdigest()[:24]) as folder:
+            np.save(folder / "vectors.npy", np.concatenate(list(made.values())), allow_pickle=False)
+            lengths = {key: len(vectors) for key, vectors in made.items()}
+            (folder / "lengths.json").write_text(json.dumps(lengths))
         self._open()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from skd_lightning.ragged import cut_by_budget
+from skd_lightning.storage import add_weights
 
 Pooling = Literal["mean", "first"]
 PIECES = 4096
@@ -39,12 +43,12 @@ class PretrainedTransformer:
         self.window = self.readable - self.tokenizer.num_special_tokens_to_add()
         self.size = int(self.model.config.hidden_size)
 
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of all that a vector depends on beside its sentence."""
         settings = [self.layers, self.pooling, self.window, self.tokenizer.backend_tokenizer.to_str()]
         digest = hashlib.sha256(json.dumps(settings).encode())
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        add_weights(digest, self.model)
         return digest.hexdigest()[:24]
 
     @torch.inference_mode()
@@ -59,7 +63,9 @@ class PretrainedTransformer:
         """
         found = [np.zeros((len(words), self.size), dtype=np.float32) for words in sentences]
         windows = [(i, *bounds) for i, words in enumerate(sentences) for bounds in self._windows(words)]
-        for batch in self._batches(windows, sentences):
+        widths = 2 * np.array([last - first for _, first, last, *_ in windows], dtype=np.int64)  # a guess
+        for places in cut_by_budget(np.argsort(widths, kind="stable").tolist(), widths, PIECES):
+            batch = [windows[place] for place in places]
             encoded = self._tokenized([sentences[i][first:last] for i, first, last, *_ in batch])
             states = self._states(encoded)
             for row, (i, first, last, begin, end) in enumerate(batch):
@@ -132,15 +138,8 @@ class PretrainedTransformer:
         ends = [*middles[1:], len(words)]
         return [(*span, begin, end) for span, begin, end in zip(spans, middles, ends, strict=True)]
 
-    def _batches(self, windows: list[Any], sentences: Sequence[Sequence[str]]) -> Iterator[list[Any]]:
-        """Windows of similar length, up to ``PIECES`` a batch by a guess of two pieces a word."""
-        ordered = sorted(windows, key=lambda window: window[2] - window[1])
-        batch: list[Any] = []
-        for window in ordered:
-            width = 2 * (window[2] - window[1])
-            if batch and width * (len(batch) + 1) > PIECES:
-                yield batch
-                batch = []
-            batch.append(window)
-        if batch:
-            yield batch
+
+@lru_cache(maxsize=1)
+def pretrained(name: str, layers: tuple[int, ...], pooling: Pooling) -> PretrainedTransformer:
+    """The transformer, loaded once for all the taggers of a process: a student's teachers mostly share one."""
+    return PretrainedTransformer(name, layers, pooling)

@@ -20,6 +20,8 @@ from skd_lightning.data.sentences import Sentence
 from skd_lightning.encoders import Encoder
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores
+from skd_lightning.ragged import cells
+from skd_lightning.storage import add_weights
 from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.taggers.optimization import MONITOR, Optimization
 from skd_lightning.tags import Scheme, TagSet
@@ -181,13 +183,12 @@ class Tagger(pl.LightningModule):
             sentences: lists of words.
             advance: told the number of sentences done, for a progress bar.
         """
-        lengths = [len(words) for words in sentences]
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(int)
-        emissions = np.zeros((starts[-1], len(self.tag_set)), dtype=np.float32)
+        lengths = np.array([len(words) for words in sentences], dtype=np.int64)
+        starts = np.cumsum(lengths) - lengths
+        emissions = np.zeros((lengths.sum(), len(self.tag_set)), dtype=np.float32)
         for indices, crf in self._chains(sentences):
-            by_word = crf.emissions.float().cpu().numpy()
-            for row, i in enumerate(indices):
-                emissions[starts[i] : starts[i + 1]] = by_word[row, : lengths[i]]
+            row, word = cells(lengths[indices])
+            emissions[starts[indices][row] + word] = crf.emissions.float().cpu().numpy()[row, word]
             advance(len(indices))
         return emissions
 
@@ -227,8 +228,7 @@ class Tagger(pl.LightningModule):
         description = {name: value for name, value in self.description().items() if name != "optimization"}
         digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
         digest.update(self.encoder.identity().encode())
-        for name, tensor in sorted(self.state_dict().items()):
-            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        add_weights(digest, self)
         return digest.hexdigest()
 
 
