@@ -79,6 +79,7 @@ class SentenceDataset(Dataset[Batch]):
         self.lengths = np.array([len(sentence.words) for sentence in sentences], dtype=np.int64)
         place = {language: i for i, language in enumerate(languages)}
         self.languages = np.array([place[sentence.language] for sentence in sentences], dtype=np.int64)
+        self.labelled = np.array([sentence.tags is not None for sentence in sentences], dtype=bool)
         self._items = featurizer.index([sentence.words for sentence in sentences], keep)
         self._tags = [
             None

@@ -11,12 +11,14 @@ from typing import Any
 
 from skd_lightning.data.readers import read
 from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.unlabelled import read_text, read_unlabelled, without_tags
 from skd_lightning.errors import UserError
 
 SPLITS = {
     "train": ("train",),
     "dev": ("dev", "valid", "validation", "testa"),
     "test": ("test", "testb"),
+    "unlabelled": ("unlabelled", "unlabeled"),
 }
 """Beginnings of the names of a split's file."""
 
@@ -26,7 +28,7 @@ class Corpora:
     """Sentences of some languages.
 
     Attributes:
-        languages: {language: {"train" | "dev" | "test": sentences}}.
+        languages: {language: {split: sentences}}, the splits being those of ``SPLITS``.
         notes: what was found and done, a line each.
     """
 
@@ -39,7 +41,8 @@ class Corpora:
         for split in SPLITS:
             sentences = [s for splits in self.languages.values() for s in splits[split]]
             words = sum(len(sentence.words) for sentence in sentences)
-            sizes.append(f"{split} {len(sentences):,} sentences ({words:,} words)")
+            if sentences or split != "unlabelled":
+                sizes.append(f"{split} {len(sentences):,} sentences ({words:,} words)")
         head = f"{' '.join(self.languages)}: {', '.join(sizes)}"
         return "\n  ".join([head, *self.notes])
 
@@ -88,6 +91,8 @@ def load_corpora(
     languages: Sequence[str] | None = None,
     *,
     max_train_sentences: int | None = None,
+    held_back: int = 0,
+    unlabelled: str | None = None,
     remove_duplicates: bool = False,
     **reading: Any,
 ) -> Corpora:
@@ -98,6 +103,8 @@ def load_corpora(
         data: see :func:`find_folder`.
         languages: which; all with training data if None.
         max_train_sentences: take a sample (always the same) of so many training sentences of each language.
+        held_back: of the training sentences that are left over then, so many become unlabelled text.
+        unlabelled: folder with more unlabelled text, see :func:`unlabelled.read_unlabelled`.
         remove_duplicates: take evaluation sentences that stand in the training data out.
         reading: passed on to :func:`readers.read`.
     """
@@ -116,11 +123,25 @@ def load_corpora(
                     f"{language}: {len(same):,} {split} sentences also stand in train; {done}"
                 )
         if max_train_sentences is not None and len(splits["train"]) > max_train_sentences:
-            # The same for all seeds of training: a student meets the sentences that its teachers learned from.
-            sample = random.Random(f"1 {language}").sample(range(len(splits["train"])), max_train_sentences)
-            splits["train"] = [splits["train"][i] for i in sorted(sample)]
+            _sample_train(language, splits, max_train_sentences, held_back)
+        if unlabelled is not None and splits["train"]:
+            splits["unlabelled"] += read_unlabelled(Path(unlabelled), language, **reading)
         corpora.languages[language] = splits
     return corpora
+
+
+def _sample_train(language: str, splits: dict[str, list[Sentence]], labelled: int, held_back: int) -> None:
+    """Keep a sample of the training sentences, and some of the others without their tags.
+
+    The same for all seeds of training: a student meets the sentences that its teachers learned from. A smaller
+    ``held_back`` takes a part of what a larger one takes.
+    """
+    everything = splits["train"]
+    sample = set(random.Random(f"1 {language}").sample(range(len(everything)), labelled))
+    others = [i for i in range(len(everything)) if i not in sample]
+    random.Random(f"2 {language}").shuffle(others)
+    splits["train"] = [everything[i] for i in sorted(sample)]
+    splits["unlabelled"] += without_tags(everything[i] for i in sorted(others[:held_back]))
 
 
 def load_language(task: str, data: str | None, language: str, **reading: Any) -> dict[str, list[Sentence]]:
@@ -132,19 +153,20 @@ def load_language(task: str, data: str | None, language: str, **reading: Any) ->
     if task == "demo":
         from skd_lightning.data.demo import demo_corpus
 
-        return demo_corpus(language)
+        return {**demo_corpus(language), "unlabelled": []}
     folder = find_folder(task, data)
     if folder is None:
         from skd_lightning.data.hub import load_hub
 
-        return load_hub(task, language)
+        return {**load_hub(task, language), "unlabelled": []}
     if language not in languages_in(folder):
         raise UserError(
             f"{folder}: no language '{language}' there; there are {', '.join(languages_in(folder))}"
         )
     splits: dict[str, list[Sentence]] = {}
     for split, file in _files(folder / language).items():
-        splits[split] = read(file, language, **reading) if file else []
+        read_split = read_text if split == "unlabelled" else read
+        splits[split] = read_split(file, language, **reading) if file else []
         if split == "train" and file and not splits[split]:
             raise UserError(f"{file}: no sentence in it; a training file must not be empty")
     return splits

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from skd_lightning import tags
 from skd_lightning.data.batches import Batch, SentenceDataset, as_is
-from skd_lightning.data.corpora import Corpora, load_corpora
+from skd_lightning.data.corpora import SPLITS, Corpora, load_corpora
 from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
 from skd_lightning.data.sentences import Sentence
 from skd_lightning.errors import UserError
@@ -34,6 +34,11 @@ class TaggingData(pl.LightningDataModule):
         batches: ``mixed`` languages in a batch, or a ``single`` one.
         scheme: entity tags are converted to ``bioes`` or ``iob2``, whatever scheme the files are in.
         max_train_sentences: a sample (always the same) of so many training sentences a language; all if None.
+        held_back: of the training sentences left over then, so many a language are kept without their tags, as
+            unlabelled text on which only teachers speak.
+        unlabelled: folder with more such text, ``<language>.txt`` (words between white space) or any format of the
+            corpora; files called ``unlabelled.*`` beside a language's ``train.*`` are found by themselves.
+        unlabelled_ratio: unlabelled sentences in an epoch, for each labelled one; all of them in every epoch if None.
         remove_duplicates: take evaluation sentences that also stand in the training data out of it.
         word_column: of column files, from 0.
         tag_column: of column files, from 0; negative counts from the end.
@@ -53,6 +58,9 @@ class TaggingData(pl.LightningDataModule):
         batches: Literal["mixed", "single"] = "mixed",
         scheme: Literal["bioes", "iob2"] = "bioes",
         max_train_sentences: int | None = None,
+        held_back: int = 0,
+        unlabelled: str | None = None,
+        unlabelled_ratio: float | None = None,
         remove_duplicates: bool = False,
         word_column: int | None = None,
         tag_column: int | None = None,
@@ -63,11 +71,16 @@ class TaggingData(pl.LightningDataModule):
         super().__init__()
         if tokens < 1 or eval_tokens < 1:
             raise UserError("--data.tokens and --data.eval_tokens must be at least 1")
+        if held_back and max_train_sentences is None:
+            raise UserError("--data.held_back takes what --data.max_train_sentences leaves over: give both")
+        if unlabelled_ratio is not None and unlabelled_ratio < 0:
+            raise UserError(f"--data.unlabelled_ratio is {unlabelled_ratio}, it must be at least 0")
         self.task, self.data = task, data
         self.wanted = languages
         self.tokens, self.eval_tokens = tokens, eval_tokens
         self.exponent, self.batches, self.scheme = exponent, batches, scheme
         self.max_train_sentences, self.remove_duplicates = max_train_sentences, remove_duplicates
+        self.held_back, self.unlabelled, self.unlabelled_ratio = held_back, unlabelled, unlabelled_ratio
         self.reading = {"word_column": word_column, "tag_column": tag_column, "encoding": encoding}
         self.workers, self.seed = workers, seed
         self.train_dataset: SentenceDataset
@@ -84,6 +97,8 @@ class TaggingData(pl.LightningDataModule):
             self.data,
             self.wanted,
             max_train_sentences=self.max_train_sentences,
+            held_back=self.held_back,
+            unlabelled=self.unlabelled,
             remove_duplicates=self.remove_duplicates,
             **self.reading,
         )
@@ -111,7 +126,7 @@ class TaggingData(pl.LightningDataModule):
                 ]
                 for language, splits in self.corpora.languages.items()
             }
-            for split in ("train", "dev", "test")
+            for split in SPLITS
         }
 
     def _normalised(self, sentence: Sentence) -> Sentence:
@@ -154,7 +169,7 @@ class TaggingData(pl.LightningDataModule):
 
     @property
     def train_sentences(self) -> list[Sentence]:
-        """Training sentences of all languages."""
+        """Annotated training sentences of all languages."""
         return self._split("train")
 
     def _all(self, language: str) -> list[Sentence]:
@@ -171,15 +186,16 @@ class TaggingData(pl.LightningDataModule):
         tagger: Any = self.trainer.lightning_module
         featurizer = tagger.encoder.featurizer
 
-        def dataset(split: str) -> SentenceDataset:
-            return SentenceDataset(
-                self._split(split), featurizer, self.all_languages, self.tag_set, keep=True
-            )
+        def dataset(*splits: str) -> SentenceDataset:
+            sentences = [sentence for split in splits for sentence in self._split(split)]
+            return SentenceDataset(sentences, featurizer, self.all_languages, self.tag_set, keep=True)
 
         if stage == "fit":
             if not self.train_languages:
                 raise UserError(f"task {self.task}: no training sentences in {', '.join(self.all_languages)}")
-            self.train_dataset = dataset("train")
+            # Text without tags would only dilute the batches of those that no teacher teaches.
+            taught = ("train", "unlabelled") if tagger.learns_from_unlabelled else ("train",)
+            self.train_dataset = dataset(*taught)
             if self.trainer.is_global_zero:
                 batches = self._training_batches()
                 padding = f"{batches.padding():.1%} of it padding"
@@ -220,6 +236,8 @@ class TaggingData(pl.LightningDataModule):
             self.batches,
             self.seed,
             *self._shard(),
+            labelled=self.train_dataset.labelled,
+            unlabelled_ratio=self.unlabelled_ratio,
         )
 
     def _shard(self) -> tuple[int, int]:

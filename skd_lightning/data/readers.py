@@ -86,7 +86,7 @@ def _sentence(rows: list[Row], word: int, tag: int, path: Path, language: str) -
 def _blocks(path: Path, encoding: str, tabs_only: bool) -> Iterator[list[Row]]:
     """Rows of one sentence after the other; comments and document boundaries are left out."""
     rows: list[Row] = []
-    for number, text in _lines(path, encoding):
+    for number, text in read_lines(path, encoding):
         fields = text.split("\t") if tabs_only or "\t" in text else text.split()
         if not text.strip() or fields[0] == "-DOCSTART-":
             if rows:
@@ -103,7 +103,8 @@ def _is_hash_word(fields: list[str], text: str) -> bool:
     return "\t" in text or (len(fields) == 2 and not text.startswith("# "))
 
 
-def _lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """Number (from 1) and text of each line of a file, unpacked where it ends in ``.gz``; errors as :func:`read`."""
     try:
         content = path.read_bytes()
         if path.suffix == ".gz":

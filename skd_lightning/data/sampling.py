@@ -18,6 +18,9 @@ class TrainingBatches(Sampler[list[int]]):
     Exponent 1 shows every sentence once an epoch; smaller ones show small languages more often (each sentence
     of a language is shown n times before any is shown n + 1 times).
 
+    Unlabelled sentences come on top of these: ``unlabelled_ratio`` of them for each labelled one, drawn without
+    replacement until all have been shown, over as many epochs as that takes.
+
     Args:
         lengths: (sentences,) words of each sentence.
         languages: (sentences,) language of each sentence.
@@ -27,6 +30,8 @@ class TrainingBatches(Sampler[list[int]]):
         seed: of the whole run.
         rank: of this process among ``world`` processes, which share an epoch's batches evenly.
         world: number of processes.
+        labelled: (sentences,) bool, which carry gold tags; all if None.
+        unlabelled_ratio: unlabelled sentences for each labelled one; all of them in every epoch if None.
     """
 
     def __init__(
@@ -39,8 +44,13 @@ class TrainingBatches(Sampler[list[int]]):
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
+        labelled: np.ndarray | None = None,
+        unlabelled_ratio: float | None = None,
     ) -> None:
         self.lengths, self.languages = lengths, languages
+        labelled = np.ones(len(lengths), dtype=bool) if labelled is None else labelled
+        self.labelled, self.unlabelled = np.flatnonzero(labelled), np.flatnonzero(~labelled)
+        self.unlabelled_ratio = unlabelled_ratio
         self.tokens, self.exponent, self.kind = tokens, exponent, kind
         self.seed, self.rank, self.world = seed, rank, world
         self.epoch = 0
@@ -73,7 +83,7 @@ class TrainingBatches(Sampler[list[int]]):
         return self._made[1]
 
     def _make(self, rng: np.random.Generator) -> list[list[int]]:
-        drawn = self._draw(rng)
+        drawn = np.concatenate([self._draw(rng), self._draw_unlabelled()])
         # Neighbours in length share a batch; the jitter makes them different neighbours every epoch.
         jitter = self.lengths[drawn] * rng.uniform(0.95, 1.05, len(drawn)) + rng.uniform(0, 1, len(drawn))
         order = drawn[np.argsort(jitter, kind="stable")]
@@ -92,17 +102,31 @@ class TrainingBatches(Sampler[list[int]]):
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
         if self.exponent == 1.0:
-            return rng.permutation(len(self.lengths))
-        names, counts = np.unique(self.languages, return_counts=True)
+            return rng.permutation(self.labelled)
+        languages = self.languages[self.labelled]
+        names, counts = np.unique(languages, return_counts=True)
         share = counts**self.exponent / (counts**self.exponent).sum()
         drawn = []
-        for language, wanted in zip(names, np.round(share * len(self.languages)).astype(int), strict=True):
-            members = np.flatnonzero(self.languages == language)
+        for language, wanted in zip(names, np.round(share * len(languages)).astype(int), strict=True):
+            members = self.labelled[languages == language]
             rounds = -(-wanted // len(members))
             drawn.append(
                 np.concatenate([rng.permutation(members) for _ in range(rounds)] or [members[:0]])[:wanted]
             )
         return rng.permutation(np.concatenate(drawn))
+
+    def _draw_unlabelled(self) -> np.ndarray:
+        """This epoch's part of an endless row of rounds, each of which is all sentences in a new order."""
+        size = len(self.unlabelled)
+        if not size:
+            return self.unlabelled
+        wanted = size if self.unlabelled_ratio is None else round(self.unlabelled_ratio * len(self.labelled))
+        first, end = self.epoch * wanted, (self.epoch + 1) * wanted
+        rounds = [
+            np.random.default_rng([self.seed, 1, number]).permutation(self.unlabelled)
+            for number in range(first // size, -(-end // size))
+        ]
+        return np.concatenate([*rounds, self.unlabelled[:0]])[first % size :][:wanted]
 
 
 class EvaluationBatches(Sampler[list[int]]):

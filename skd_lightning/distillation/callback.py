@@ -37,9 +37,10 @@ class Teacher(Protocol):
 
 @dataclass
 class Found:
-    """One language's row of the report."""
+    """One row of the report: what a teacher said on one kind of text."""
 
-    language: str
+    part: str
+    """The language, and whether it is its unlabelled text."""
     entry: CacheEntry
     hit: bool
     mass: float | None
@@ -80,39 +81,57 @@ class DistillationCallback(pl.Callback):
                     f"no teacher for language '{language}' in {self.teachers}; "
                     f'train it with: make teachers LANGS="{language}" (with the same TASK and DATA)'
                 )
-        spoken = {}
-        members = {
-            language: np.array([i for i, s in enumerate(dataset.sentences) if s.language == language])
-            for language in languages
-        }
         mine = languages[trainer.global_rank :: trainer.world_size]
+        spoken: dict[str, TeacherWords] = {}
+        members: dict[str, np.ndarray] = {}
         for turn in (mine, [language for language in languages if language not in mine]):
             for language in turn:
-                spoken[language] = self._ask(language, dataset, members[language], pl_module)
+                parts = _parts(dataset, language)
+                members |= parts
+                spoken |= self._ask(language, dataset, parts, pl_module)
             trainer.strategy.barrier()  # what other processes predicted is on disk from here on
         owner, place = np.zeros(len(dataset), np.int64), np.zeros(len(dataset), np.int64)
-        for number, language in enumerate(languages):
-            owner[members[language]] = number
-            place[members[language]] = np.arange(len(members[language]))
+        for number, part in enumerate(spoken):
+            owner[members[part]] = number
+            place[members[part]] = np.arange(len(members[part]))
         tags = len(pl_module.tag_set)  # type: ignore[arg-type]
-        dataset.targets = CachedTargets([spoken[language] for language in languages], owner, place, tags)
+        dataset.targets = CachedTargets(list(spoken.values()), owner, place, tags)
         self.seconds = time.perf_counter() - began
         if trainer.is_global_zero:
             self._report(pl_module)
 
     def _ask(
-        self, language: str, dataset: SentenceDataset, members: np.ndarray, student: pl.LightningModule
+        self,
+        language: str,
+        dataset: SentenceDataset,
+        parts: dict[str, np.ndarray],
+        student: pl.LightningModule,
+    ) -> dict[str, TeacherWords]:
+        """What the language's teacher says on each part of its text."""
+        teacher: Teacher = student.load_teacher(self.teachers / language)  # type: ignore[operator, assignment]
+        columns = map_tags(teacher.tag_set, student.tag_set, str(self.teachers / language))  # type: ignore[arg-type]
+        return {
+            part: self._read(part, teacher, columns, dataset, members, student)
+            for part, members in parts.items()
+        }
+
+    def _read(
+        self,
+        part: str,
+        teacher: Teacher,
+        columns: np.ndarray,
+        dataset: SentenceDataset,
+        members: np.ndarray,
+        student: pl.LightningModule,
     ) -> TeacherWords:
         sentences = [dataset.sentences[i].words for i in members]
         lengths = dataset.lengths[members]
-        teacher: Teacher = student.load_teacher(self.teachers / language)  # type: ignore[operator, assignment]
-        columns = map_tags(teacher.tag_set, student.tag_set, str(self.teachers / language))  # type: ignore[arg-type]
         key = content_key(teacher.fingerprint(), sentences, self.precision)
         entry = CacheEntry(self.cache / key, lengths, self.precision)
 
         def predict() -> tuple[np.ndarray, Potentials]:
             with Progress(transient=True) as bar:
-                task = bar.add_task(f"teacher {language}: {len(sentences)} sentences", total=len(sentences))
+                task = bar.add_task(f"teacher {part}: {len(sentences)} sentences", total=len(sentences))
                 emissions = teacher.predict_emissions(sentences, lambda n: bar.advance(task, n))
             return emissions, teacher.head
 
@@ -130,16 +149,16 @@ class DistillationCallback(pl.Callback):
             mass = float(np.exp(words.log_probs).sum(1).mean()) if len(lengths) else None
         for part in entry.rebuilt:
             rank_zero_warn(f"{part} was damaged (truncated?) and has been made again")
-        self.found.append(Found(language, entry, hit, mass))
+        self.found.append(Found(part, entry, hit, mass))
         return words
 
     def _report(self, student: pl.LightningModule) -> None:
         table = Table(title=f"teacher cache {self.cache}  ({self.seconds:.1f} s)", title_justify="left")
         for heading in ("teacher", "sentences", "words", "MiB", "cache", f"mass of the {student.k} best"):
             table.add_column(heading, justify="left" if heading == "teacher" else "right")
-        for row in sorted(self.found, key=lambda row: row.language):
+        for row in sorted(self.found, key=lambda row: row.part):
             table.add_row(
-                row.language,
+                row.part,
                 f"{len(row.entry.lengths):,}",
                 f"{row.entry.words:,}",
                 f"{row.entry.bytes() / 2**20:.1f}",
@@ -149,3 +168,11 @@ class DistillationCallback(pl.Callback):
         hits = sum(row.hit for row in self.found)
         table.caption = f"{hits} hits, {len(self.found) - hits} misses"
         Console().print(table)
+
+
+def _parts(dataset: SentenceDataset, language: str) -> dict[str, np.ndarray]:
+    """Positions of a language's sentences: annotated and unlabelled ones have a cache entry each, so that more
+    text, or none, leaves what is known about the others in place."""
+    own = np.array([sentence.language == language for sentence in dataset.sentences])
+    parts = {language: own & dataset.labelled, f"{language} unlabelled": own & ~dataset.labelled}
+    return {part: np.flatnonzero(members) for part, members in parts.items() if members.any()}

@@ -23,7 +23,7 @@ from skd_lightning.tags import Scheme
 class Student(Tagger):
     """L = λ·L_KD + (1 − λ)·L_NLL, λ by teacher annealing (Wang et al. 2020, Algorithm 1).
 
-    A sentence without gold tags has the loss ``unlabelled_weight`` · L_KD.
+    A sentence without gold tags has the loss λ_u · L_KD, with a λ_u of its own (1 if nothing else is said).
 
     Args:
         tags: see :class:`Tagger`.
@@ -40,7 +40,7 @@ class Student(Tagger):
         annealing: how λ falls.
         posterior_weight: weight of ``posterior`` in ``pos_topwk``.
         topwk_weight: weight of ``topwk`` in ``pos_topwk``; 1 and 1 make the sum of the paper's code.
-        unlabelled_weight: of sentences on which only a teacher speaks.
+        unlabelled_annealing: how λ_u falls, the weight of sentences on which only a teacher speaks.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Student(Tagger):
         annealing: Annealing = Annealing(),  # noqa: B008 - frozen
         posterior_weight: float = 0.5,
         topwk_weight: float = 0.5,
-        unlabelled_weight: float = 1.0,
+        unlabelled_annealing: Annealing = Annealing("constant"),  # noqa: B008 - frozen
     ) -> None:
         super().__init__(tags, scheme, languages, encoder, decoder, constrain, optimization)
         if k < 1:
@@ -73,23 +73,29 @@ class Student(Tagger):
             )
         self.loss, self.k = loss, k
         self.temperature, self.tempering = temperature, tempering
-        self.annealing, self.unlabelled_weight = annealing, unlabelled_weight
+        self.annealing, self.unlabelled_annealing = annealing, unlabelled_annealing
         self.objective = make_objective(loss, temperature, tempering, posterior_weight, topwk_weight)
 
     def load_teacher(self, path: Path) -> Tagger:
         """A trained teacher, on the device of the student."""
         return load(path).to(self.device)
 
+    @property
+    def learns_from_unlabelled(self) -> bool:
+        """A student with a teacher does."""
+        return self.objective is not None
+
     def teacher_weight(self) -> float:
         """λ of this step; 0 for the baseline."""
-        if self.objective is None:
-            return 0.0
+        return self._weight(self.annealing) if self.objective is not None else 0.0
+
+    def _weight(self, annealing: Annealing) -> float:
         trainer = self.trainer
         steps = max(1, int(trainer.num_training_batches))
         max_epochs = float(trainer.max_epochs or 1)
         if max_epochs < 0:  # bounded by steps
             max_epochs = max(1.0, trainer.max_steps / steps)
-        return self.annealing.weight(trainer.current_epoch, trainer.global_step / steps, max_epochs)
+        return annealing.weight(trainer.current_epoch, trainer.global_step / steps, max_epochs)
 
     def losses(self, crf: LinearChainCRF, batch: Batch) -> Tensor:
         """(batch,) weighted sum of the teacher's and the gold loss, in nats a sentence."""
@@ -102,8 +108,8 @@ class Student(Tagger):
         logged = {
             "train/teacher_weight": from_teacher.new_full((), weight),
             "train/loss_kd": from_teacher.detach().mean(),
-            "train/loss_nll": from_gold.detach().mean(),
+            "train/loss_nll": from_gold.detach().sum() / batch.labelled.sum().clamp(min=1),
         }
         self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
         labelled = torch.lerp(from_gold, from_teacher, weight)  # (1 - weight) · gold + weight · teacher
-        return torch.where(batch.labelled, labelled, self.unlabelled_weight * from_teacher)
+        return torch.where(batch.labelled, labelled, self._weight(self.unlabelled_annealing) * from_teacher)

@@ -79,6 +79,11 @@ class Tagger(pl.LightningModule):
         self.results: dict[str, Any] = {}
         """What the last test found: the output of :meth:`TaggingScores.compute`."""
 
+    @property
+    def learns_from_unlabelled(self) -> bool:
+        """Whether sentences without gold tags teach it anything."""
+        return False
+
     # -- learning -----------------------------------------------------------------------------------------
 
     def forward(self, batch: Batch) -> LinearChainCRF:

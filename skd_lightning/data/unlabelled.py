@@ -1,0 +1,55 @@
+"""Text without annotation, on which only teachers speak: plain text, or any annotated file without its tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from skd_lightning.data.readers import read, read_lines
+from skd_lightning.data.sentences import Sentence
+from skd_lightning.errors import UserError
+
+
+def read_text(path: Path, language: str, encoding: str = "utf-8", **columns: Any) -> list[Sentence]:
+    """Sentences of a file without tags.
+
+    ``.txt`` is plain text: a sentence a line, words between white space (punctuation should be set apart as in the
+    annotated files). Everything else is read as :func:`readers.read` does, and its tags are left out. Any of them may
+    end in ``.gz``.
+
+    Args:
+        path: the file.
+        language: code of its language.
+        encoding: of the file.
+        columns: ``word_column`` and ``tag_column`` of :func:`readers.read`.
+
+    Raises:
+        UserError: as :func:`readers.read`.
+    """
+    if path.name.removesuffix(".gz").endswith(".txt"):
+        lines = [(number, text.split()) for number, text in read_lines(path, encoding)]
+        return [
+            Sentence(tuple(words), None, language, str(path), (number,) * len(words))
+            for number, words in lines
+            if words
+        ]
+    return without_tags(read(path, language, encoding=encoding, **columns))
+
+
+def read_unlabelled(folder: Path, language: str, **reading: Any) -> list[Sentence]:
+    """Text of one language from a folder that holds ``<language>.txt`` (``.conllu``, ``.tsv``, ``.gz`` …).
+
+    Raises:
+        UserError: there is no such file.
+    """
+    files = sorted(folder.glob(f"{language}.*")) if folder.is_dir() else []
+    if not files:
+        raise UserError(f"{folder}: no unlabelled text '{language}.txt' there (--data.unlabelled)")
+    return [sentence for file in files for sentence in read_text(file, language, **reading)]
+
+
+def without_tags(sentences: Iterable[Sentence]) -> list[Sentence]:
+    """The same sentences as nobody had annotated them."""
+    return [replace(sentence, tags=None) for sentence in sentences]

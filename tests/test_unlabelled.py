@@ -1,0 +1,136 @@
+"""Text without annotation: read, held back, mixed into batches, taught by teachers alone."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skd_lightning.cli import main
+from skd_lightning.crf import LinearChainCRF
+from skd_lightning.data.corpora import load_corpora
+from skd_lightning.data.demo import demo_corpus
+from skd_lightning.data.sampling import TrainingBatches
+from skd_lightning.data.unlabelled import read_text
+from skd_lightning.errors import UserError
+
+QUICK = ["--trainer.enable_progress_bar", "false", "--model.encoder.hidden_size", "16"]
+
+
+def write_corpus(folder: Path, train: int = 40) -> None:
+    for language in ("de", "en"):
+        (folder / language).mkdir(parents=True)
+        for split, sentences in demo_corpus(language, {"train": train, "dev": 10, "test": 10}).items():
+            text = "\n".join(
+                "".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags or (), strict=True))
+                for s in sentences
+            )
+            (folder / language / f"{split}.tsv").write_text(text)
+
+
+def test_plain_text_is_split_at_white_space(tmp_path: Path) -> None:
+    file = tmp_path / "en.txt.gz"
+    file.write_bytes(gzip.compress(b"Anna  lives\there .\n\n   \nYes\n"))
+    first, second = read_text(file, "en")
+    assert first.words == ("Anna", "lives", "here", ".")
+    assert first.tags is None
+    assert first.place(2) == f"{file}:1"
+    assert (second.words, second.lines) == (("Yes",), (4,))
+
+
+def test_annotated_files_lose_their_tags(tmp_path: Path) -> None:
+    (tmp_path / "en.tsv").write_text("Anna\tB-PER\nlives\tO\n")
+    assert [(s.words, s.tags) for s in read_text(tmp_path / "en.tsv", "en")] == [(("Anna", "lives"), None)]
+
+
+def test_unlabelled_text_beside_the_corpus_and_from_another_folder(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "mine")
+    (tmp_path / "mine" / "en" / "unlabelled.txt").write_text("one two\n")
+    (tmp_path / "more").mkdir()
+    for language in ("de", "en"):
+        (tmp_path / "more" / f"{language}.txt").write_text("three\nfour five\n")
+    corpora = load_corpora("mine", str(tmp_path), unlabelled=str(tmp_path / "more"))
+    found = {
+        language: [s.words for s in splits["unlabelled"]] for language, splits in corpora.languages.items()
+    }
+    assert found["en"] == [("one", "two"), ("three",), ("four", "five")]
+    assert found["de"] == [("three",), ("four", "five")]
+    assert "unlabelled 5 sentences (8 words)" in corpora.summary()
+    with pytest.raises(UserError, match=r"no unlabelled text 'de\.txt' there"):
+        load_corpora("mine", str(tmp_path), unlabelled=str(tmp_path / "mine"))
+
+
+def test_held_back_sentences_are_the_rest_of_the_sample(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "mine")
+
+    def split(held_back: int, name: str) -> list[tuple[str, ...]]:
+        corpora = load_corpora("mine", str(tmp_path), ["en"], max_train_sentences=15, held_back=held_back)
+        return [sentence.words for sentence in corpora.languages["en"][name]]
+
+    everything = [s.words for s in load_corpora("mine", str(tmp_path), ["en"]).languages["en"]["train"]]
+    assert split(0, "unlabelled") == []
+    assert split(0, "train") == split(10, "train")
+    assert set(split(10, "unlabelled")) < set(split(20, "unlabelled"))
+    assert sorted(split(15, "train") + split(1000, "unlabelled")) == sorted(everything)
+
+
+@pytest.mark.parametrize("ratio", [None, 0.0, 0.5, 1.0, 3.3])
+def test_unlabelled_sentences_come_at_their_ratio(ratio: float | None) -> None:
+    rng = np.random.default_rng(0)
+    labelled = rng.permutation(np.arange(70) < 30)
+    sampler = TrainingBatches(
+        rng.integers(1, 9, 70), np.zeros(70, np.int64), 20, labelled=labelled, unlabelled_ratio=ratio
+    )
+    wanted = 40 if ratio is None else round(ratio * 30)
+    shown = np.zeros(70, dtype=int)
+    for epoch in range(5):
+        sampler.set_epoch(epoch)
+        drawn = np.array([i for batch in sampler for i in batch])
+        times = np.bincount(drawn, minlength=70)
+        assert (times[labelled] == 1).all()
+        assert times[~labelled].sum() == wanted
+        shown += times
+        # over all epochs so far no sentence is shown a second time before each was shown once
+        assert np.ptp(shown[~labelled]) <= 1
+
+
+def test_students_learn_from_text_that_only_teachers_speak_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from skd_lightning.taggers import Student
+
+    write_corpus(tmp_path / "mine", train=60)
+    shared = ["--runs", str(tmp_path / "runs"), "--task", "mine", "--data", str(tmp_path), *QUICK]
+    sample = ["--data.max_train_sentences", "20", "--trainer.max_epochs", "2"]
+    main(["teachers", *shared, *sample])
+    seen: list[tuple[int, int]] = []
+    losses = Student.losses
+
+    def spy(self: Student, crf: LinearChainCRF, batch):  # type: ignore[no-untyped-def]
+        found = losses(self, crf, batch)
+        seen.append((int(batch.labelled.sum()), int((~batch.labelled).sum())))
+        if self.objective is not None:
+            expected = self.unlabelled_annealing.weight(0, 0, 1) * self.objective(crf, batch.targets)
+            torch.testing.assert_close(found[~batch.labelled], expected[~batch.labelled])
+        return found
+
+    monkeypatch.setattr(Student, "losses", spy)
+    more = [*sample, "--data.held_back", "30"]
+    main(["distill", *shared, *more, "--loss", "posterior", "--model.unlabelled_annealing.start", "0.5"])
+    assert np.sum(seen, axis=0).tolist() == [80, 120]  # two epochs of two languages
+    out = capsys.readouterr().out
+    assert "en unlabelled" in out
+    assert "4 misses" in out
+    seen.clear()
+    main(["distill", *shared, *more, "--loss", "none"])
+    assert np.sum(seen, axis=0).tolist() == [80, 0]  # nobody speaks there
+    main(["distill", *shared, *sample, "--data.held_back", "40", "--loss", "topk"])
+    assert "2 hits, 2 misses" in capsys.readouterr().out  # the annotated part is known
+
+
+def test_held_back_needs_a_sample(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "--config", "experiments/student.yaml", "--data.held_back", "5"])
+    assert stop.value.code == 2
+    assert "--data.max_train_sentences" in capsys.readouterr().err
