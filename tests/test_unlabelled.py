@@ -75,6 +75,15 @@ def test_held_back_sentences_are_the_rest_of_the_sample(tmp_path: Path) -> None:
     assert sorted(split(15, "train") + split(1000, "unlabelled")) == sorted(everything)
 
 
+def test_a_sample_of_dev_leaves_train_and_test_alone(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "mine")
+    everything = load_corpora("mine", str(tmp_path), ["en"]).languages["en"]
+    sample = load_corpora("mine", str(tmp_path), ["en"], max_dev_sentences=4).languages["en"]
+    assert len(sample["dev"]) == 4
+    assert set(sample["dev"]) < set(everything["dev"])
+    assert (sample["train"], sample["test"]) == (everything["train"], everything["test"])
+
+
 @pytest.mark.parametrize("ratio", [None, 0.0, 0.5, 1.0, 3.3])
 def test_unlabelled_sentences_come_at_their_ratio(ratio: float | None) -> None:
     rng = np.random.default_rng(0)

@@ -93,6 +93,7 @@ def load_corpora(
     max_train_sentences: int | None = None,
     held_back: int = 0,
     unlabelled: str | None = None,
+    max_dev_sentences: int | None = None,
     remove_duplicates: bool = False,
     **reading: Any,
 ) -> Corpora:
@@ -105,6 +106,7 @@ def load_corpora(
         max_train_sentences: take a sample (always the same) of so many training sentences of each language.
         held_back: of the training sentences that are left over then, so many become unlabelled text.
         unlabelled: folder with more unlabelled text, see :func:`unlabelled.read_unlabelled`.
+        max_dev_sentences: take a sample (always the same) of so many dev sentences of each language.
         remove_duplicates: take evaluation sentences that stand in the training data out.
         reading: passed on to :func:`readers.read`.
     """
@@ -124,6 +126,8 @@ def load_corpora(
                 )
         if max_train_sentences is not None and len(splits["train"]) > max_train_sentences:
             _sample_train(language, splits, max_train_sentences, held_back)
+        if max_dev_sentences is not None and len(splits["dev"]) > max_dev_sentences:
+            splits["dev"] = random.Random(f"dev {language}").sample(splits["dev"], max_dev_sentences)
         if unlabelled is not None and splits["train"]:
             splits["unlabelled"] += read_unlabelled(Path(unlabelled), language, **reading)
         corpora.languages[language] = splits

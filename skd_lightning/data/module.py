@@ -39,6 +39,8 @@ class TaggingData(pl.LightningDataModule):
         unlabelled: folder with more such text, ``<language>.txt`` (words between white space) or any format of the
             corpora; files called ``unlabelled.*`` beside a language's ``train.*`` are found by themselves.
         unlabelled_ratio: unlabelled sentences in an epoch, for each labelled one; all of them in every epoch if None.
+        max_dev_sentences: a sample (always the same) of so many dev sentences a language, where scoring them all
+            after every epoch would take longer than the epoch; all if None. Test sentences are never sampled.
         remove_duplicates: take evaluation sentences that also stand in the training data out of it.
         word_column: of column files, from 0.
         tag_column: of column files, from 0; negative counts from the end.
@@ -61,6 +63,7 @@ class TaggingData(pl.LightningDataModule):
         held_back: int = 0,
         unlabelled: str | None = None,
         unlabelled_ratio: float | None = None,
+        max_dev_sentences: int | None = None,
         remove_duplicates: bool = False,
         word_column: int | None = None,
         tag_column: int | None = None,
@@ -81,6 +84,7 @@ class TaggingData(pl.LightningDataModule):
         self.exponent, self.batches, self.scheme = exponent, batches, scheme
         self.max_train_sentences, self.remove_duplicates = max_train_sentences, remove_duplicates
         self.held_back, self.unlabelled, self.unlabelled_ratio = held_back, unlabelled, unlabelled_ratio
+        self.max_dev_sentences = max_dev_sentences
         self.reading = {"word_column": word_column, "tag_column": tag_column, "encoding": encoding}
         self.workers, self.seed = workers, seed
         self.train_dataset: SentenceDataset
@@ -99,6 +103,7 @@ class TaggingData(pl.LightningDataModule):
             max_train_sentences=self.max_train_sentences,
             held_back=self.held_back,
             unlabelled=self.unlabelled,
+            max_dev_sentences=self.max_dev_sentences,
             remove_duplicates=self.remove_duplicates,
             **self.reading,
         )
