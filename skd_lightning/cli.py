@@ -78,22 +78,25 @@ def _run(command: str, arguments: list[str]) -> None:
         report.write(Path(options.runs), options.task)
         return
     from skd_lightning import experiment, report
+    from skd_lightning.distillation import Loss
 
     plan = experiment.Plan(Path(options.runs), options.task, options.data, options.langs, tuple(rest))
     if command == "teachers":
         experiment.train_teachers(plan)
     elif command == "distill":
-        experiment.distill(plan, options.loss, options.seed)
+        loss: Loss = options.loss or ("posterior" if options.recipe == "best" else "topk")
+        experiment.train(plan.student(loss, options.seed, options.recipe, options.name), plan.task)
     else:
         experiment.train_teachers(plan)
         for loss in options.losses:
-            experiment.distill(plan, loss, seed=1)
+            experiment.train(plan.student(loss, seed=1), plan.task)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # under DDP every process comes here
         report.show(Path(options.runs), options.task)
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
     from skd_lightning.distillation.objectives import Loss
+    from skd_lightning.experiment import Recipe
 
     parser = argparse.ArgumentParser(
         prog=f"skd {command}",
@@ -116,8 +119,16 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     if command == "distill":
         parser.add_argument(
-            "--loss", choices=get_args(Loss), default="topk", help="objective (default: topk)"
+            "--loss",
+            choices=get_args(Loss),
+            help="objective (default: topk; posterior with the recipe best)",
         )
+        parser.add_argument(
+            "--recipe",
+            choices=get_args(Recipe),
+            help="paper: the paper's training choices; best: what works best, unlabelled text included",
+        )
+        parser.add_argument("--name", help="name of the run's folder (default: recipe and objective)")
         parser.add_argument("--seed", type=int, default=1, help="seed of the run (default: 1)")
     if command == "demo":
         parser.add_argument(

@@ -4,31 +4,55 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import resource
-import shlex
-import shutil
-import sys
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
-import torch
 import yaml
 from rich.console import Console
 
 import skd_lightning
+from skd_lightning.data import TaggingData
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation import DistillationCallback, Loss
 from skd_lightning.lightning_cli import TaggingCLI
+from skd_lightning.results import SCHEMA, put_aside, surroundings, write_results, write_text
 from skd_lightning.taggers import Student, Tagger
 
 INCIDENTAL = ("default_root_dir", "logger", "callbacks", "enable_progress_bar", "enable_checkpointing")
 """Trainer settings that do not change what is learned."""
+
+Recipe = Literal["paper", "best"]
+"""Sets of choices beyond the objective: the paper's own, and those that were found to work best."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        folder: where its files go.
+        arguments: options of ``skd fit``.
+        role: ``teacher`` or ``student``.
+        loss: the objective; ``none`` for teachers and the baseline.
+        variant: what tables call it; ``teachers``, or the name of a student's folder.
+        title: what the screen calls it.
+        teachers: folder of the teachers that it listens to.
+    """
+
+    folder: Path
+    arguments: tuple[str, ...]
+    role: Literal["teacher", "student"]
+    loss: Loss
+    variant: str
+    title: str
+    teachers: Path | None = None
+
+    def finished(self) -> bool:
+        """Whether a run with this very configuration has written its results."""
+        return _is_finished(self.folder, _key(_parse(self), self.teachers))
 
 
 @dataclass(frozen=True)
@@ -54,66 +78,88 @@ class Plan:
         """Folder with one run folder for each teacher."""
         return self.runs / self.task / "teachers"
 
+    def teacher(self, language: str) -> Run:
+        """The monolingual tagger of one language."""
+        arguments = [
+            *_configs("teacher", self.task),
+            *self._data(),
+            "--data.languages",
+            json.dumps([language]),
+        ]
+        folder = self.teachers / language
+        return Run(folder, (*arguments, *self.options), "teacher", "none", "teachers", language)
+
+    def student(self, loss: Loss, seed: int, recipe: Recipe | None = None, name: str | None = None) -> Run:
+        """A multilingual tagger; ``loss`` "none" is the baseline.
+
+        Args:
+            loss: the objective.
+            seed: of everything random.
+            recipe: choices beyond the objective, from ``experiments/recipes``.
+            name: of the variant; by default the objective's, after the recipe's.
+        """
+        variant = name or (f"{recipe}-{loss}" if recipe else loss)
+        files = ("student", self.task, *((f"recipes/{recipe}",) if recipe else ()))
+        arguments = [*_configs(*files), *self._data(), "--model.loss", loss, "--seed_everything", str(seed)]
+        arguments += ["--data.seed", str(seed), "--distillation.teachers", str(self.teachers)]
+        if self.languages:
+            arguments += ["--data.languages", json.dumps(self.languages)]
+        if loss == "token":
+            arguments += ["--model.decoder", "softmax"]
+        arguments += ["--distillation.cache", str(self.runs / "cache"), *self.options]
+        folder = self.runs / self.task / variant / f"seed{seed}"
+        teachers = self.teachers if loss != "none" else None
+        return Run(folder, tuple(arguments), "student", loss, variant, f"{variant} seed {seed}", teachers)
+
+    def _data(self) -> list[str]:
+        return ["--data.task", self.task] + (["--data.data", self.data] if self.data else [])
+
 
 def train_teachers(plan: Plan) -> None:
     """One teacher a language."""
     for language in plan.languages or training_languages(plan.task, plan.data):
-        arguments = [*_arguments("teacher", plan), "--data.languages", json.dumps([language]), *plan.options]
-        _train(plan.teachers / language, plan, arguments, {"role": "teacher", "loss": "none"}, language)
+        train(plan.teacher(language), plan.task)
 
 
-def distill(plan: Plan, loss: Loss, seed: int) -> None:
-    """One student; ``loss`` "none" is the multilingual baseline."""
-    arguments = [*_arguments("student", plan), "--model.loss", loss, "--seed_everything", str(seed)]
-    arguments += ["--data.seed", str(seed), "--distillation.teachers", str(plan.teachers)]
-    if plan.languages:
-        arguments += ["--data.languages", json.dumps(plan.languages)]
-    if loss == "token":
-        arguments += ["--model.decoder", "softmax"]
-    arguments += ["--distillation.cache", str(plan.runs / "cache"), *plan.options]
-    folder = plan.runs / plan.task / loss / f"seed{seed}"
-    _train(folder, plan, arguments, {"role": "student", "loss": loss}, f"{loss} seed {seed}")
-
-
-def _arguments(role: str, plan: Plan) -> list[str]:
-    """Configuration files of a role and a task, then what the plan says."""
-    folder = _experiments()
-    files = [folder / f"{role}.yaml", folder / f"{plan.task}.yaml"]
-    arguments = [word for file in files if file.is_file() for word in ("--config", str(file))]
-    arguments += ["--data.task", plan.task]
-    return arguments + (["--data.data", plan.data] if plan.data else [])
-
-
-def _experiments() -> Path:
-    """The YAML files: those of the working folder, else those that came with the package."""
+def _configs(*names: str) -> list[str]:
+    """Options that read these files of ``experiments/``: of the working folder, else those that came with the
+    package. A task of the user's own has none."""
     package = Path(skd_lightning.__file__).parent
     candidates = (Path("experiments"), package / "experiments", package.parent / "experiments")
-    return next((folder for folder in candidates if (folder / "student.yaml").is_file()), candidates[0])
+    folder = next((folder for folder in candidates if (folder / "student.yaml").is_file()), candidates[0])
+    files = [folder / f"{name}.yaml" for name in names]
+    return [word for file in files if file.is_file() for word in ("--config", str(file))]
 
 
-def _train(folder: Path, plan: Plan, arguments: list[str], labels: dict[str, Any], title: str) -> None:
-    """Train, test and write the results of one run, unless a run with this configuration has written them."""
+def _parse(run: Run) -> TaggingCLI:
+    arguments = [*run.arguments, "--trainer.default_root_dir", str(run.folder)]
+    return TaggingCLI(arguments, run=False, instantiate=False)
+
+
+def train(run: Run, task: str) -> None:
+    """Train, test and write the results of a run, unless a run with this configuration has written them."""
     console = Console()
     began = time.perf_counter()
-    cli = TaggingCLI([*arguments, "--trainer.default_root_dir", str(folder)], run=False)
-    config = cli.parser.dump(cli.config, skip_none=False)
-    key = _key(config, cli.datamodule.train_languages, plan.teachers if labels["loss"] != "none" else None)
-    known = _read_key(folder)
-    if known == key and (folder / "results.json").is_file():
+    cli = _parse(run)
+    key = _key(cli, run.teachers)
+    if _is_finished(run.folder, key):
         console.print(
-            f"[green]{title}[/]: already trained with this configuration, in {folder}", highlight=False
+            f"[green]{run.title}[/]: already trained with this configuration, in {run.folder}",
+            highlight=False,
         )
         return
+    cli.make()
+    config = cli.parser.dump(cli.config, skip_none=False)
     trainer, tagger = cli.trainer, cli.model
-    last = folder / "checkpoints" / "last.ckpt"
-    resume = last if known == key and last.is_file() else None
+    last = run.folder / "checkpoints" / "last.ckpt"
+    resume = last if _read_key(run.folder) == key and last.is_file() else None
     if trainer.is_global_zero:
         if resume:
-            console.print(f"{title}: going on from {resume}", highlight=False)
-        _put_aside(folder, resume is not None)
-        _write(folder / "config.yaml", f"# key: {key}\n{config}")
+            console.print(f"{run.title}: going on from {resume}", highlight=False)
+        put_aside(run.folder, resume is not None)
+        write_text(run.folder / "config.yaml", f"# key: {key}\n{config}")
         summary = cli.datamodule.corpora.summary()
-        console.print(f"[bold]{plan.task} · {title}[/]: {summary}", highlight=False)
+        console.print(f"[bold]{task} · {run.title}[/]: {summary}", highlight=False)
     fit_began = time.perf_counter()
     trainer.fit(tagger, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
     fit_seconds = time.perf_counter() - fit_began
@@ -122,50 +168,32 @@ def _train(folder: Path, plan: Plan, arguments: list[str], labels: dict[str, Any
     trainer.test(
         tagger,
         datamodule=cli.datamodule,
-        ckpt_path=folder / "checkpoints" / "best.ckpt",
+        ckpt_path=run.folder / "checkpoints" / "best.ckpt",
         verbose=False,
         weights_only=True,
     )
     if not trainer.is_global_zero:
         return
-    results = _results(tagger, trainer, plan, cli.config.seed_everything, fit_seconds, labels)
-    _write(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    labels = {"task": task, "role": run.role, "loss": run.loss, "variant": run.variant}
+    results = _results(tagger, trainer, {**labels, "seed": cli.config.seed_everything}, fit_seconds)
+    write_results(run.folder, results, _counts(tagger, cli.datamodule))
     score = f"{results['metric']} {results['average']:.2%}"
     console.print(
-        f"[green]{title}[/]: test {score} after {time.perf_counter() - began:.0f} s, in {folder}",
+        f"[green]{run.title}[/]: test {score} after {time.perf_counter() - began:.0f} s, in {run.folder}",
         highlight=False,
     )
 
 
-def _put_aside(folder: Path, resumed: bool) -> None:
-    """Make room for a run: an older one of another configuration moves to ``previous/`` and stays there until the
-    next; the log of the first part of a resumed one keeps its own name, since a new logger starts a new file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "metrics.csv"
-    if resumed:
-        if log.is_file():
-            os.replace(log, folder / f"metrics-{len(list(folder.glob('metrics*.csv')))}.csv")
-        return
-    found = [path for path in folder.iterdir() if path.name != "previous"]
-    if found:
-        shutil.rmtree(folder / "previous", ignore_errors=True)
-        (folder / "previous").mkdir()
-        for path in found:
-            os.replace(path, folder / "previous" / path.name)
-
-
 def _results(
-    tagger: Tagger, trainer: pl.Trainer, plan: Plan, seed: int, fit_seconds: float, labels: dict[str, Any]
+    tagger: Tagger, trainer: pl.Trainer, labels: dict[str, Any], fit_seconds: float
 ) -> dict[str, Any]:
     found = tagger.results
     asked = [callback for callback in trainer.callbacks if isinstance(callback, DistillationCallback)]  # type: ignore[attr-defined]
     predicting = sum(callback.seconds for callback in asked)
     settings = {"k": tagger.k, "temperature": tagger.temperature} if isinstance(tagger, Student) else {}
     return {
-        "schema": 1,
-        "task": plan.task,
+        "schema": SCHEMA,
         **labels,
-        "seed": seed,
         **settings,
         "metric": found["metric"],
         "languages": {name: row for name, row in found["languages"].items() if row["sentences"]},
@@ -173,49 +201,40 @@ def _results(
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "seconds": {"teacher_predictions": round(predicting, 3), "fit": round(fit_seconds - predicting, 3)},
-        "peak_memory_mib": _peak_memory(),
         "parameters": sum(parameter.numel() for parameter in tagger.parameters()),
-        "command": shlex.join(["skd", *sys.argv[1:]]),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("skd-lightning", "torch", "pytorch-lightning")},
-        },
+        **surroundings(),
     }
 
 
-def _peak_memory() -> int:
-    """MiB: of the GPU where there is one, else of this process since it started."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() // 2**20
-    status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says there includes the process that started this one
-        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) // 2**10
-    unit = 1 if platform.system() == "Darwin" else 1024  # bytes there, KiB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
+def _counts(tagger: Tagger, data: TaggingData) -> dict[str, Any]:
+    languages = data.test_dataset.languages
+    counts = {
+        language: tagger.sentence_counts[languages == i] for i, language in enumerate(data.all_languages)
+    }
+    return {language: rows.numpy() for language, rows in counts.items() if len(rows)}
 
 
-def _key(config: str, languages: list[str], teachers: Path | None) -> str:
+def _key(cli: TaggingCLI, teachers: Path | None) -> str:
     """Hash of the settings that change what is learned; a student's include those of its teachers."""
-    settings = yaml.safe_load(config)
+    settings = yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))
     for name in INCIDENTAL:
         settings["trainer"].pop(name, None)
     for name in ("wandb", "threads", "distillation"):
         settings.pop(name, None)
-    settings["data"].pop("workers", None)
+    data = settings["data"]
+    data.pop("workers", None)
     if teachers is not None:
-        settings["teachers"] = {language: _read_key(teachers / language) for language in languages}
+        languages = training_languages(data["task"], data["data"])
+        wanted = [language for language in languages if language in (data["languages"] or languages)]
+        settings["teachers"] = {language: _read_key(teachers / language) for language in wanted}
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _is_finished(folder: Path, key: str) -> bool:
+    return _read_key(folder) == key and (folder / "results.json").is_file()
 
 
 def _read_key(folder: Path) -> str | None:
     file = folder / "config.yaml"
     first = file.read_text().partition("\n")[0] if file.is_file() else ""
     return first.removeprefix("# key: ") if first.startswith("# key: ") else None
-
-
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)

@@ -23,9 +23,15 @@ class TaggingCLI(LightningCLI):
     """``skd fit`` and its siblings, and (with ``run=False``) the maker of every experiment's objects.
 
     A run's files go to ``trainer.default_root_dir``: ``metrics.csv`` and ``checkpoints/``.
+
+    Args:
+        args: the command line.
+        run: run the subcommand that ``args`` begin with.
+        instantiate: make data, model and trainer; else only ``config`` is there, at a fraction of the time.
     """
 
-    def __init__(self, args: list[str], run: bool = True) -> None:
+    def __init__(self, args: list[str], run: bool = True, instantiate: bool = True) -> None:
+        self._instantiate = instantiate
         super().__init__(
             Tagger,
             TaggingData,
@@ -78,6 +84,16 @@ class TaggingCLI(LightningCLI):
         """Threads first: encoders and loaders start with them."""
         config = self._subconfig()
         torch.set_num_threads(config["threads"] or default_threads())
+
+    def instantiate_classes(self) -> None:
+        """Data, model and trainer, unless only the configuration is wanted so far."""
+        if self._instantiate:
+            super().instantiate_classes()
+
+    def make(self) -> None:
+        """Data, model and trainer after all."""
+        self._instantiate = True
+        self.instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """A trainer whose loggers and checkpoints live in the run folder."""

@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from skd_lightning.tags import OUTSIDE, TagSet, continues, split_tag
 
-_COLUMNS = (
+COLUMNS = (
     "sentences",
     "words",
     "correct",  # words with the gold tag
@@ -22,6 +22,7 @@ _COLUMNS = (
     "predicted_strict",
     "gold_strict",
 )
+"""What is counted, for a sentence or summed over those of a language."""
 
 
 class TaggingScores(Metric):
@@ -56,7 +57,7 @@ class TaggingScores(Metric):
         super().__init__(**kwargs)
         self.tag_set = tag_set
         self.languages = list(languages)
-        zeros = torch.zeros(len(self.languages), len(_COLUMNS), dtype=torch.int64)
+        zeros = torch.zeros(len(self.languages), len(COLUMNS), dtype=torch.int64)
         self.add_state("counts", zeros, dist_reduce_fx="sum")
 
         # Lookup tables over the tags and, as number len(tag_set), what stands outside of the sentence.
@@ -82,6 +83,10 @@ class TaggingScores(Metric):
             lengths: (batch,) words of each sentence; 0 for a sentence that does not count.
             languages: (batch,) int64 places in the list of languages.
         """
+        self.counts.index_add_(0, languages, self.count(predicted, gold, lengths))
+
+    def count(self, predicted: Tensor, gold: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, 9) int64 what :data:`COLUMNS` says, for each sentence; arguments as for :meth:`update`."""
         words = torch.arange(gold.shape[1], device=gold.device) < lengths.unsqueeze(1)
         per_sentence = [lengths > 0, lengths, ((predicted == gold) & words).sum(1)]
         if self.tag_set.scheme == "none":
@@ -92,8 +97,7 @@ class TaggingScores(Metric):
             found = begins_p & begins_g & (ends_p == ends_g) & (types_p == types_g)
             marks = [found, begins_p, begins_g, found & strict_p & strict_g, strict_p, strict_g]
             per_sentence += [mark.sum(1) for mark in marks]
-        table = torch.stack([column.to(torch.int64) for column in per_sentence], dim=1)
-        self.counts.index_add_(0, languages, table)
+        return torch.stack([column.to(torch.int64) for column in per_sentence], dim=1)
 
     def _chunks(self, tags: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The chunks of each sentence, told at the words where they begin.
@@ -135,7 +139,7 @@ class TaggingScores(Metric):
         metric = "f1" if entity_scheme else "accuracy"
         rows: dict[str, dict[str, Any]] = {}
         for language, numbers in zip(self.languages, self.counts.tolist(), strict=True):
-            n = dict(zip(_COLUMNS, numbers, strict=True))
+            n = dict(zip(COLUMNS, numbers, strict=True))
             rows[language] = {
                 "accuracy": _ratio(n["correct"], n["words"]),
                 "sentences": n["sentences"],

@@ -19,7 +19,7 @@ from skd_lightning.data.sampling import EvaluationBatches
 from skd_lightning.data.sentences import Sentence
 from skd_lightning.encoders import Encoder
 from skd_lightning.errors import UserError
-from skd_lightning.metrics import TaggingScores
+from skd_lightning.metrics import COLUMNS, TaggingScores
 from skd_lightning.ragged import cells
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers.head import ChainHead, Decoder
@@ -78,6 +78,8 @@ class Tagger(pl.LightningModule):
         self.test_scores = TaggingScores(self.tag_set, self.languages)
         self.results: dict[str, Any] = {}
         """What the last test found: the output of :meth:`TaggingScores.compute`."""
+        self.sentence_counts = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
+        """(sentences, 9) what the last test counted in each sentence of the test dataset, see ``metrics.COLUMNS``."""
 
     @property
     def learns_from_unlabelled(self) -> bool:
@@ -123,15 +125,20 @@ class Tagger(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count what the best path gets right."""
-        self._count(self.dev_scores, batch)
+        self.dev_scores.update(self(batch).viterbi(), batch.tags, _labelled_lengths(batch), batch.languages)
+
+    def on_test_epoch_start(self) -> None:
+        """Room for what is counted in each sentence."""
+        sentences = len(self.trainer.test_dataloaders.dataset)  # type: ignore[union-attr]
+        self.sentence_counts = torch.zeros(sentences, len(COLUMNS), dtype=torch.int64, device=self.device)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count what the best path gets right."""
-        self._count(self.test_scores, batch)
-
-    def _count(self, scores: TaggingScores, batch: Batch) -> None:
-        lengths = torch.where(batch.labelled, batch.lengths, 0)
-        scores.update(self(batch).viterbi(), batch.tags, lengths, batch.languages)
+        """Count what the best path gets right, by sentence too: significance tests draw sentences."""
+        paths, lengths = self(batch).viterbi(), _labelled_lengths(batch)
+        self.test_scores.update(paths, batch.tags, lengths, batch.languages)
+        counts = self.test_scores.count(paths, batch.tags, lengths)
+        there = batch.indices >= 0
+        self.sentence_counts[batch.indices[there]] = counts[there]
 
     def on_validation_epoch_end(self) -> None:
         """Log the dev scores; their macro mean selects the model."""
@@ -140,6 +147,8 @@ class Tagger(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log and keep the test scores."""
         self.results = self._log_scores("test", self.test_scores)
+        # Every process counted its share and has 0 elsewhere.
+        self.sentence_counts = self.trainer.strategy.reduce(self.sentence_counts, reduce_op="sum").cpu()
 
     def _log_scores(self, split: str, scores: TaggingScores) -> dict[str, Any]:
         found: dict[str, Any] = scores.compute()
@@ -235,6 +244,11 @@ class Tagger(pl.LightningModule):
         digest.update(self.encoder.identity().encode())
         add_weights(digest, self)
         return digest.hexdigest()
+
+
+def _labelled_lengths(batch: Batch) -> Tensor:
+    """(batch,) words of each sentence, 0 where nobody annotated it: it does not count."""
+    return torch.where(batch.labelled, batch.lengths, 0)
 
 
 __all__ = ["MONITOR", "Prediction", "Tagger"]
