@@ -80,12 +80,14 @@ def _run(command: str, arguments: list[str]) -> None:
     from skd_lightning import experiment, report
     from skd_lightning.distillation import Loss
 
-    plan = experiment.Plan(Path(options.runs), options.task, options.data, options.langs, tuple(rest))
+    plan = experiment.Plan(
+        Path(options.runs), options.task, options.data, options.langs, tuple(rest), options.recipe
+    )
     if command == "teachers":
         experiment.train_teachers(plan)
     elif command == "distill":
         loss: Loss = options.loss or ("posterior" if options.recipe == "best" else "topk")
-        experiment.train(plan.student(loss, options.seed, options.recipe, options.name), plan.task)
+        experiment.train(plan.student(loss, options.seed, options.name), plan.task)
     else:
         experiment.train_teachers(plan)
         for loss in options.losses:
@@ -117,16 +119,16 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--langs", nargs="+", metavar="LANG", help="languages (default: all with training data)"
     )
+    parser.add_argument(
+        "--recipe",
+        choices=get_args(Recipe),
+        help="paper: the paper's training choices; best: what works best, unlabelled text included",
+    )
     if command == "distill":
         parser.add_argument(
             "--loss",
             choices=get_args(Loss),
             help="objective (default: topk; posterior with the recipe best)",
-        )
-        parser.add_argument(
-            "--recipe",
-            choices=get_args(Recipe),
-            help="paper: the paper's training choices; best: what works best, unlabelled text included",
         )
         parser.add_argument("--name", help="name of the run's folder (default: recipe and objective)")
         parser.add_argument("--seed", type=int, default=1, help="seed of the run (default: 1)")

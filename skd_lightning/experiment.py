@@ -65,6 +65,7 @@ class Plan:
         data: folder of the corpora, or None for the default.
         languages: codes of the languages, or None for all with training data.
         options: further options of ``skd fit``, as on the command line.
+        recipe: choices beyond the objective, from ``experiments/recipes``.
     """
 
     runs: Path
@@ -72,6 +73,7 @@ class Plan:
     data: str | None = None
     languages: list[str] | None = None
     options: tuple[str, ...] = ()
+    recipe: Recipe | None = None
 
     @property
     def teachers(self) -> Path:
@@ -80,27 +82,20 @@ class Plan:
 
     def teacher(self, language: str) -> Run:
         """The monolingual tagger of one language."""
-        arguments = [
-            *_configs("teacher", self.task),
-            *self._data(),
-            "--data.languages",
-            json.dumps([language]),
-        ]
+        arguments = [*self._configs("teacher"), "--data.languages", json.dumps([language])]
         folder = self.teachers / language
         return Run(folder, (*arguments, *self.options), "teacher", "none", "teachers", language)
 
-    def student(self, loss: Loss, seed: int, recipe: Recipe | None = None, name: str | None = None) -> Run:
+    def student(self, loss: Loss, seed: int, name: str | None = None) -> Run:
         """A multilingual tagger; ``loss`` "none" is the baseline.
 
         Args:
             loss: the objective.
             seed: of everything random.
-            recipe: choices beyond the objective, from ``experiments/recipes``.
             name: of the variant; by default the objective's, after the recipe's.
         """
-        variant = name or (f"{recipe}-{loss}" if recipe else loss)
-        files = ("student", self.task, *((f"recipes/{recipe}",) if recipe else ()))
-        arguments = [*_configs(*files), *self._data(), "--model.loss", loss, "--seed_everything", str(seed)]
+        variant = name or (f"{self.recipe}-{loss}" if self.recipe else loss)
+        arguments = [*self._configs("student"), "--model.loss", loss, "--seed_everything", str(seed)]
         arguments += ["--data.seed", str(seed), "--distillation.teachers", str(self.teachers)]
         if self.languages:
             arguments += ["--data.languages", json.dumps(self.languages)]
@@ -111,8 +106,14 @@ class Plan:
         teachers = self.teachers if loss != "none" else None
         return Run(folder, tuple(arguments), "student", loss, variant, f"{variant} seed {seed}", teachers)
 
-    def _data(self) -> list[str]:
-        return ["--data.task", self.task] + (["--data.data", self.data] if self.data else [])
+    def _configs(self, role: str) -> list[str]:
+        """The files of ``experiments/`` for a role (a task of the user's own has none), then the corpora."""
+        folder = _experiments()
+        files = [folder / f"{role}.yaml", folder / f"{self.task}.yaml"]
+        files += [folder / "recipes" / self.recipe / f"{role}.yaml"] if self.recipe else []
+        arguments = [word for file in files if file.is_file() for word in ("--config", str(file))]
+        arguments += ["--data.task", self.task]
+        return arguments + (["--data.data", self.data] if self.data else [])
 
 
 def train_teachers(plan: Plan) -> None:
@@ -121,14 +122,11 @@ def train_teachers(plan: Plan) -> None:
         train(plan.teacher(language), plan.task)
 
 
-def _configs(*names: str) -> list[str]:
-    """Options that read these files of ``experiments/``: of the working folder, else those that came with the
-    package. A task of the user's own has none."""
+def _experiments() -> Path:
+    """The YAML files: those of the working folder, else those that came with the package."""
     package = Path(skd_lightning.__file__).parent
     candidates = (Path("experiments"), package / "experiments", package.parent / "experiments")
-    folder = next((folder for folder in candidates if (folder / "student.yaml").is_file()), candidates[0])
-    files = [folder / f"{name}.yaml" for name in names]
-    return [word for file in files if file.is_file() for word in ("--config", str(file))]
+    return next((folder for folder in candidates if (folder / "student.yaml").is_file()), candidates[0])
 
 
 def _parse(run: Run) -> TaggingCLI:
