@@ -21,6 +21,8 @@ commands:
   demo        teachers, baseline and students on a generated corpus, with a table: a few minutes
   teachers    train one monolingual teacher a language
   distill     train a multilingual student from them, test it, print it beside its teachers
+  suite       a whole table of experiments from one YAML file: resumable, several at a time
+  zeroshot    evaluate runs on languages that they were not trained on
   report      collect all runs of a task into a table (mean and deviation over seeds) with plots
   fit, validate, test, predict
               PyTorch Lightning's own commands, with every option in the open (skd fit --help)
@@ -62,6 +64,10 @@ def _dispatch(arguments: list[str]) -> None:
         from skd_lightning.lightning_cli import TaggingCLI
 
         TaggingCLI(args=arguments)
+    elif command == "suite":
+        _suite(arguments[1:])
+    elif command == "zeroshot":
+        _zeroshot(arguments[1:])
     elif command in ("teachers", "distill", "demo", "report"):
         _run(command, arguments[1:])
     else:
@@ -94,6 +100,43 @@ def _run(command: str, arguments: list[str]) -> None:
             experiment.train(plan.student(loss, seed=1), plan.task)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # under DDP every process comes here
         report.show(Path(options.runs), options.task)
+
+
+def _suite(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="skd suite", allow_abbrev=False)
+    parser.add_argument("file", type=Path, help="such as experiments/suites/demo.yaml")
+    parser.add_argument(
+        "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be run, and run nothing")
+    options = parser.parse_args(arguments)
+    from skd_lightning import report, suite
+
+    wanted = suite.read_suite(options.file)
+    suite.run_suite(wanted, options.data, max(1, options.jobs), options.dry_run)
+    if not options.dry_run:
+        for task in wanted.tasks:
+            report.show(wanted.runs, task)
+
+
+def _zeroshot(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="skd zeroshot", allow_abbrev=False)
+    parser.add_argument(
+        "folders", nargs="*", type=Path, metavar="RUN", help="run folders (default: all of the task)"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
+    parser.add_argument("--task", default="demo", help="name of the task (default: demo)")
+    parser.add_argument(
+        "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"
+    )
+    parser.add_argument("--langs", nargs="+", required=True, metavar="LANG", help="languages to evaluate on")
+    options = parser.parse_args(arguments)
+    from skd_lightning import zeroshot
+
+    folders = options.folders or zeroshot.finished_runs(options.runs, options.task)
+    zeroshot.transfer(folders, options.task, options.data, options.langs)
+    zeroshot.show(folders)
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
