@@ -1,0 +1,175 @@
+"""A whole table from one file, run for real on a small corpus; and evaluation on unseen languages."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skd_lightning
+from skd_lightning.cli import main
+from skd_lightning.data.demo import demo_corpus
+from skd_lightning.errors import UserError
+from skd_lightning.metrics import COLUMNS
+from skd_lightning.suite import phases, read_suite
+from skd_lightning.zeroshot import evaluate
+
+SUITE = """
+title: Small
+runs: {runs}
+seeds: [1, 2]
+tasks:
+  mine: {{languages: [de, en], zeroshot: [fi]}}
+options:
+  trainer.enable_progress_bar: false
+  trainer.max_epochs: 2
+  model.encoder.hidden_size: 16
+students:
+  data.tokens: 400
+variants:
+  none:
+  topk-k2: {{loss: topk, model.k: 2}}
+"""
+
+
+def write_corpus(folder: Path) -> None:
+    for language in ("de", "en", "fi"):
+        (folder / language).mkdir(parents=True)
+        for split, sentences in demo_corpus(language, {"train": 40, "dev": 10, "test": 15}).items():
+            text = "\n".join(
+                "".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags or (), strict=True))
+                for s in sentences
+            )
+            (folder / language / f"{split}.tsv").write_text(text)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the suite has been run."""
+    folder = tmp_path_factory.mktemp("suite")
+    write_corpus(folder / "mine")
+    (folder / "small.yaml").write_text(SUITE.format(runs=folder / "runs"))
+    main(["suite", str(folder / "small.yaml"), "--data", str(folder), "--jobs", "2"])
+    return folder
+
+
+def test_everything_has_been_run_and_is_not_run_again(home: Path, capsys: pytest.CaptureFixture) -> None:
+    runs = home / "runs/mine"
+    finished = {str(file.parent.relative_to(runs)) for file in runs.glob("*/*/results.json")}
+    students = {f"{name}/seed{seed}" for name in ("none", "topk-k2") for seed in (1, 2)}
+    assert finished == {"teachers/de", "teachers/en", *students}
+    results = json.loads((runs / "topk-k2/seed2/results.json").read_text())
+    assert (results["variant"], results["loss"], results["k"], results["seed"]) == ("topk-k2", "topk", 2, 2)
+    stamps = {file: file.stat().st_mtime_ns for file in runs.glob("*/*/results.json")}
+    main(["suite", str(home / "small.yaml"), "--data", str(home)])
+    assert stamps == {file: file.stat().st_mtime_ns for file in runs.glob("*/*/results.json")}
+    capsys.readouterr()
+
+
+def test_a_dry_run_tells_what_is_finished(home: Path, capsys: pytest.CaptureFixture) -> None:
+    text = (home / "small.yaml").read_text() + "  posterior:\n"
+    (home / "more.yaml").write_text(text)
+    main(["suite", str(home / "more.yaml"), "--data", str(home), "--dry-run"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("finished skd teachers") for line in lines) == 2
+    assert sum(line.startswith("finished skd distill") for line in lines) == 4
+    to_run = [line for line in lines if line.startswith("to run")]
+    assert len(to_run) == 2
+    assert all("--loss posterior" in line for line in to_run)
+    assert not (home / "runs/mine/posterior").exists()
+
+
+def test_a_failed_run_is_named_and_the_others_go_on(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    text = SUITE.format(runs=tmp_path / "runs").replace("model.k: 2", "model.k: 0")
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(SystemExit) as stop:
+        main(["suite", str(tmp_path / "bad.yaml"), "--data", str(home)])
+    assert stop.value.code == 2
+    told = capsys.readouterr()
+    assert "--model.k is 0" in " ".join(told.out.split())
+    assert "2 runs failed: mine: topk-k2 seed 1, mine: topk-k2 seed 2" in told.err
+    assert len(list(tmp_path.glob("runs/mine/none/*/results.json"))) == 2
+
+
+def test_options_reach_the_runs_that_they_are_for(home: Path) -> None:
+    teachers, students, transfers = phases(read_suite(home / "small.yaml"), str(home))
+    assert all("--data.tokens" not in job.command for job in teachers)
+    assert all("--data.tokens" in job.command for job in students)
+    assert [job.command[-3:] for job in transfers] == [(str(home), "--langs", "fi")]
+    assert all(job.command[0] == "distill" for job in students)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("title: Small", "titel: Small"), "unknown setting 'titel'"),
+        (("title: Small", ""), "'title' is missing"),
+        (("zeroshot", "zero"), "task mine: unknown setting 'zero'"),
+        (("loss: topk", "loss: top"), "variant topk-k2: loss is 'top'; choose one of none, token"),
+        (("seeds: [1", "seeds: [1]]"), "not YAML"),
+        (("seeds: [1, 2]", "recipe: good"), "recipe is 'good'; choose one of paper, best"),
+    ],
+)
+def test_mistakes_in_the_file_are_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    (tmp_path / "suite.yaml").write_text(SUITE.format(runs="runs").replace(*change))
+    with pytest.raises(UserError) as error:
+        read_suite(tmp_path / "suite.yaml")
+    assert message in str(error.value)
+    assert str(error.value).startswith(str(tmp_path / "suite.yaml"))
+
+
+def test_every_suite_in_the_repository_is_readable() -> None:
+    files = [*Path("experiments").rglob("suites/*.yaml"), *Path("experiments/paper").glob("table*.yaml")]
+    assert files
+    for file in files:
+        assert read_suite(file).variants
+
+
+def test_sentence_counts_add_up_to_the_scores(home: Path) -> None:
+    folder = home / "runs/mine/none/seed1"
+    results = json.loads((folder / "results.json").read_text())
+    for language, row in results["languages"].items():
+        counts = np.load(folder / f"counts/{language}.npy", allow_pickle=False)
+        assert counts.shape == (15, len(COLUMNS))
+        total = dict(zip(COLUMNS, counts.sum(0).tolist(), strict=True))
+        assert (total["sentences"], total["words"]) == (row["sentences"], row["words"])
+        assert row["accuracy"] == total["correct"] / total["words"]
+    words = [len(s.words) for s in demo_corpus("de", {"train": 40, "dev": 10, "test": 15})["test"]]
+    assert np.load(folder / "counts/de.npy")[:, 1].tolist() == words  # in the corpus's order
+
+
+def test_unseen_languages(home: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = home / "runs/mine/teachers/de"
+    found = json.loads((folder / "zeroshot/results.json").read_text())
+    assert set(found["languages"]) == {"fi"}
+    assert (found["role"], found["average"]) == ("teacher", found["languages"]["fi"]["f1"])
+    counts = np.load(folder / "zeroshot/counts/fi.npy", allow_pickle=False)
+    assert counts.shape == (15, len(COLUMNS))
+    # A run is not asked about what it was trained on.
+    main(["zeroshot", str(folder), "--task", "mine", "--data", str(home), "--langs", "de", "fi", "en"])
+    found = json.loads((folder / "zeroshot/results.json").read_text())
+    assert set(found["languages"]) == {"en", "fi"}
+    assert "on languages never trained on" in capsys.readouterr().out
+
+
+def test_evaluation_agrees_with_lightnings_test(home: Path) -> None:
+    folder = home / "runs/mine/none/seed2"
+    results = json.loads((folder / "results.json").read_text())
+    tagger = skd_lightning.load(folder)
+    from skd_lightning.data import TaggingData
+
+    data = TaggingData("mine", str(home), ["de", "en"])
+    found, counts = evaluate(tagger, data.sentences["test"])
+    assert found["languages"] == {name: results["languages"][name] for name in ("de", "en")}
+    for language in ("de", "en"):
+        np.testing.assert_array_equal(counts[language], np.load(folder / f"counts/{language}.npy"))
+
+
+def test_tags_unknown_to_a_tagger_count_against_it(home: Path) -> None:
+    tagger = skd_lightning.load(home / "runs/mine/none/seed1")
+    from skd_lightning.data.sentences import Sentence
+
+    found, _ = evaluate(tagger, {"fi": [Sentence(("a", "b"), ("S-NEW", "O"), "fi")]})
+    assert found["languages"]["fi"]["recall"] == 0.0
