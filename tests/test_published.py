@@ -153,7 +153,7 @@ def test_sentences_out_of_scope_are_left_out_and_test_data_without_gold_has_no_t
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (review(("Good food", opinion("food", 50, 54).replace("food", "fish"))), r"sentence r1:0: target 'fish' is not"),
+        (review(("Good food", opinion("fish", 50, 54))), r"sentence r1:0: target 'fish' is not in the text"),
         (review(("Good", '<Opinion target="food"/>')), r"sentence r1:0: target 'food' lacks its offsets"),
         (review(("", opinion("food", 5, 9))), r"sentence r1:0 has a target \('food'\) but no text"),
         ("<Reviews>\n<Review>", r"x\.xml:2: not well-formed XML"),
