@@ -10,6 +10,7 @@ import pytest
 from skd_lightning.cli import main
 from skd_lightning.data.overview import has_entities, split_table, tag_table
 from skd_lightning.data.sentences import Sentence
+from skd_lightning.experiment import Plan, student_data
 
 SHARED = Path(os.environ.get("SKD_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -98,3 +99,12 @@ def test_real_corpora_fit_the_screen(capsys: pytest.CaptureFixture, monkeypatch:
     assert max(map(len, shown.splitlines())) <= 100
     assert "5,734" in shown  # words of Tamil's training data, as SOURCES.md has it
     assert "12,480" in shown  # German has no training data here
+
+
+def test_the_paper_s_recipe_draws_its_sample(tmp_path: Path) -> None:
+    for role in ("teacher", "student"):
+        plan = Plan(tmp_path, "wikiann", recipe="paper")
+        run = plan.teacher("en") if role == "teacher" else plan.student("none", seed=1)
+        assert any(option.endswith("recipes/paper/wikiann.yaml") for option in run.arguments)
+    assert student_data(Plan(tmp_path, "wikiann", recipe="paper")).sample == {"en": 10000, "other": 5000}
+    assert student_data(Plan(tmp_path, "wikiann")).sample is None
