@@ -13,7 +13,7 @@ SKD    := $(VENV)/bin/skd
 COMMON  = --task $(TASK) $(if $(LANGS),--langs $(LANGS)) $(if $(DATA),--data $(DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo teachers distill report test lint bench
+.PHONY: help install demo corpus teachers distill report test lint bench
 
 help: ## this list
 	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [SEED=1] [ARGS=\"--model.k 5\"]"
@@ -29,6 +29,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: install ## four teachers, a baseline, two students and their table, on a generated corpus (minutes)
 	$(SKD) demo $(ARGS)
+
+corpus: install ## what TASK's corpora hold: sizes, tags, repeated sentences, unknown words
+	$(SKD) corpus $(COMMON) $(ARGS)
 
 teachers: install ## one monolingual teacher a language
 	$(SKD) teachers $(COMMON) $(ARGS)

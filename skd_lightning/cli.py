@@ -18,6 +18,7 @@ DESCRIPTION = """\
 Structure-level knowledge distillation for multilingual sequence labelling.
 
 commands:
+  corpus      what a task's corpora hold: sizes, tags, repeated sentences, unknown words
   demo        teachers, baseline and students on a generated corpus, with a table: a few minutes
   teachers    train one monolingual teacher a language
   distill     train a multilingual student from them, test it, print it beside its teachers
@@ -68,7 +69,7 @@ def _dispatch(arguments: list[str]) -> None:
         _suite(arguments[1:])
     elif command == "zeroshot":
         _zeroshot(arguments[1:])
-    elif command in ("teachers", "distill", "demo", "report"):
+    elif command in ("corpus", "teachers", "distill", "demo", "report"):
         _run(command, arguments[1:])
     else:
         raise UserError(f"unknown command '{command}'; skd --help lists them")
@@ -89,6 +90,11 @@ def _run(command: str, arguments: list[str]) -> None:
     plan = experiment.Plan(
         Path(options.runs), options.task, options.data, options.langs, tuple(rest), options.recipe
     )
+    if command == "corpus":
+        from skd_lightning import corpus
+
+        corpus.show(plan, options.csv)
+        return
     if command == "teachers":
         experiment.train_teachers(plan)
     elif command == "distill":
@@ -167,6 +173,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
         choices=get_args(Recipe),
         help="paper: the paper's training choices; best: what works best, unlabelled text included",
     )
+    if command == "corpus":
+        parser.add_argument("--csv", metavar="FILE", help="write the table of the splits there, too")
     if command == "distill":
         parser.add_argument(
             "--loss",

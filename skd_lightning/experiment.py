@@ -110,10 +110,16 @@ class Plan:
         """The files of ``experiments/`` for a role (a task of the user's own has none), then the corpora."""
         folder = _experiments()
         files = [folder / f"{role}.yaml", folder / f"{self.task}.yaml"]
-        files += [folder / "recipes" / self.recipe / f"{role}.yaml"] if self.recipe else []
+        if self.recipe:
+            files += [folder / "recipes" / self.recipe / f"{name}.yaml" for name in (role, self.task)]
         arguments = [word for file in files if file.is_file() for word in ("--config", str(file))]
         arguments += ["--data.task", self.task]
         return arguments + (["--data.data", self.data] if self.data else [])
+
+
+def student_data(plan: Plan) -> TaggingData:
+    """The data that a student of this plan learns from and is tested on."""
+    return TaggingData(**_parse(plan.student("none", seed=1)).config["data"].as_dict())
 
 
 def train_teachers(plan: Plan) -> None:

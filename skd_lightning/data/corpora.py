@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skd_lightning.data import semeval
+from skd_lightning.data.published import EXAMPLES, published_files, published_languages
 from skd_lightning.data.readers import read
 from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.splits import cut_dev, resample, sample_size
 from skd_lightning.data.unlabelled import read_text, read_unlabelled, without_tags
 from skd_lightning.errors import UserError
 
@@ -51,7 +54,7 @@ def find_folder(task: str, data: str | None = None) -> Path | None:
     """The folder that holds the task's languages; None where there is none, so that the hub is asked.
 
     Looked for in ``data``, else ``$SKD_DATA``, else ``../shared/data``: ``<folder>/<task>`` where it exists, else
-    the folder itself where it holds language folders.
+    the folder itself where it holds language folders (or files under the names of :mod:`published`).
 
     Raises:
         UserError: a folder was named and the task is not there.
@@ -59,16 +62,20 @@ def find_folder(task: str, data: str | None = None) -> Path | None:
     named = data or os.environ.get("SKD_DATA")
     root = Path(named) if named else Path("../shared/data")
     for folder in (root / task, root):
-        if folder.is_dir() and languages_in(folder):
+        if folder.is_dir() and languages_in(folder, task):
             return folder
     if named:
-        raise UserError(f"{root}: no folder {task}/<language> with train, dev and test files there")
+        published = f", nor {task}/{EXAMPLES[task]} and the like" if task in EXAMPLES else ""
+        raise UserError(
+            f"{root}: no folder {task}/<language> with train, dev and test files there{published}"
+        )
     return None
 
 
-def languages_in(folder: Path) -> list[str]:
-    """Names of the language folders: those with a file of some split."""
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and any(_files(path).values()))
+def languages_in(folder: Path, task: str) -> list[str]:
+    """The languages there: folders with a file of some split, and corpora under their published names."""
+    own = {path.name for path in folder.iterdir() if path.is_dir() and any(_files(path).values())}
+    return sorted(own | set(published_languages(task, folder)))
 
 
 def training_languages(task: str, data: str | None = None) -> list[str]:
@@ -82,7 +89,7 @@ def training_languages(task: str, data: str | None = None) -> list[str]:
         from skd_lightning.data.hub import hub_languages
 
         return hub_languages(task)
-    return [language for language in languages_in(folder) if _files(folder / language)["train"]]
+    return [name for name in languages_in(folder, task) if _split_files(folder, task, name)["train"]]
 
 
 def load_corpora(
@@ -95,6 +102,8 @@ def load_corpora(
     unlabelled: str | None = None,
     max_dev_sentences: int | None = None,
     remove_duplicates: bool = False,
+    sample: int | Mapping[str, int] | None = None,
+    revision: str | None = None,
     **reading: Any,
 ) -> Corpora:
     """Read a task's corpora.
@@ -108,11 +117,19 @@ def load_corpora(
         unlabelled: folder with more unlabelled text, see :func:`unlabelled.read_unlabelled`.
         max_dev_sentences: take a sample (always the same) of so many dev sentences of each language.
         remove_duplicates: take evaluation sentences that stand in the training data out.
+        sample: draw so many different sentences of each language from all its splits and cut them 8:1:1; see
+            :func:`splits.sample_size`.
+        revision: branch, tag or commit of the data sets on the hub.
         reading: passed on to :func:`readers.read`.
     """
     corpora = Corpora({})
     for language in languages or training_languages(task, data):
-        splits = load_language(task, data, language, **reading)
+        splits = load_language(task, data, language, notes=corpora.notes, revision=revision, **reading)
+        size = sample_size(sample, language)
+        if size is not None:
+            corpora.notes.append(resample(language, splits, size))
+        if not splits["dev"] and sum(sentence.tags is not None for sentence in splits["train"]) > 1:
+            corpora.notes.append(cut_dev(language, splits))
         if not splits["test"] and splits["dev"]:
             corpora.notes.append(_cut_test(language, splits))
         for split in ("dev", "test"):
@@ -148,8 +165,24 @@ def _sample_train(language: str, splits: dict[str, list[Sentence]], labelled: in
     splits["unlabelled"] += without_tags(everything[i] for i in sorted(others[:held_back]))
 
 
-def load_language(task: str, data: str | None, language: str, **reading: Any) -> dict[str, list[Sentence]]:
+def load_language(
+    task: str,
+    data: str | None,
+    language: str,
+    *,
+    notes: list[str] | None = None,
+    revision: str | None = None,
+    **reading: Any,
+) -> dict[str, list[Sentence]]:
     """One language's splits; an absent split is empty (a language without training data can be evaluated on).
+
+    Args:
+        task: name of the task.
+        data: see :func:`find_folder`.
+        language: which.
+        notes: gets a line that says what was loaded from the hub.
+        revision: branch, tag or commit of the data set on the hub.
+        reading: passed on to :func:`readers.read`.
 
     Raises:
         UserError: no such language, a training file without a sentence, or a file that cannot be read.
@@ -162,15 +195,20 @@ def load_language(task: str, data: str | None, language: str, **reading: Any) ->
     if folder is None:
         from skd_lightning.data.hub import load_hub
 
-        return {**load_hub(task, language), "unlabelled": []}
-    if language not in languages_in(folder):
+        splits, note = load_hub(task, language, revision)
+        if notes is not None:
+            notes.append(note)
+        return {**splits, "unlabelled": []}
+    if language not in languages_in(folder, task):
         raise UserError(
-            f"{folder}: no language '{language}' there; there are {', '.join(languages_in(folder))}"
+            f"{folder}: no language '{language}' there; there are {', '.join(languages_in(folder, task))}"
         )
-    splits: dict[str, list[Sentence]] = {}
-    for split, file in _files(folder / language).items():
+    splits = {}
+    for split, file in _split_files(folder, task, language).items():
         read_split = read_text if split == "unlabelled" else read
         splits[split] = read_split(file, language, **reading) if file else []
+        if task == "absa":
+            splits[split] = semeval.with_type(splits[split])
         if split == "train" and file and not splits[split]:
             raise UserError(f"{file}: no sentence in it; a training file must not be empty")
     return splits
@@ -194,10 +232,15 @@ def _cut_test(language: str, splits: dict[str, list[Sentence]]) -> str:
     )
 
 
+def _split_files(folder: Path, task: str, language: str) -> dict[str, Path | None]:
+    """The file of each split: under its published name, else the one that its folder has for the split."""
+    return {**_files(folder / language), **published_files(task, language, folder)}
+
+
 def _files(folder: Path) -> dict[str, Path | None]:
     """The file of each split in a language's folder."""
     found: dict[str, Path | None] = dict.fromkeys(SPLITS)
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         stem = path.name.partition(".")[0].lower()
         for split, names in SPLITS.items():
             # "train_ud" or "en_ewt-ud-train" are common: the split is the last or the first part of the name

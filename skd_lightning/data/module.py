@@ -44,7 +44,11 @@ class TaggingData(pl.LightningDataModule):
         remove_duplicates: take evaluation sentences that also stand in the training data out of it.
         word_column: of column files, from 0.
         tag_column: of column files, from 0; negative counts from the end.
-        encoding: of all files.
+        encoding: of all files; see ``readers.read`` for what None means.
+        sample: draw so many different sentences of each language from all its splits and cut them 8:1:1 into train,
+            dev and test, the paper's way with WikiAnn; a number for all languages, or one by language with ``other``
+            for the rest, such as {"en": 10000, "other": 5000}.
+        revision: branch, tag or commit of the data sets on the hub, where no folder has the task.
         workers: loader processes; 0 loads in the training process, which costs least for small models.
         seed: of the order of the batches.
     """
@@ -67,7 +71,9 @@ class TaggingData(pl.LightningDataModule):
         remove_duplicates: bool = False,
         word_column: int | None = None,
         tag_column: int | None = None,
-        encoding: str = "utf-8",
+        encoding: str | None = None,
+        sample: dict[str, int] | int | None = None,
+        revision: str | None = None,
         workers: int = 0,
         seed: int = 1,
     ) -> None:
@@ -85,6 +91,7 @@ class TaggingData(pl.LightningDataModule):
         self.max_train_sentences, self.remove_duplicates = max_train_sentences, remove_duplicates
         self.held_back, self.unlabelled, self.unlabelled_ratio = held_back, unlabelled, unlabelled_ratio
         self.max_dev_sentences = max_dev_sentences
+        self.sample, self.revision = sample, revision
         self.reading = {"word_column": word_column, "tag_column": tag_column, "encoding": encoding}
         self.workers, self.seed = workers, seed
         self.train_dataset: SentenceDataset
@@ -105,6 +112,8 @@ class TaggingData(pl.LightningDataModule):
             unlabelled=self.unlabelled,
             max_dev_sentences=self.max_dev_sentences,
             remove_duplicates=self.remove_duplicates,
+            sample=self.sample,
+            revision=self.revision,
             **self.reading,
         )
 

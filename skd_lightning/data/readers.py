@@ -1,4 +1,4 @@
-"""Annotated files to sentences: CoNLL-U, Universal NER's IOB2, and column files; gzip or not."""
+"""Annotated files to sentences: CoNLL-U, Universal NER's IOB2, SemEval's XML, column files; gzip or not."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from skd_lightning.data import semeval
+from skd_lightning.data.published import published_encoding
 from skd_lightning.data.sentences import Sentence
 from skd_lightning.errors import UserError
 
@@ -27,27 +29,30 @@ def read(
     language: str,
     word_column: int | None = None,
     tag_column: int | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
 ) -> list[Sentence]:
     """All sentences of a file; the format follows from its name.
 
     ``.conllu``: 10 columns, tags from UPOS; multiword ranges (``3-4``) and empty nodes (``5.1``) are left out.
-    ``.iob2``: Universal NER, id, word, tag. Everything else: columns between tabs, or between spaces where a line
-    has no tab; the first is the word and the last the tag, a single one is text without annotation. Any of them
-    may end in ``.gz``.
+    ``.iob2``: Universal NER, id, word, tag. ``.xml`` (or ``.xml.gold``): SemEval-2016 Task 5, see ``semeval``.
+    Everything else: columns between tabs, or between spaces where a line has no tab; the first is the word and the
+    last the tag, a single one is text without annotation. Any of them may end in ``.gz``.
 
     Args:
         path: the file.
         language: code of its language.
         word_column: column of the word, from 0; the format's own if None.
         tag_column: column of the tag; negative counts from the end.
-        encoding: of the file.
+        encoding: of the file; if None, Latin-1 for the files of CoNLL-2002 and 2003 (known by their names), the
+            declared one for XML, and UTF-8 for all others.
 
     Raises:
         UserError: the file is missing, damaged, in another encoding, or a line lacks a column.
     """
     path = Path(path)
-    kind = path.name.removesuffix(".gz").rpartition(".")[2]
+    kind = path.name.removesuffix(".gz").removesuffix(".gold").rpartition(".")[2]
+    if kind == "xml":
+        return semeval.parse(_content(path), path, language)
     conllu, iob2 = kind == "conllu", kind == "iob2"
     word = word_column if word_column is not None else (1 if conllu or iob2 else 0)
     tag = tag_column if tag_column is not None else (3 if conllu else 2 if iob2 else -1)
@@ -83,17 +88,24 @@ def _sentence(rows: list[Row], word: int, tag: int, path: Path, language: str) -
     return Sentence(words, tuple(row.fields[tag] for row in rows), language, str(path), lines)
 
 
-def _blocks(path: Path, encoding: str, tabs_only: bool) -> Iterator[list[Row]]:
+def _blocks(path: Path, encoding: str | None, tabs_only: bool) -> Iterator[list[Row]]:
     """Rows of one sentence after the other; comments and document boundaries are left out."""
     rows: list[Row] = []
+    comments = published_encoding(path.name) is None  # CoNLL's own files have none
     for number, text in read_lines(path, encoding):
-        fields = text.split("\t") if tabs_only or "\t" in text else text.split()
+        # Only spaces part columns: in Latin-1 a word may hold what Unicode takes for white space.
+        fields = text.split("\t") if tabs_only or "\t" in text else [f for f in text.split(" ") if f]
         if not text.strip() or fields[0] == "-DOCSTART-":
             if rows:
                 yield rows
             rows = []
         # A word may be "#": then a tag follows and nothing more. A comment stands before the first word.
-        elif not (not rows and text.startswith("#") and (tabs_only or not _is_hash_word(fields, text))):
+        elif (
+            rows
+            or not comments
+            or not text.startswith("#")
+            or (_is_hash_word(fields, text) and not tabs_only)
+        ):
             rows.append(Row(number, fields))
     if rows:
         yield rows
@@ -103,16 +115,25 @@ def _is_hash_word(fields: list[str], text: str) -> bool:
     return "\t" in text or (len(fields) == 2 and not text.startswith("# "))
 
 
-def read_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
-    """Number (from 1) and text of each line of a file, unpacked where it ends in ``.gz``; errors as :func:`read`."""
+def _content(path: Path) -> bytes:
     try:
         content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        return gzip.decompress(content) if path.suffix == ".gz" else content
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({error}); is the file complete?") from None
+
+
+def read_lines(path: Path, named: str | None) -> Iterator[tuple[int, str]]:
+    """Number (from 1) and text of each line of a file, unpacked where it ends in ``.gz``; errors as :func:`read`."""
+    content = _content(path)
+    encoding = named or published_encoding(path.name) or "utf-8"
+    if named is None and encoding == "latin-1" and _is_utf8(content):
+        raise UserError(
+            f"{path}: this corpus was published in Latin-1, but the file is in UTF-8; "
+            "say --data.encoding utf-8, or name the file train.tsv (dev.tsv, test.tsv) in a folder of its language"
+        )
     try:
         text = content.decode("utf-8-sig" if encoding.lower().replace("-", "") == "utf8" else encoding)
     except LookupError:
@@ -125,6 +146,14 @@ def read_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
         ) from None
     for number, row in enumerate(io.StringIO(text, newline=None), start=1):
         yield number, row.rstrip("\n")
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Does it hold characters beyond ASCII, all of them in UTF-8."""
+    try:
+        return not content.isascii() and bool(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
 
 
 def _without_prefix(sentences: list[Sentence], language: str) -> list[Sentence]:

@@ -12,7 +12,7 @@ from skd_lightning.data.sentences import Sentence
 from skd_lightning.errors import UserError
 
 
-def read_text(path: Path, language: str, encoding: str = "utf-8", **columns: Any) -> list[Sentence]:
+def read_text(path: Path, language: str, encoding: str | None = None, **columns: Any) -> list[Sentence]:
     """Sentences of a file without tags.
 
     ``.txt`` is plain text: a sentence a line, words between white space (punctuation should be set apart as in the
@@ -22,7 +22,7 @@ def read_text(path: Path, language: str, encoding: str = "utf-8", **columns: Any
     Args:
         path: the file.
         language: code of its language.
-        encoding: of the file.
+        encoding: of the file; None as for :func:`readers.read`.
         columns: ``word_column`` and ``tag_column`` of :func:`readers.read`.
 
     Raises:

@@ -1,0 +1,100 @@
+"""What a corpus holds, counted: sizes, entities, repeated sentences, unknown words, and how tags are distributed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from skd_lightning.data.corpora import duplicates
+from skd_lightning.data.sentences import Sentence
+from skd_lightning.tags import entities, split_tag
+
+Languages = Mapping[str, Mapping[str, Sequence[Sentence]]]
+"""{language: {split: sentences}}, as in ``corpora.Corpora.languages``."""
+
+
+def has_entities(languages: Languages) -> bool:
+    """Do the tags mark entities, or has each word a tag of its own (a part of speech)."""
+    return any(
+        split_tag(tag)[1]
+        for splits in languages.values()
+        for sentences in splits.values()
+        for sentence in sentences
+        for tag in sentence.tags or ()
+    )
+
+
+def split_table(languages: Languages) -> pd.DataFrame:
+    """One row a language and split that has sentences.
+
+    Columns: ``language``, ``split``, ``sentences``, ``labelled`` (sentences with tags), ``words``, ``entities`` (0
+    where tags mark none), ``types`` (different entity types, else different tags), ``mean`` and ``longest`` (words of
+    a sentence), ``in_train`` (sentences whose words stand in the same order in the language's training data, 0 for
+    train itself), ``repeated`` (sentences that stand earlier in the same split) and ``unknown`` (share of the words
+    whose form does not occur in the language's training data; missing for train and where there is none).
+    """
+    rows = []
+    entity = has_entities(languages)
+    for language, splits in languages.items():
+        train = splits.get("train", ())
+        known = {word for sentence in train for word in sentence.words}
+        for split, sentences in splits.items():
+            if sentences:
+                row = {"language": language, "split": split, **_sizes(sentences, entity)}
+                row["in_train"] = 0 if split == "train" else len(duplicates(sentences, train))
+                row["repeated"] = len(sentences) - len({sentence.words for sentence in sentences})
+                unknown = sum(word not in known for sentence in sentences for word in sentence.words)
+                compared = split != "train" and train
+                row["unknown"] = unknown / row["words"] if compared and row["words"] else float("nan")
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def tag_table(languages: Languages) -> pd.DataFrame:
+    """How often each tag is in the training data: rows are tags (or entity types), columns languages.
+
+    Cells are shares: of all words for tags, of all entities for entity types; the last row of the latter is
+    ``in entities``, the share of the words that belong to one. Rows are in the order of their mean share.
+    """
+    entity = has_entities(languages)
+    columns = {}
+    for language, splits in languages.items():
+        labelled = [sentence.tags for sentence in splits.get("train", ()) if sentence.tags]
+        if labelled:
+            columns[language] = _entity_shares(labelled) if entity else _tag_shares(labelled)
+    table = pd.DataFrame(columns).fillna(0.0)
+    order = table.mean(axis=1).sort_values(ascending=False, kind="stable").index
+    return table.loc[sorted(order, key=lambda name: name == _INSIDE)]
+
+
+_INSIDE = "in entities"
+
+
+def _sizes(sentences: Sequence[Sentence], entity: bool) -> dict[str, Any]:
+    lengths = [len(sentence.words) for sentence in sentences]
+    tags = [sentence.tags for sentence in sentences if sentence.tags is not None]
+    found = Counter(kind for group in tags for kind, _, _ in entities(group))
+    return {
+        "sentences": len(sentences),
+        "labelled": len(tags),
+        "words": sum(lengths),
+        "entities": found.total(),
+        "types": len(found) if entity else len({tag for group in tags for tag in group}),
+        "mean": sum(lengths) / len(lengths),
+        "longest": max(lengths),
+    }
+
+
+def _tag_shares(tags: Sequence[Sequence[str]]) -> dict[str, float]:
+    counts = Counter(tag for group in tags for tag in group)
+    return {tag: count / counts.total() for tag, count in counts.items()}
+
+
+def _entity_shares(tags: Sequence[Sequence[str]]) -> dict[str, float]:
+    found = [entity for group in tags for entity in entities(group)]
+    counts = Counter(kind for kind, _, _ in found)
+    inside = sum(end - first for _, first, end in found) / sum(len(group) for group in tags)
+    return {**{kind: count / len(found) for kind, count in counts.items()}, _INSIDE: inside}

@@ -1,0 +1,122 @@
+"""SemEval-2016 Task 5 (aspect-based sentiment analysis), subtask 1: opinion targets as tagged words.
+
+The XML marks targets by character offsets. A text is cut into words (see :func:`words_in`), and a word that a target
+touches belongs to its aspect term: ``B-ASP``, then ``I-ASP``. A target that ends inside a word takes the whole word.
+Of targets that share a word the longest stays, of equally long ones the first; several opinions on one target are one
+aspect term; the target ``NULL`` (the opinion names nothing) is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+from skd_lightning.data.sentences import Sentence
+from skd_lightning.errors import UserError
+from skd_lightning.tags import OUTSIDE
+
+ASPECT = "ASP"
+"""The one entity type of the task."""
+
+_WORD = re.compile(r"\w[\w\u0300-\u036f]*|\S")
+
+
+def words_in(text: str) -> list[tuple[int, int]]:
+    """Where the words of a text are, as ``(first character, last + 1)``.
+
+    A word is a run of letters, digits and underscores (with the combining accents on them), or any other character
+    that is not white space: ``"don't, really!"`` holds ``don ' t , really !``. ``text[first:end]`` gives it back.
+    """
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def parse(content: bytes, path: Path, language: str) -> list[Sentence]:
+    """The sentences of a file; those marked ``OutOfScope`` were not annotated and are left out.
+
+    A file in which no sentence has ``<Opinions>`` (test data before the gold annotations) is without tags.
+
+    Args:
+        content: the file's bytes; it declares its own encoding.
+        path: where they are from, for messages.
+        language: code of its language.
+
+    Raises:
+        UserError: no well-formed XML, no sentence in it, or an opinion whose target is not in the text.
+    """
+    try:
+        root = ElementTree.fromstring(content)
+    except ElementTree.ParseError as error:
+        raise UserError(
+            f"{path}:{error.position[0]}: not well-formed XML ({error}); is the file complete?"
+        ) from None
+    elements = list(root.iter("sentence"))
+    if not elements:
+        raise UserError(f"{path}: no <sentence> in it; expected the format of SemEval-2016 Task 5, subtask 1")
+    annotated = any(element.find("Opinions") is not None for element in elements)
+    sentences = []
+    for element in elements:
+        if element.get("OutOfScope", "").upper() == "TRUE":
+            continue
+        text = element.findtext("text") or ""
+        words = words_in(text)
+        if words or element.find(".//Opinion") is not None:
+            tags = _tags(element, text, words, path) if annotated else None
+            forms = tuple(text[first:end] for first, end in words)
+            sentences.append(Sentence(forms, tags, language, str(path)))
+    return sentences
+
+
+def with_type(sentences: Sequence[Sentence]) -> list[Sentence]:
+    """Bare ``B`` and ``I`` (``E``, ``S``), as some converted files have them, become ``B-ASP`` and so on."""
+    return [
+        sentence
+        if sentence.tags is None
+        else replace(
+            sentence, tags=tuple(f"{tag}-{ASPECT}" if tag in set("BIES") else tag for tag in sentence.tags)
+        )
+        for sentence in sentences
+    ]
+
+
+def _tags(
+    element: ElementTree.Element, text: str, words: list[tuple[int, int]], path: Path
+) -> tuple[str, ...]:
+    spans = []
+    for opinion in element.iter("Opinion"):
+        found = _target(opinion, text, f"{path}: sentence {element.get('id', '?')}")
+        touched = [i for i, (first, end) in enumerate(words) if found and first < found[1] and end > found[0]]
+        if touched:
+            spans.append((touched[0], touched[-1] + 1))
+    tags = [OUTSIDE] * len(words)
+    for first, end in sorted(spans, key=lambda span: (span[0] - span[1], span[0])):
+        if set(tags[first:end]) == {OUTSIDE}:
+            tags[first:end] = [f"B-{ASPECT}"] + [f"I-{ASPECT}"] * (end - first - 1)
+    return tuple(tags)
+
+
+def _target(opinion: ElementTree.Element, text: str, where: str) -> tuple[int, int] | None:
+    """The characters of an opinion's target; None where it names none."""
+    target = opinion.get("target", "")
+    if target in ("", "NULL"):
+        return None
+    if not text:
+        raise UserError(
+            f"{where} has a target ({target!r}) but no text; the corpus is to be filled with its texts"
+        )
+    try:
+        first, end = int(opinion.get("from", "")), int(opinion.get("to", ""))
+    except ValueError:
+        raise UserError(f"{where}: target {target!r} lacks its offsets (from, to); mend the file") from None
+    if text[first:end].casefold() == target.casefold():  # some languages have their targets in lower case
+        return first, end
+    # The published files have a few offsets beside the target: the nearest place where it stands is meant.
+    places = [match.start() for match in re.finditer(re.escape(target), text, re.IGNORECASE)]
+    if places:
+        first = min(places, key=lambda place: abs(place - first))
+        return first, first + len(target)
+    if 0 <= first < end <= len(text):
+        return first, end
+    raise UserError(f"{where}: target {target!r} is not in the text ({first} to {end}); mend the file")

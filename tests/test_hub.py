@@ -1,0 +1,122 @@
+"""The hub, as far as it can be had without a network: folders laid out as it serves them, read by ``datasets``."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from skd_lightning.data import hub
+from skd_lightning.data.corpora import load_corpora
+from skd_lightning.data.hub import HubTask, _state
+from skd_lightning.errors import UserError
+
+datasets = pytest.importorskip("datasets")
+SPLITS = ("train", "validation", "test")
+NER = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No corpora beside the tests, and a cache that goes with them."""
+    (tmp_path / "work/here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work/here")
+    monkeypatch.delenv("SKD_DATA", raising=False)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.disable_progress_bars()
+
+
+def parquet(file: Path, words: list[str], tags: list, kind: object, column: str = "ner_tags") -> None:
+    features = datasets.Features(
+        {"tokens": datasets.List(datasets.Value("string")), column: datasets.List(kind)}
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    made = datasets.Dataset.from_dict({"tokens": [words], column: [tags]}, features=features)
+    made.to_parquet(str(file))
+
+
+def card(folder: Path, *configs: str) -> None:
+    """The README with the metadata that names the files of each configuration."""
+    lines = ["---", "configs:"]
+    for config in configs:
+        lines += [f"- config_name: {config}", "  data_files:"]
+        lines += [line for s in SPLITS for line in (f"  - split: {s}", f"    path: {config}/{s}-*")]
+    (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
+
+
+def test_configurations_of_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "wikiann"
+    for config in ("en", "sl", "sw"):
+        for split in SPLITS:
+            file = folder / config / f"{split}-00000-of-00001.parquet"
+            parquet(file, [config, split], [5, 0], datasets.ClassLabel(names=list(NER)))
+    card(folder, "en", "sl", "sw")
+    known = {code: (str(folder), code, "main") for code in ("en", "sl")}
+    task = HubTask(known, default=("en", "sl"), others=(str(folder), "main"))
+    monkeypatch.setitem(hub.TASKS, "wikiann", task)
+    corpora = load_corpora("wikiann")
+    assert list(corpora.languages) == ["en", "sl"]
+    (sentence,) = corpora.languages["sl"]["dev"]
+    assert (sentence.words, sentence.tags) == (("sl", "validation"), ("B-LOC", "O"))
+    assert corpora.notes[0].startswith(f"en: {folder} (en), main, fingerprint ")
+    # any other language of the corpus by its name
+    other = load_corpora("wikiann", languages=["sw"], revision="v2")
+    assert other.languages["sw"]["test"][0].words == ("sw", "test")
+    assert ", v2, " in other.notes[0]
+    with pytest.raises(UserError, match=r"task wikiann, language xx: .*'xx' not found.*local folder"):
+        load_corpora("wikiann", languages=["xx"])
+
+
+def test_the_branch_of_converted_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``refs/convert/parquet`` has no card: a folder a configuration, in it a folder a split."""
+    folder = tmp_path / "ud"
+    for config in ("fr_sequoia", "cs_fictree"):
+        for split in SPLITS:
+            names = datasets.ClassLabel(names=["NOUN", "ADP", "_"])
+            parquet(
+                folder / config / split / "0000.parquet",
+                ["du", "de", "le", split],
+                [2, 1, 1, 0],
+                names,
+                "upos",
+            )
+    known = {"fr": (str(folder), "fr_sequoia", hub.PARQUET)}
+    task = HubTask(known, others=(str(folder), hub.PARQUET), tags="upos", names=())
+    monkeypatch.setitem(hub.TASKS, "upos", task)
+    corpora = load_corpora("upos", languages=["fr", "cs_fictree"])
+    for language in ("fr", "cs_fictree"):
+        (sentence,) = corpora.languages[language]["test"]
+        # the multiword token "du" has no part of speech; its words follow
+        assert (sentence.words, sentence.tags) == (("de", "le", "test"), ("ADP", "ADP", "NOUN"))
+
+
+def test_numbers_without_names_get_the_task_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "conll2003"
+    for split in SPLITS:
+        parquet(folder / "data" / f"{split}-00000.parquet", ["U.N.", "met"], [3, 0], datasets.Value("int64"))
+    monkeypatch.setitem(hub.TASKS, "conll", HubTask({"en": (str(folder), None, "main")}))
+    assert load_corpora("conll").languages["en"]["train"][0].tags == ("B-ORG", "O")
+    monkeypatch.setitem(hub.TASKS, "conll", HubTask({"en": (str(folder), None, "main")}, names=("O",)))
+    with pytest.raises(UserError, match="tag 3 has no name"):
+        load_corpora("conll")
+    monkeypatch.setitem(hub.TASKS, "conll", HubTask({"en": (str(folder), None, "main")}, tags="tags"))
+    with pytest.raises(UserError, match="no column tags; there are tokens, ner_tags"):
+        load_corpora("conll")
+
+
+def test_the_commit_is_read_off_the_cache() -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    loaded = SimpleNamespace(
+        cache_files=[{"filename": f"/cache/unimelb-nlp___wikiann/en/0.0.0/{commit}/wikiann-train.arrow"}]
+    )
+    assert _state({"train": loaded}) == f"commit {commit}"
+
+
+def test_the_tasks_of_the_paper() -> None:
+    assert set(hub.hub_languages("wikiann")) == set("en ta eu he id fa sl fr".split())
+    assert set(hub.hub_languages("upos")) == set("en he ja sl fr id fa ta".split())
+    assert set(hub.hub_languages("conll")) == {"en", "es", "nl"}
+    for task in hub.TASKS.values():
+        assert set(task.default) <= set(task.configs)
+        assert all(name.count("/") == 1 for name, _, _ in task.configs.values())
+    with pytest.raises(UserError, match="no 'fi'; it has en, es, nl"):
+        load_corpora("conll", languages=["fi"])
