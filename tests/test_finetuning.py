@@ -60,6 +60,15 @@ def test_vectors_are_the_frozen_ones_and_have_gradients(
     assert not list(frozen.parameters())
 
 
+def test_dropout_is_on_in_training(bert: str) -> None:
+    """Models come from the hub with their dropout switched off, and Lightning leaves modes alone."""
+    encoder = FineTunedTransformerEncoder(bert, dropout=0.0)
+    assert all(module.training for module in encoder.modules())
+    assert not torch.equal(encode(encoder, SENTENCES), encode(encoder, SENTENCES))
+    encoder.eval()
+    torch.testing.assert_close(encode(encoder, SENTENCES), encode(encoder, SENTENCES))
+
+
 def test_batches_and_nothing_at_all(bert: str) -> None:
     encoder = FineTunedTransformerEncoder(bert, hidden_size=4, lstm_layers=1).eval()
     together = encode(encoder, SENTENCES + LONG)
@@ -124,7 +133,7 @@ def test_training_moves_the_transformer_and_lowers_the_loss(bert: str) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.6 * losses[0]
     assert all(not torch.equal(before[name], weight) for name, weight in tagger.encoder.named_parameters())
 

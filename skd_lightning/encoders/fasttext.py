@@ -51,9 +51,9 @@ class BinaryVectors:
     """
 
     def __init__(self, file: Path) -> None:
-        with _open(file) as opened:
-            self._data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
         try:
+            with _open(file) as opened:
+                self._data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
             self._read_header(file)
         except (struct.error, IndexError, ValueError) as error:
             if isinstance(error, UserError):

@@ -45,6 +45,7 @@ class PretrainedTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.saved = _load(name) if saved is None else (_make(saved), dict(saved))
+        self.model.train()  # a new module's mode, and Lightning keeps it; from_pretrained leaves dropout off
         depth = int(self.model.config.num_hidden_layers)
         if not layers or not all(-depth - 1 <= layer <= depth for layer in layers):
             raise UserError(f"encoder: layers are {list(layers)}, '{name}' has 0 (embeddings) to {depth}")
