@@ -110,7 +110,9 @@ def test_warm_up_rises_and_the_rest_falls() -> None:
     assert factors[10] == 1.0
     assert factors[55] == pytest.approx(0.5)
     assert factors[100] == 0.0
-    assert [Optimization().linear_factor(step, 7) for step in range(8)] == [1.0 - step / 7 for step in range(8)]
+    assert [Optimization().linear_factor(step, 7) for step in range(8)] == [
+        1.0 - step / 7 for step in range(8)
+    ]
     with pytest.raises(UserError, match="warmup needs schedule linear"):
         Optimization(schedule="plateau", warmup=0.1)
     with pytest.raises(UserError, match="below 1"):
@@ -151,7 +153,9 @@ def test_a_checkpoint_needs_neither_hub_nor_folder(tmp_path: Path, monkeypatch: 
     there = skd_lightning.load(run)
     expected, fingerprint = there.predict(SENTENCES[:3]), there.fingerprint()
     shutil.rmtree(folder)
-    monkeypatch.setattr("skd_lightning.encoders.word_vectors._load", lambda _: pytest.fail("asked for the folder"))
+    monkeypatch.setattr(
+        "skd_lightning.encoders.word_vectors._load", lambda _: pytest.fail("asked for the folder")
+    )
     tagger = skd_lightning.load(run)
     assert tagger.predict(SENTENCES[:3]) == expected
     assert tagger.fingerprint() == fingerprint
@@ -161,7 +165,7 @@ def test_a_checkpoint_needs_neither_hub_nor_folder(tmp_path: Path, monkeypatch: 
 
 
 def test_what_cannot_be_fine_tuned_is_named(bert: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no transformer .*nowhere"):
+    with pytest.raises(UserError, match=r"no transformer .*nowhere"):
         FineTunedTransformerEncoder(str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match=r"layers are \[7\].* to 2"):
         FineTunedTransformerEncoder(bert, layers=[7])

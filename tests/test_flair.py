@@ -87,5 +87,5 @@ def test_beside_another_encoder(models: list[str], tmp_path: Path) -> None:
 def test_mistakes_end_in_one_line(models: list[str], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="set the encoder's size to 14"):
         FlairEncoder(models, cache=str(tmp_path))
-    with pytest.raises(UserError, match="no Flair language model .*nowhere"):
+    with pytest.raises(UserError, match=r"no Flair language model .*nowhere"):
         FlairEncoder([str(tmp_path / "nowhere.pt")], cache=str(tmp_path))

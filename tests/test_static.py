@@ -37,7 +37,9 @@ def write_bin(
     # magic, version; dim, ws, epoch, minCount, neg, wordNgrams, loss, model, bucket, minn, maxn, lrUpdateRate, t
     content = struct.pack("<2i", 793712314, version)
     content += struct.pack("<12id", SIZE, 5, 1, 1, 5, 1, 2, model, BUCKETS, shortest, longest, 100, 1e-4)
-    content += struct.pack("<3i2q", len(WORDS) + 1, len(WORDS), 1, 1000, -1)  # words, labels, tokens, not pruned
+    content += struct.pack(
+        "<3i2q", len(WORDS) + 1, len(WORDS), 1, 1000, -1
+    )  # words, labels, tokens, not pruned
     for entry in [*WORDS, "__label__x"]:
         content += entry.encode() + b"\0" + struct.pack("<qb", 7, int(entry.startswith("__label__")))
     content += struct.pack("<?2q", quantised, *matrix.shape) + matrix.tobytes()
@@ -57,7 +59,9 @@ def test_hashes_are_those_of_fasttext() -> None:
     assert grams == "<g <gr <grö gr grö größ rö röß röße öß öße öße> ße ße> e>".split()
     found = [21 + fnv1a(gram) % 500 for gram in character_ngrams("größe", 2, 4)]
     assert found == [509, 387, 328, 277, 506, 436, 145, 59, 158, 295, 342, 170, 471, 33, 511]
-    assert [gram.decode() for gram in character_ngrams("мир", 1, 3)] == "<м <ми м ми мир и ир ир> р р>".split()
+    assert [
+        gram.decode() for gram in character_ngrams("мир", 1, 3)
+    ] == "<м <ми м ми мир и ир ир> р р>".split()
     found = [21 + fnv1a(gram) % 200 for gram in character_ngrams("мир", 1, 3)]
     assert found == [76, 148, 190, 158, 117, 66, 49, 195, 169, 75]
     assert list(character_ngrams("", 1, 4)) == [b"<>"]
@@ -89,7 +93,9 @@ def test_without_subwords(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".vec", ".vec.gz"])
 def test_text_files(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"cc.en.5{suffix}"
-    write_vec(file, {"the": [1.0] * 5, "größe": [0.5, -1e-3, 0, 1, 2], "the\u00a0": [3.0] * 5, "The": [9.0] * 5})
+    write_vec(
+        file, {"the": [1.0] * 5, "größe": [0.5, -1e-3, 0, 1, 2], "the\u00a0": [3.0] * 5, "The": [9.0] * 5}
+    )
     vectors = TextVectors(file)
     found = vectors.vectors(["größe", "GRÖSSE", "THE", "The", "the\u00a0", ""])
     expected = [[0.5, -1e-3, 0, 1, 2], [0] * 5, [1] * 5, [9] * 5, [3] * 5, [0] * 5]
