@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from small_bert import save_bert
-from transformers import AutoModel, AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from transformers import AutoModel, AutoTokenizer, RobertaConfig, RobertaModel
 
 import skd_lightning
 from skd_lightning.cli import main
@@ -212,3 +213,28 @@ def test_teacher_and_student_on_frozen_vectors(bert: str, tmp_path: Path) -> Non
     (prediction,) = tagger.predict([["Anna", "Berg"]])
     assert len(prediction.tags) == 2
     assert len(list((tmp_path / "vectors").rglob("*.npy"))) == len(stores)
+
+
+def test_byte_level_models_read_words_after_a_space_and_from_a_later_position(tmp_path: Path) -> None:
+    """RoBERTa: a word's pieces are those it has in running text; two of its positions belong to padding."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(["Anna lives in Lincoln"] * 9, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    tokenizer.model.save(str(tmp_path))
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizer"}')
+    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = RobertaConfig(vocab_size=400, max_position_embeddings=34, pad_token_id=1, **size)
+    RobertaModel(config).save_pretrained(tmp_path)
+    transformer = PretrainedTransformer(str(tmp_path), [-1], "mean").eval()
+    assert transformer.saved["tokenizer"]["readable"] == 32
+    words = ["Anna", "lives", "\u200b", "in", "", "Lincoln"]
+    (item,) = transformer.featurizer.index([words])
+    pieces = AutoTokenizer.from_pretrained(tmp_path).convert_ids_to_tokens(item[:, 0].tolist())
+    running = AutoTokenizer.from_pretrained(tmp_path).tokenize("x Anna lives")
+    assert pieces[1 : len(running)] == running[1:]
+    assert [v.shape for v in transformer.vectors([words * 20, [], ["a"]])] == [(120, 16), (0, 16), (1, 16)]

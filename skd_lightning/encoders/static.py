@@ -62,7 +62,7 @@ class StaticFeaturizer(Featurizer):
 
     def use_file(self, file: Path) -> None:
         """Take the vectors from a ``.bin``, ``.vec`` or ``.vec.gz`` file."""
-        self._vectors = BinaryVectors(file) if file.suffix == ".bin" else TextVectors(file)
+        self._vectors = BinaryVectors(file) if file.suffix in (".bin", ".ftz") else TextVectors(file)
         if self._vectors.size != self.size:
             raise UserError(
                 f"{file}: vectors of {self._vectors.size} numbers; set the encoder's size to {self._vectors.size}"
