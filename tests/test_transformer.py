@@ -1,4 +1,4 @@
-"""The frozen transformer encoder on a small BERT, made here and loaded through the path that loads any model."""
+"""Words to pieces to vectors, and frozen, on a small BERT that is loaded through the path that loads any model."""
 
 from __future__ import annotations
 
@@ -8,39 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from small_bert import save_bert
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from transformers import AutoModel, AutoTokenizer, RobertaConfig, RobertaModel
 
 import skd_lightning
 from skd_lightning.cli import main
-from skd_lightning.data.demo import demo_corpus
-from skd_lightning.encoders.transformer import FrozenTransformerEncoder, FrozenVectors
-from skd_lightning.encoders.vector_store import VectorStore
-from skd_lightning.encoders.word_vectors import PretrainedTransformer
+from skd_lightning.encoders import FrozenTransformerEncoder
+from skd_lightning.encoders.pieces import Pooling
+from skd_lightning.encoders.stored import StoredVectors
+from skd_lightning.encoders.vector_store import Precision, VectorStore, packed, unpacked
+from skd_lightning.encoders.word_vectors import PretrainedTransformer, frozen
 from skd_lightning.errors import UserError
 
 SENTENCES = [["Anna", "Berg", "lives", "in", "Lincoln", "."], ["unbelievable"], ["a", "\u200b", "b", ""], []]
-
-
-def save_bert(folder: Path, seed: int = 0, positions: int = 32) -> str:
-    """A BERT of 2 layers and 16 units with a WordPiece tokenizer trained on the demo corpus."""
-    texts = [" ".join(s.words) for s in demo_corpus("en", {"train": 100, "dev": 1, "test": 1})["train"]]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=300, special_tokens=special))
-    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "pad", "cls", "sep", "mask")}
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=positions, **names)
-    fast.save_pretrained(folder)
-    torch.manual_seed(seed)
-    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=len(fast), max_position_embeddings=positions, **size)).save_pretrained(
-        folder
-    )
-    return str(folder)
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +29,15 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     return save_bert(tmp_path_factory.mktemp("bert"))
 
 
-def by_hand(
-    transformer: PretrainedTransformer, words: list[str], layers: list[int], pooling: str
-) -> np.ndarray:
+def by_hand(folder: str, words: list[str], layers: list[int], pooling: str) -> np.ndarray:
     """Piece by piece: each word tokenised alone, its pieces found by counting."""
-    pieces = [transformer.tokenizer.tokenize(word) or ["[UNK]"] for word in words]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    pieces = [tokenizer.tokenize(word) or ["[UNK]"] for word in words]
     flat = ["[CLS]", *(piece for word in pieces for piece in word), "[SEP]"]
-    ids = torch.tensor([transformer.tokenizer.convert_tokens_to_ids(flat)])
+    ids = torch.tensor([tokenizer.convert_tokens_to_ids(flat)])
     with torch.no_grad():
-        hidden = transformer.model(input_ids=ids, output_hidden_states=True).hidden_states
+        model = AutoModel.from_pretrained(folder)
+        hidden = model(input_ids=ids, output_hidden_states=True).hidden_states
     states = sum(hidden[layer][0] for layer in layers) / len(layers)
     rows, start = [], 1
     for word in pieces:
@@ -70,42 +51,67 @@ def by_hand(
 @pytest.mark.parametrize("layers", [[-1], [1, 2], [0, -1]])
 def test_vectors_are_those_of_the_words_pieces(bert: str, layers: list[int], pooling: str) -> None:
     """Words without pieces are read as the unknown word; no word is lost or moved."""
-    transformer = PretrainedTransformer(bert, layers, pooling)  # type: ignore[arg-type]
+    transformer = frozen(bert, tuple(layers), pooling)  # type: ignore[arg-type]
     found = transformer.vectors(SENTENCES)
     assert [vectors.shape for vectors in found] == [(6, 16), (1, 16), (4, 16), (0, 16)]
     for vectors, words in zip(found[:3], SENTENCES, strict=False):
-        np.testing.assert_allclose(vectors, by_hand(transformer, words, layers, pooling), atol=1e-5)
+        np.testing.assert_allclose(vectors, by_hand(bert, words, layers, pooling), atol=1e-5)
 
 
 def test_long_sentences_are_read_in_overlapping_windows(bert: str) -> None:
-    transformer = PretrainedTransformer(bert, [-1], "mean")
+    transformer = frozen(bert, (-1,), "mean")
     words = ["Anna", "unbelievable", "lives"] * 20
-    spans = transformer._windows(words)
+    tokenizer = AutoTokenizer.from_pretrained(bert)
+    pieces = np.array([len(tokenizer.tokenize(word)) for word in words])
+    spans = transformer.featurizer.windows(pieces)
+    assert transformer.featurizer.window == 30
     assert len(spans) > 2
     taken = [i for _, _, begin, end in spans for i in range(begin, end)]
     assert taken == list(range(len(words)))
     for first, last, begin, end in spans:
         assert first <= begin < end <= last
-        assert (
-            sum(len(transformer.tokenizer.tokenize(word)) for word in words[first:last]) <= transformer.window
-        )
+        assert pieces[first:last].sum() <= transformer.featurizer.window
     (vectors,) = transformer.vectors([words])
-    first, last, begin, end = spans[1]
-    alone = by_hand(transformer, words[first:last], [-1], "mean")
-    np.testing.assert_allclose(vectors[begin:end], alone[begin - first : end - first], atol=1e-5)
+    for first, last, begin, end in spans:
+        alone = by_hand(bert, words[first:last], [-1], "mean")
+        np.testing.assert_allclose(vectors[begin:end], alone[begin - first : end - first], atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_windows_agree_with_the_whole_where_no_context_is_lost(
+    bert: str, tmp_path: Path, pooling: Pooling
+) -> None:
+    """A model that does not mix words (embeddings without positions) cannot tell windows from the whole."""
+    transformer = PretrainedTransformer(bert, [0], pooling).eval()
+    torch.nn.init.zeros_(transformer.model.embeddings.position_embeddings.weight)
+    words = ["Anna", "unbelievable", "\u200b", "lives", "z" * 9] * 8
+    (cut,) = transformer.vectors([words])
+    transformer.featurizer.window = 10_000
+    items = transformer.featurizer.index([words])
+    assert items[0][:, 2].max() == 0
+    transformer.model.embeddings.position_embeddings = torch.nn.Embedding(400, 16)
+    torch.nn.init.zeros_(transformer.model.embeddings.position_embeddings.weight)
+    transformer.model.embeddings.register_buffer("position_ids", torch.arange(400)[None])
+    transformer.model.embeddings.register_buffer("token_type_ids", torch.zeros(1, 400, dtype=torch.long))
+    (whole,) = transformer.vectors([words])
+    np.testing.assert_allclose(cut, whole, atol=1e-5)
 
 
 def test_a_word_longer_than_the_window_is_read_as_far_as_it_goes(bert: str) -> None:
-    transformer = PretrainedTransformer(bert, [-1], "mean")
+    transformer = frozen(bert, (-1,), "mean")
     (vectors,) = transformer.vectors([["in", "z" * 90, "Lincoln"]])
     assert np.isfinite(vectors).all()
     assert vectors.shape == (3, 16)
 
 
+def stored(bert: str, folder: Path, precision: Precision = "float16") -> StoredVectors:
+    return StoredVectors(frozen(bert, (-1,), "mean"), str(folder), precision)
+
+
 def test_every_sentence_is_read_once(bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = FrozenVectors(bert, [-1], "mean", str(tmp_path))
+    first = stored(bert, tmp_path)
     made = first.index(SENTENCES, keep=True)
-    again = FrozenVectors(bert, [-1], "mean", str(tmp_path))
+    again = stored(bert, tmp_path)
     monkeypatch.setattr(PretrainedTransformer, "vectors", lambda *_: pytest.fail("read again"))
     for vectors, expected in zip(again.index(SENTENCES[::-1]), made[::-1], strict=True):
         np.testing.assert_array_equal(vectors, expected)
@@ -113,8 +119,27 @@ def test_every_sentence_is_read_once(bert: str, tmp_path: Path, monkeypatch: pyt
 
 
 def test_what_is_not_kept_leaves_nothing_on_disk(bert: str, tmp_path: Path) -> None:
-    FrozenVectors(bert, [-1], "mean", str(tmp_path)).index(SENTENCES)
+    stored(bert, tmp_path).index(SENTENCES)
     assert not list(tmp_path.rglob("*.npy"))
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_precisions_have_stores_of_their_own(bert: str, tmp_path: Path) -> None:
+    """bfloat16 keeps 8 bits of what float16 keeps 11 of, and does not end at 65504."""
+    values = np.array([1.0, -2.5, 1 / 3, 1e6], dtype=np.float32)
+    assert packed(values, "bfloat16").dtype == np.uint16
+    brain, half = (unpacked(packed(values, precision)) for precision in ("bfloat16", "float16"))
+    torch.testing.assert_close(brain, torch.from_numpy(values).bfloat16())
+    assert half[3].isinf()
+    exact = frozen(bert, (-1,), "mean").vectors(SENTENCES)
+    for precision in ("float16", "bfloat16"):
+        stored(bert, tmp_path, precision).index(SENTENCES, keep=True)
+        again = stored(bert, tmp_path, precision)  # type: ignore[arg-type]
+        inputs = again.collate(again.index(SENTENCES, keep=True), 6)
+        assert str(inputs["vectors"].dtype) == f"torch.{precision}"
+        error = (inputs["vectors"][0].float() - torch.from_numpy(exact[0])).abs().max()
+        assert 0 < error < (0.02 if precision == "bfloat16" else 0.002)
+    assert len({path.parent for path in tmp_path.rglob("vectors.npy")}) == 2
 
 
 def test_other_weights_are_another_store(bert: str, tmp_path: Path) -> None:
@@ -161,10 +186,10 @@ def test_encoder_pads_and_learns(bert: str, tmp_path: Path) -> None:
 
 
 def test_loader_workers_carry_no_transformer(bert: str, tmp_path: Path) -> None:
-    featurizer = FrozenVectors(bert, [-1], "mean", str(tmp_path))
+    featurizer = stored(bert, tmp_path)
     items = featurizer.index(SENTENCES)
     copied = pickle.loads(pickle.dumps(featurizer))
-    assert copied._transformer is None
+    assert copied._reader is None
     assert copied.collate(items, 6)["vectors"].shape == (4, 6, 16)
 
 
@@ -188,3 +213,28 @@ def test_teacher_and_student_on_frozen_vectors(bert: str, tmp_path: Path) -> Non
     (prediction,) = tagger.predict([["Anna", "Berg"]])
     assert len(prediction.tags) == 2
     assert len(list((tmp_path / "vectors").rglob("*.npy"))) == len(stores)
+
+
+def test_byte_level_models_read_words_after_a_space_and_from_a_later_position(tmp_path: Path) -> None:
+    """RoBERTa: a word's pieces are those it has in running text; two of its positions belong to padding."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(["Anna lives in Lincoln"] * 9, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    tokenizer.model.save(str(tmp_path))
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizer"}')
+    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = RobertaConfig(vocab_size=400, max_position_embeddings=34, pad_token_id=1, **size)
+    RobertaModel(config).save_pretrained(tmp_path)
+    transformer = PretrainedTransformer(str(tmp_path), [-1], "mean").eval()
+    assert transformer.saved["tokenizer"]["readable"] == 32
+    words = ["Anna", "lives", "\u200b", "in", "", "Lincoln"]
+    (item,) = transformer.featurizer.index([words])
+    pieces = AutoTokenizer.from_pretrained(tmp_path).convert_ids_to_tokens(item[:, 0].tolist())
+    running = AutoTokenizer.from_pretrained(tmp_path).tokenize("x Anna lives")
+    assert pieces[1 : len(running)] == running[1:]
+    assert [v.shape for v in transformer.vectors([words * 20, [], ["a"]])] == [(120, 16), (0, 16), (1, 16)]

@@ -6,16 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
+from torch.nn import Parameter
 
 
 class Featurizer(ABC):
     """Turns words into the tensors that one encoder reads. Picklable: loader workers carry it."""
 
     @abstractmethod
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
-        """Once a dataset: each sentence as a compact array, one row a word.
+    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[Any]:
+        """Once a dataset: each sentence as something compact that :meth:`collate` understands, mostly an array.
 
         Args:
             sentences: lists of words.
@@ -23,8 +23,11 @@ class Featurizer(ABC):
         """
 
     @abstractmethod
-    def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
-        """Once a batch: the encoder's inputs for indexed sentences, padded to ``words`` words."""
+    def collate(self, items: Sequence[Any], words: int) -> dict[str, Tensor]:
+        """Once a batch: the encoder's inputs for indexed sentences, padded to ``words`` words.
+
+        An empty array of any type stands for an empty sentence.
+        """
 
 
 class Encoder(nn.Module, ABC):
@@ -49,6 +52,13 @@ class Encoder(nn.Module, ABC):
     def identity(self) -> str:
         """What its vectors depend on beside its configuration and its weights; nothing, for most encoders."""
         return ""
+
+    def use_languages(self, languages: Sequence[str]) -> None:
+        """Told which languages the tagger is for, before anything is encoded; most encoders do not care."""
+
+    def pretrained_parameters(self) -> list[Parameter]:
+        """Those that come from a pretrained model and have a learning rate of their own; none, for most."""
+        return []
 
     def learn_vocabulary(self, words: Sequence[str]) -> None:
         """Take in the words of the training data, before training; encoders without a word list ignore it."""

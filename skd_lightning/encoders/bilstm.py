@@ -15,14 +15,14 @@ class BiLSTM(nn.Module):
     Args:
         input_size: length of a word's vector.
         hidden_size: units in each direction.
-        layers: how many.
+        layers: how many; with 0 the vectors pass as they are.
         dropout: of each layer's output.
     """
 
     def __init__(self, input_size: int, hidden_size: int, layers: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.output_size = 2 * hidden_size
+        self.output_size = 2 * hidden_size if layers else input_size
         self.forward_lstms, self.backward_lstms = nn.ModuleList(), nn.ModuleList()
         for layer in range(layers):
             size = input_size if layer == 0 else self.output_size
@@ -30,7 +30,7 @@ class BiLSTM(nn.Module):
             self.backward_lstms.append(nn.LSTM(size, hidden_size, batch_first=True))
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """(batch, words, 2 * hidden_size) from (batch, words, input_size)."""
+        """(batch, words, output_size) from (batch, words, input_size)."""
         mirror = _mirror(states.shape[1], lengths)
         for forwards, backwards in zip(self.forward_lstms, self.backward_lstms, strict=True):
             left, _ = forwards(states)

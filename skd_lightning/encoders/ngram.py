@@ -24,7 +24,7 @@ class NgramEncoder(Encoder):
     Args:
         embedding_size: length of each bag's vector.
         hidden_size: LSTM units in each direction.
-        layers: BiLSTM layers.
+        layers: BiLSTM layers; 0 for the bags alone, in a :class:`ConcatenatedEncoder` say.
         buckets: rows of the hashed embedding table.
         word_embedding_size: length of the vector of a known word; 0 for none.
         min_count: occurrences in the training data from which on a word is known.
@@ -58,9 +58,9 @@ class NgramEncoder(Encoder):
             "form_dropout": form_dropout,
             "dropout": dropout,
         }
-        for name in ("embedding_size", "hidden_size", "layers", "buckets"):
-            if int(self._config[name]) < 1:
-                raise UserError(f"encoder: {name} is {self._config[name]}, it must be at least 1")
+        for name, least in (("embedding_size", 1), ("hidden_size", 1), ("layers", 0), ("buckets", 1)):
+            if int(self._config[name]) < least:
+                raise UserError(f"encoder: {name} is {self._config[name]}, it must be at least {least}")
         self.form_dropout = form_dropout
         self.grams = nn.EmbeddingBag(buckets, embedding_size, mode="mean")
         self.forms = nn.EmbeddingBag(buckets, embedding_size, mode="mean")
@@ -92,7 +92,7 @@ class NgramEncoder(Encoder):
         return {**self._config, "vocabulary": self.vocabulary}
 
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
-        """(batch, words, 2 * hidden_size) from what :class:`NgramFeaturizer` collates."""
+        """(batch, words, output_size) from what :class:`NgramFeaturizer` collates."""
         bags = [self.grams(inputs["grams"], inputs["offsets"])]
         keep = torch.ones(len(inputs["offsets"]), 1, device=lengths.device)
         if self.training:  # a word as a whole: seen and unseen words then look as they do in use

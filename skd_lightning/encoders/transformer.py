@@ -1,66 +1,20 @@
-"""An encoder on the vectors of a frozen pretrained transformer, which is asked about every sentence once."""
+"""Encoders on pretrained transformers: one that stays as it is, and one that is trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from rich.progress import Progress
 from torch import Tensor, nn
+from torch.nn import Parameter
 
-from skd_lightning.encoders.base import Encoder, Featurizer
+from skd_lightning.encoders.base import Encoder
 from skd_lightning.encoders.bilstm import BiLSTM
-from skd_lightning.encoders.vector_store import VectorStore
-from skd_lightning.encoders.word_vectors import Pooling, PretrainedTransformer, pretrained
-from skd_lightning.errors import UserError
-
-
-class FrozenVectors(Featurizer):
-    """Sentences -> word vectors, from disk where they are known.
-
-    Args:
-        name: see :class:`FrozenTransformerEncoder`.
-        layers: whose hidden states are averaged.
-        pooling: of a word's pieces.
-        cache: folder of all stores.
-    """
-
-    def __init__(self, name: str, layers: Sequence[int], pooling: Pooling, cache: str) -> None:
-        try:
-            transformer = pretrained(name, tuple(layers), pooling)
-        except (OSError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise UserError(f"encoder: no transformer '{name}': {reason}") from error
-        self.size = transformer.size
-        self._transformer: PretrainedTransformer | None = transformer
-        self.fingerprint = transformer.fingerprint
-        self._store = VectorStore(Path(cache) / self.fingerprint)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Loader workers only pad: they go without the transformer."""
-        return {**self.__dict__, "_transformer": None}
-
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
-        """(words, size) float16 of each sentence."""
-
-        def make(missing: list[Sequence[str]]) -> list[np.ndarray]:
-            assert self._transformer is not None
-            with Progress(transient=True, disable=not keep) as bar:
-                task = bar.add_task(f"word vectors of {len(missing)} sentences", total=len(missing))
-                return self._transformer.vectors(missing, lambda n: bar.advance(task, n))
-
-        return self._store.get(sentences, make, keep)
-
-    def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
-        """``vectors`` (batch, words, size), 0 at padding."""
-        padded = np.zeros((len(items), words, self.size), dtype=np.float16)
-        for row, item in zip(padded, items, strict=True):
-            if len(item):
-                row[: len(item)] = item
-        return {"vectors": torch.from_numpy(padded)}
+from skd_lightning.encoders.pieces import PieceFeaturizer, Pooling
+from skd_lightning.encoders.stored import StoredVectors
+from skd_lightning.encoders.vector_store import Precision
+from skd_lightning.encoders.word_vectors import PretrainedTransformer, frozen
 
 
 class FrozenTransformerEncoder(Encoder):
@@ -73,12 +27,13 @@ class FrozenTransformerEncoder(Encoder):
         layers: whose hidden states are averaged; -1 is the last.
         pooling: a word's vector is the ``mean`` of its pieces or that of the ``first``.
         hidden_size: LSTM units in each direction.
-        lstm_layers: BiLSTM layers.
-        dropout: of the BiLSTM's input and output.
+        lstm_layers: BiLSTM layers; 0 for the vectors alone, in a :class:`ConcatenatedEncoder` say.
+        dropout: of the vectors, and of each BiLSTM layer's output.
         cache: folder of word vectors, found again by model and sentence; any number of runs may share it.
+        precision: of the vectors on disk and in the batches.
     """
 
-    featurizer: FrozenVectors
+    featurizer: StoredVectors
 
     def __init__(
         self,
@@ -89,6 +44,7 @@ class FrozenTransformerEncoder(Encoder):
         lstm_layers: int = 1,
         dropout: float = 0.33,
         cache: str = "runs/vectors",
+        precision: Precision = "float16",
     ) -> None:
         super().__init__()
         self._config = {
@@ -99,8 +55,9 @@ class FrozenTransformerEncoder(Encoder):
             "lstm_layers": lstm_layers,
             "dropout": dropout,
             "cache": cache,
+            "precision": precision,
         }
-        self.featurizer = FrozenVectors(model, layers, pooling, cache)
+        self.featurizer = StoredVectors(frozen(model, tuple(layers), pooling), cache, precision)
         self.dropout = nn.Dropout(dropout)
         self.bilstm = BiLSTM(self.featurizer.size, hidden_size, lstm_layers, dropout)
         self.output_size = self.bilstm.output_size
@@ -114,6 +71,66 @@ class FrozenTransformerEncoder(Encoder):
         return dict(self._config)
 
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
-        """(batch, words, 2 * hidden_size) from what :class:`FrozenVectors` collates."""
-        states: Tensor = self.dropout(inputs["vectors"].to(next(self.bilstm.parameters()).dtype))
+        """(batch, words, output_size) from what :class:`StoredVectors` collates."""
+        states: Tensor = self.dropout(inputs["vectors"].to(torch.get_default_dtype()))
+        return self.bilstm(states, lengths)  # type: ignore[no-any-return]
+
+
+class FineTunedTransformerEncoder(Encoder):
+    """A pretrained transformer that is trained on, with nothing above it or a BiLSTM.
+
+    Its learning rate is ``optimization.pretrained_lr``. The paper's fine-tuned models have no BiLSTM: emission layer
+    and CRF stand on the transformer (Wang et al. 2020, section 4.1). A checkpoint holds all of it, so that a
+    trained tagger needs neither the hub nor the folder the model came from.
+
+    Args:
+        model: name of a model on the hub, or a folder made by ``save_pretrained``.
+        layers: whose hidden states are averaged; -1 is the last.
+        pooling: a word's vector is the ``mean`` of its pieces or that of the ``first``, as Devlin et al. (2019,
+            section 5.3) tag names.
+        hidden_size: LSTM units in each direction.
+        lstm_layers: BiLSTM layers; 0 for none.
+        dropout: of the word vectors, and of each BiLSTM layer's output; the transformer has its own beside it.
+        saved: the model's shape and tokenizer, from a checkpoint; ``model`` is then only a name.
+    """
+
+    featurizer: PieceFeaturizer
+
+    def __init__(
+        self,
+        model: str = "bert-base-multilingual-cased",
+        layers: list[int] = [-1],  # noqa: B006 - read only; jsonargparse shows it as the default
+        pooling: Pooling = "first",
+        hidden_size: int = 256,
+        lstm_layers: int = 0,
+        dropout: float = 0.1,
+        saved: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.transformer = PretrainedTransformer(model, layers, pooling, saved)
+        self._config = {
+            "model": model,
+            "layers": list(layers),
+            "pooling": pooling,
+            "hidden_size": hidden_size,
+            "lstm_layers": lstm_layers,
+            "dropout": dropout,
+            "saved": self.transformer.saved,
+        }
+        self.featurizer = self.transformer.featurizer
+        self.dropout = nn.Dropout(dropout)
+        self.bilstm = BiLSTM(self.transformer.size, hidden_size, lstm_layers, dropout)
+        self.output_size = self.bilstm.output_size
+
+    def pretrained_parameters(self) -> list[Parameter]:
+        """The transformer's."""
+        return list(self.transformer.parameters())
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain values."""
+        return dict(self._config)
+
+    def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
+        """(batch, words, output_size) from what :class:`PieceFeaturizer` collates."""
+        states: Tensor = self.dropout(self.transformer(inputs))
         return self.bilstm(states, lengths)  # type: ignore[no-any-return]

@@ -6,10 +6,29 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from skd_lightning.storage import new_folder
+
+Precision = Literal["float16", "bfloat16"]
+"""float16 has 11 bits of precision and ends at 65504; bfloat16 has 8 bits and the range of float32."""
+
+
+def packed(vectors: np.ndarray, precision: Precision) -> np.ndarray:
+    """float32 -> float16, or the bits of bfloat16 as uint16, since numpy has no such type."""
+    if precision == "float16":
+        return vectors.astype(np.float16)
+    return torch.from_numpy(vectors).bfloat16().view(torch.uint16).numpy()
+
+
+def unpacked(vectors: np.ndarray) -> Tensor:
+    """What :func:`packed` made, as a tensor of its precision."""
+    tensor = torch.from_numpy(vectors)
+    return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
 
 
 def sentence_key(words: Sequence[str]) -> str:
@@ -21,11 +40,13 @@ class VectorStore:
     """Vectors of one model. What is added together is one folder: ``vectors.npy`` and ``lengths.json``.
 
     Args:
-        folder: ``<cache>/<fingerprint of the model>``.
+        folder: ``<cache>/<fingerprint of the model>``; one precision only.
+        precision: of what is stored.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, precision: Precision = "float16") -> None:
+        self.folder, self.precision = folder, precision
+        self.dtype = np.float16 if precision == "float16" else np.uint16
         self._opened: set[Path] = set()
         self._found: dict[str, np.ndarray] = {}
 
@@ -51,11 +72,11 @@ class VectorStore:
         make: Callable[[list[Sequence[str]]], list[np.ndarray]],
         keep: bool,
     ) -> list[np.ndarray]:
-        """(words, size) float16 of each sentence; ``make`` is called with those that are missing.
+        """(words, size) of each sentence, :func:`packed`; ``make`` is called with those that are missing.
 
         Args:
             sentences: lists of words.
-            make: from sentences to their vectors.
+            make: from sentences to their float32 vectors.
             keep: store what was made.
         """
         keys = [sentence_key(words) for words in sentences]
@@ -63,7 +84,7 @@ class VectorStore:
             self._open()
         missing = {key: words for key, words in zip(keys, sentences, strict=True) if key not in self._found}
         made = dict(zip(missing, make(list(missing.values())), strict=True)) if missing else {}
-        made = {key: vectors.astype(np.float16) for key, vectors in made.items()}
+        made = {key: packed(vectors, self.precision) for key, vectors in made.items()}
         if made and keep:
             self._write(made)
         return [self._found[key] if key in self._found else made[key] for key in keys]

@@ -1,53 +1,85 @@
-"""Vectors of words in their sentences, from a pretrained transformer that is not trained."""
+"""Vectors of words in their sentences, from a pretrained transformer: shared by fine-tuning and frozen use."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from skd_lightning.encoders.pieces import PieceFeaturizer, Pooling
+from skd_lightning.errors import UserError
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.storage import add_weights
 
-Pooling = Literal["mean", "first"]
 PIECES = 4096
-"""Subword pieces a batch, padding included."""
-OVERLAP = 0.25
-"""Share of a window that the next one repeats, where a sentence is longer than the model can read."""
+"""Subword pieces a batch, padding included, where nothing is trained."""
 
 
-class PretrainedTransformer:
-    """Any ``AutoModel`` with a fast tokenizer, as a function from sentences to word vectors.
+class PretrainedTransformer(nn.Module):
+    """Any encoder-only ``AutoModel`` with a fast tokenizer, as a function from words to their vectors.
 
     Args:
         name: of a model on the hub, or a folder made by ``save_pretrained``.
-        layers: whose hidden states are averaged; -1 is the last.
+        layers: whose hidden states are averaged; -1 is the last, 0 the embeddings.
         pooling: a word's vector is the ``mean`` of its pieces or that of the ``first``.
+        saved: :attr:`saved` of another one; neither hub nor folder is then read, and the weights are those of no
+            training until a state dict is loaded.
+
+    Attributes:
+        saved: its shape and its tokenizer, as plain values.
+        featurizer: makes the inputs of :meth:`forward`.
+        size: length of a word's vector.
+
+    Raises:
+        UserError: no such model, or not of the kind that reads here.
     """
 
-    def __init__(self, name: str, layers: Sequence[int], pooling: Pooling) -> None:
-        from transformers import AutoModel, AutoTokenizer  # seconds to import: only where one is used
-
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(name, use_fast=True)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model: Any = AutoModel.from_pretrained(name).eval().requires_grad_(False).to(device)
+    def __init__(
+        self, name: str, layers: Sequence[int], pooling: Pooling, saved: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.model, self.saved = _load(name) if saved is None else (_make(saved), dict(saved))
+        self.model.train()  # a new module's mode, and Lightning keeps it; from_pretrained leaves dropout off
+        depth = int(self.model.config.num_hidden_layers)
+        if not layers or not all(-depth - 1 <= layer <= depth for layer in layers):
+            raise UserError(f"encoder: layers are {list(layers)}, '{name}' has 0 (embeddings) to {depth}")
         self.layers, self.pooling = list(layers), pooling
-        self.readable = min(self.tokenizer.model_max_length, self.model.config.max_position_embeddings)
-        self.window = self.readable - self.tokenizer.num_special_tokens_to_add()
+        self.featurizer = PieceFeaturizer(**self.saved["tokenizer"], pooling=pooling)
+        if self.featurizer.window < 1:
+            raise UserError(f"encoder: '{name}' reads {self.saved['tokenizer']['readable']} pieces, too few")
         self.size = int(self.model.config.hidden_size)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """(batch, words, size), 0 at padding, from what :class:`PieceFeaturizer` collates."""
+        counts = inputs["counts"]
+        if not len(inputs["pieces"]):  # nothing but empty sentences
+            return torch.zeros(*counts.shape, self.size, device=counts.device)
+        pieces = self._states(inputs).flatten(0, 1)[inputs["cell"]]
+        sums = pieces.new_zeros(counts.numel(), self.size).index_add(0, inputs["word"], pieces)
+        means: Tensor = sums.view(*counts.shape, self.size) / counts.clamp(min=1).unsqueeze(-1).to(sums.dtype)
+        return means
+
+    def _states(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """(windows, width, size): mean of the chosen layers."""
+        read = {"input_ids": inputs["pieces"], "attention_mask": inputs["mask"]}
+        if self.layers == [-1]:
+            return self.model(**read).last_hidden_state  # type: ignore[no-any-return]
+        states = self.model(**read, output_hidden_states=True).hidden_states
+        return torch.stack([states[layer] for layer in self.layers]).mean(0)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that a vector depends on beside its sentence."""
-        settings = [self.layers, self.pooling, self.window, self.tokenizer.backend_tokenizer.to_str()]
-        digest = hashlib.sha256(json.dumps(settings).encode())
+        """Hash of all that a vector depends on beside its sentence, while nothing is trained."""
+        tokenizer = self.saved["tokenizer"]["tokenizer"]
+        digest = hashlib.sha256(
+            json.dumps([self.layers, self.pooling, self.featurizer.window, tokenizer]).encode()
+        )
         add_weights(digest, self.model)
         return digest.hexdigest()[:24]
 
@@ -59,87 +91,81 @@ class PretrainedTransformer:
 
         Args:
             sentences: lists of words.
-            advance: told the number of windows done, for a progress bar.
+            advance: told the number of sentences done, for a progress bar.
         """
+        items = self.featurizer.index(sentences)
         found = [np.zeros((len(words), self.size), dtype=np.float32) for words in sentences]
-        windows = [(i, *bounds) for i, words in enumerate(sentences) for bounds in self._windows(words)]
-        widths = 2 * np.array([last - first for _, first, last, *_ in windows], dtype=np.int64)  # a guess
-        for places in cut_by_budget(np.argsort(widths, kind="stable").tolist(), widths, PIECES):
-            batch = [windows[place] for place in places]
-            encoded = self._tokenized([sentences[i][first:last] for i, first, last, *_ in batch])
-            states = self._states(encoded)
-            for row, (i, first, last, begin, end) in enumerate(batch):
-                pooled = self._pooled(states[row], encoded.word_ids(row), last - first)
-                found[i][begin:end] = pooled[begin - first : end - first].float().cpu().numpy()
-            advance(len(batch))
+        sizes = np.array([len(item) for item in items], dtype=np.int64)
+        for places in cut_by_budget(np.argsort(sizes, kind="stable").tolist(), sizes, PIECES):
+            words = max(len(sentences[i]) for i in places)
+            inputs = self.featurizer.collate([items[i] for i in places], words)
+            vectors = self({name: tensor.to(self.model.device) for name, tensor in inputs.items()})
+            for i, row in zip(places, vectors.float().cpu().numpy(), strict=True):
+                found[i][:] = row[: len(sentences[i])]
+            advance(len(places))
         return found
 
-    def _tokenized(self, sentences: Sequence[Sequence[str]], truncate: bool = True) -> Any:
-        """Pieces of some sentences; what has none (a zero-width space, say) is read as the unknown word.
 
-        A single word with more pieces than the model can read is cut.
-        """
-        settings: dict[str, Any] = {"is_split_into_words": True, "padding": True, "return_tensors": "pt"}
-        if truncate:
-            settings |= {"truncation": True, "max_length": self.readable}
-        unknown = self.tokenizer.unk_token or "?"
-        words = [[word if word.strip() else unknown for word in sentence] for sentence in sentences]
-        encoded = self.tokenizer(words, verbose=False, **settings)
-        lost = [set(range(len(row))) - set(encoded.word_ids(i)) for i, row in enumerate(words)]
-        if not any(lost):
-            return encoded
-        for row, places in zip(words, lost, strict=True):
-            for place in places:
-                row[place] = unknown
-        return self.tokenizer(words, verbose=False, **settings)
+def _load(name: str) -> tuple[Any, dict[str, Any]]:
+    """A model from the hub or a folder, and what :attr:`PretrainedTransformer.saved` says of it."""
+    from transformers import AutoModel, AutoTokenizer  # seconds to import: only where one is used
 
-    def _states(self, encoded: Any) -> Tensor:
-        """(batch, pieces, size): mean of the chosen layers."""
-        inputs = {name: tensor.to(self.model.device) for name, tensor in encoded.items()}
-        if self.layers == [-1]:
-            return self.model(**inputs).last_hidden_state  # type: ignore[no-any-return]
-        states = self.model(**inputs, output_hidden_states=True).hidden_states
-        return torch.stack([states[layer] for layer in self.layers]).mean(0)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
+        if getattr(tokenizer, "add_prefix_space", None) is False:  # byte-level ones: a word follows a space
+            tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, add_prefix_space=True)
+        model = AutoModel.from_pretrained(name).float()
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"encoder: no transformer '{name}': {reason}") from error
+    if not hasattr(tokenizer, "backend_tokenizer"):
+        raise UserError(
+            f"encoder: '{name}' has no fast tokenizer (tokenizer.json); take a model that has one"
+        )
+    if model.config.is_encoder_decoder:
+        raise UserError(f"encoder: '{name}' is an encoder with a decoder; take a model that only encodes")
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    saved = {
+        "architecture": json.loads(model.config.to_json_string(use_diff=False)),
+        "tokenizer": {
+            "tokenizer": backend.to_str(),
+            "readable": min(tokenizer.model_max_length, _positions(model)),
+            "unknown": tokenizer.unk_token or "?",
+            "padding": tokenizer.pad_token_id or 0,
+        },
+    }
+    return _without_pooler(model), saved
 
-    def _pooled(self, states: Tensor, word_ids: list[int | None], words: int) -> Tensor:
-        """(words, size) from the pieces (pieces, size) of one window."""
-        places = [(piece, word) for piece, word in enumerate(word_ids) if word is not None]
-        if self.pooling == "first":
-            places = [place for n, place in enumerate(places) if n == 0 or place[1] != places[n - 1][1]]
-        piece, word = (torch.tensor(column, device=states.device) for column in zip(*places, strict=True))
-        sums = states.new_zeros(words, states.shape[1]).index_add(0, word, states[piece])
-        return sums / torch.bincount(word, minlength=words).clamp(min=1).unsqueeze(1)
 
-    def _windows(self, words: Sequence[str]) -> list[tuple[int, int, int, int]]:
-        """Spans of words that the model can read: what it reads, and what is taken of it.
+def _make(saved: Mapping[str, Any]) -> Any:
+    """A model of the same shape; its weights are still to come."""
+    from transformers import AutoConfig, AutoModel
 
-        Where windows overlap, a word is taken from the one in which it is further from the edge.
-        """
-        if not words:
-            return []
-        encoded = self._tokenized([words], truncate=False)
-        pieces = np.bincount([word for word in encoded.word_ids(0) if word is not None], minlength=len(words))
-        if pieces.sum() <= self.window:
-            return [(0, len(words), 0, len(words))]
-        spans: list[tuple[int, int]] = []
-        first = 0
-        while True:
-            reach = np.cumsum(pieces[first:])
-            last = first + max(1, int(np.searchsorted(reach, self.window, side="right")))
-            spans.append((first, last))
-            if last == len(words):
-                break
-            kept = np.searchsorted(reach, (1 - OVERLAP) * self.window)
-            first = min(max(first + 1, first + int(kept)), last)
-        middles = [
-            0,
-            *((later[0] + earlier[1]) // 2 for earlier, later in pairwise(spans)),
-        ]
-        ends = [*middles[1:], len(words)]
-        return [(*span, begin, end) for span, begin, end in zip(spans, middles, ends, strict=True)]
+    architecture = dict(saved["architecture"])
+    config = AutoConfig.for_model(architecture.pop("model_type"), **architecture)
+    make: Any = AutoModel.from_config
+    return _without_pooler(make(config).float())
+
+
+def _without_pooler(model: Any) -> Any:
+    """No word's vector needs it; untrained and unused weights would disturb fingerprints and DDP."""
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return model
+
+
+def _positions(model: Any) -> int:
+    """Pieces that the model has positions for; RoBERTa's begin after the one that padding has."""
+    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    positions = int(getattr(model.config, "max_position_embeddings", 512))
+    return positions if padding is None else positions - padding - 1
 
 
 @lru_cache(maxsize=1)
-def pretrained(name: str, layers: tuple[int, ...], pooling: Pooling) -> PretrainedTransformer:
-    """The transformer, loaded once for all the taggers of a process: a student's teachers mostly share one."""
-    return PretrainedTransformer(name, layers, pooling)
+def frozen(name: str, layers: tuple[int, ...], pooling: Pooling) -> PretrainedTransformer:
+    """A transformer that stays as it is, loaded once for all the taggers of a process, on the GPU if there is one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return PretrainedTransformer(name, layers, pooling).eval().requires_grad_(False).to(device)

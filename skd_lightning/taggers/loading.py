@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from skd_lightning.encoders import Encoder
+from skd_lightning.encoders.description import make_encoder
 from skd_lightning.errors import UserError
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.tagger import Tagger
@@ -36,7 +34,7 @@ def load(path: str | Path) -> Tagger:
             tags=description["tags"],
             scheme=description["scheme"],
             languages=description["languages"],
-            encoder=_make_encoder(description["encoder"]),
+            encoder=make_encoder(description["encoder"]),
             decoder=description["decoder"],
             constrain=description["constrain"],
             optimization=Optimization(**description["optimization"]),
@@ -48,11 +46,3 @@ def load(path: str | Path) -> Tagger:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{file}: not a readable tagger checkpoint ({reason}); train it again") from error
     return tagger.eval()
-
-
-def _make_encoder(description: dict[str, Any]) -> Encoder:
-    module, _, name = description["class_path"].rpartition(".")
-    encoder_class = getattr(importlib.import_module(module), name)
-    if not (isinstance(encoder_class, type) and issubclass(encoder_class, Encoder)):
-        raise UserError(f"{description['class_path']} is not an encoder")
-    return encoder_class(**description["init_args"])

@@ -18,6 +18,7 @@ from skd_lightning.data.batches import Batch, SentenceDataset
 from skd_lightning.data.sampling import EvaluationBatches
 from skd_lightning.data.sentences import Sentence
 from skd_lightning.encoders import Encoder
+from skd_lightning.encoders.description import describe
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, TaggingScores
 from skd_lightning.ragged import cells
@@ -70,6 +71,7 @@ class Tagger(pl.LightningModule):
         super().__init__()
         self.tag_set = TagSet(tuple(tags), scheme)
         self.languages = list(languages)
+        encoder.use_languages(self.languages)
         self.encoder = encoder
         self.decoder, self.constrain = decoder, constrain
         self.optimization = optimization
@@ -111,12 +113,15 @@ class Tagger(pl.LightningModule):
         return loss
 
     def configure_optimizers(self) -> Any:
-        """One parameter group for each part (encoder, head, transitions)."""
+        """One parameter group for each part (encoder, head, transitions; pretrained weights where there are any)."""
+        pretrained = self.encoder.pretrained_parameters()
+        known = {id(parameter) for parameter in pretrained}
         transitions = [self.head.transitions, self.head.start, self.head.end]
         parts = {
-            "encoder": list(self.encoder.parameters()),
+            "encoder": [weight for weight in self.encoder.parameters() if id(weight) not in known],
             "head": list(self.head.emissions.parameters()),
             "transitions": transitions,
+            "pretrained": pretrained,
         }
         steps = self.trainer.estimated_stepping_batches if self.optimization.schedule == "linear" else 0
         return self.optimization.configure(parts, int(steps))
@@ -215,10 +220,7 @@ class Tagger(pl.LightningModule):
             "tags": list(self.tag_set.names),
             "scheme": self.tag_set.scheme,
             "languages": self.languages,
-            "encoder": {
-                "class_path": f"{type(self.encoder).__module__}.{type(self.encoder).__qualname__}",
-                "init_args": self.encoder.config(),
-            },
+            "encoder": describe(self.encoder),
             "decoder": self.decoder,
             "constrain": self.constrain,
             "optimization": dataclasses.asdict(self.optimization),
