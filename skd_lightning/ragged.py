@@ -33,3 +33,29 @@ def cut_by_budget(order: Sequence[int], lengths: np.ndarray, tokens: int) -> lis
             batches.append([int(i)])
             longest = max(int(lengths[i]), 1)
     return batches
+
+
+def exactly(batches: Sequence[list[int]], count: int, lengths: np.ndarray) -> list[list[int]]:
+    """The same sentences in so many batches: the widest are halved, or the smallest shared out over their neighbours.
+
+    Args:
+        batches: neighbours in length, as :func:`cut_by_budget` makes them.
+        count: how many there shall be; empty ones fill up where there are fewer sentences.
+        lengths: of all sentences, in words.
+    """
+    made = [list(batch) for batch in batches]
+    while len(made) < count:
+        widths = [len(batch) > 1 and len(batch) * max(1, int(lengths[batch].max())) for batch in made]
+        widest = max(range(len(made)), key=widths.__getitem__, default=None)
+        if widest is None or not widths[widest]:
+            made.append([-1])
+        else:
+            half = len(made[widest]) // 2
+            made[widest : widest + 1] = [made[widest][:half], made[widest][half:]]
+    while len(made) > max(1, count):
+        smallest = min(range(len(made)), key=lambda place: len(made[place]))
+        for distance, sentence in enumerate(made.pop(smallest)):
+            # the places left and right of it, further and further away
+            place = smallest + (distance // 2 if distance % 2 else -1 - distance // 2)
+            made[place % len(made)].append(sentence)
+    return made

@@ -298,3 +298,11 @@ def test_weights_and_biases_without_a_key_is_offline(home: Path, tmp_path: Path)
     run_skd("distill", *options, **environment)
     assert list((home / "runs/mine/none/seed8/wandb").glob("offline-run-*"))
     assert (home / "runs/mine/none/seed8/metrics.csv").is_file()
+
+
+def test_every_epoch_is_validated(home: Path) -> None:
+    """Budgets cut each epoch's sentences differently; the number of batches must stay what Lightning expects."""
+    skd(home, "distill", "--loss", "none", "--seed", "5", "--trainer.max_epochs", "6", "--data.tokens", "60")
+    lines = (home / "runs/mine/none/seed5/metrics.csv").read_text().splitlines()
+    column = lines[0].split(",").index("dev/average")
+    assert sum(line.split(",")[column] != "" for line in lines[1:]) == 6

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
-from skd_lightning.ragged import cut_by_budget
+from skd_lightning.ragged import cut_by_budget, exactly
 
 
 @pytest.fixture
@@ -83,6 +83,48 @@ def test_shards_are_even_and_cover_everything(lengths: np.ndarray, languages: np
     assert len({len(shard) for shard in evaluation}) == 1
     seen = [i for shard in evaluation for batch in shard for i in batch if i >= 0]
     assert sorted(seen) == list(range(500))  # each once: repeated sentences would bias the scores
+
+
+@pytest.mark.parametrize("kind", ["mixed", "single"])
+@pytest.mark.parametrize(("exponent", "ratio", "world"), [(1.0, None, 1), (0.5, None, 2), (1.0, 0.7, 3)])
+def test_every_epoch_has_as_many_batches(
+    lengths: np.ndarray, languages: np.ndarray, kind: str, exponent: float, ratio: float | None, world: int
+) -> None:
+    labelled = np.arange(500) % 3 > 0 if ratio else None
+    counts = set()
+    for rank in range(world):
+        sampler = TrainingBatches(
+            lengths, languages, 60, exponent, kind, 1, rank, world, labelled, unlabelled_ratio=ratio
+        )
+        for epoch in range(20):
+            sampler.set_epoch(epoch)
+            counts.add(len(sampler))
+            assert len(list(sampler)) == len(sampler)
+            if exponent == 1.0 and ratio is None:
+                assert sorted(i for batch in sampler for i in batch) == list(range(500))
+    assert len(counts) == 1
+
+
+def test_the_budget_is_all_but_kept() -> None:
+    rng = np.random.default_rng(3)
+    lengths = rng.integers(1, 60, 3000)
+    sampler = TrainingBatches(lengths, np.zeros(3000, np.int64), 500)
+    for epoch in range(10):
+        sampler.set_epoch(epoch)
+        widths = np.array([width(batch, lengths) for batch in sampler])
+        assert (widths > 500).mean() < 0.02
+        assert widths.max() <= 500 + 2 * 60
+        assert sampler.padding() < 0.08
+
+
+@pytest.mark.parametrize("count", range(1, 14))
+def test_any_number_of_batches_holds_the_same_sentences(count: int) -> None:
+    lengths = np.array([1, 2, 3, 4, 5, 6, 7, 8, 0])
+    made = exactly([[8, 0, 1, 2], [3], [4, 5], [6, 7]], count, lengths)
+    assert len(made) == count
+    assert sorted(i for batch in made for i in batch if i >= 0) == list(range(9))
+    assert all(batch for batch in made)
+    assert sum(batch == [-1] for batch in made) == max(0, count - 9)
 
 
 def test_lightning_finds_set_epoch(lengths: np.ndarray, languages: np.ndarray) -> None:

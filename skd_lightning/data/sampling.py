@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from torch.utils.data import Sampler
 
-from skd_lightning.ragged import cut_by_budget
+from skd_lightning.ragged import cut_by_budget, exactly
 
 
 class TrainingBatches(Sampler[list[int]]):
@@ -21,10 +21,14 @@ class TrainingBatches(Sampler[list[int]]):
     Unlabelled sentences come on top of these: ``unlabelled_ratio`` of them for each labelled one, drawn without
     replacement until all have been shown, over as many epochs as that takes.
 
+    Every epoch has as many batches as the first: Lightning validates, ends an epoch and plans the learning rate by
+    that number, so that a shorter epoch would never be validated, and of a longer one the rest would be lost.
+
     Args:
         lengths: (sentences,) words of each sentence.
         languages: (sentences,) language of each sentence.
-        tokens: budget of a batch in words, padding included.
+        tokens: budget of a batch in words, padding included. In the rare epoch that would need more batches than the
+            first, some take in a sentence more.
         exponent: of the language's size.
         kind: ``mixed`` batches hold all languages, ``single`` ones a single language.
         seed: of the whole run.
@@ -55,6 +59,8 @@ class TrainingBatches(Sampler[list[int]]):
         self.seed, self.rank, self.world = seed, rank, world
         self.epoch = 0
         self._made: tuple[int, list[list[int]]] = (-1, [])
+        self._counts: list[int] = []
+        """Batches of each group (the languages of ``single`` batches), as the first epoch has them."""
 
     @property
     def sampler(self) -> TrainingBatches:
@@ -79,11 +85,27 @@ class TrainingBatches(Sampler[list[int]]):
 
     def _batches(self) -> list[list[int]]:
         if self._made[0] != self.epoch:
-            self._made = (self.epoch, self._make(np.random.default_rng([self.seed, self.epoch])))
+            if not self._counts:
+                self._counts = [len(batches) + len(batches) // 50 for batches in self._cut(0)[1]]
+                if sum(self._counts):  # every process takes as many steps
+                    self._counts[0] += -sum(self._counts) % self.world
+            self._made = (self.epoch, self._make())
         return self._made[1]
 
-    def _make(self, rng: np.random.Generator) -> list[list[int]]:
-        drawn = np.concatenate([self._draw(rng), self._draw_unlabelled()])
+    def _make(self) -> list[list[int]]:
+        rng, groups = self._cut(self.epoch)
+        batches = [
+            batch
+            for group, count in zip(groups, self._counts, strict=True)
+            for batch in exactly(group, count, self.lengths)
+        ]
+        batches = [batches[i] for i in rng.permutation(len(batches))]
+        return batches[self.rank :: self.world]
+
+    def _cut(self, epoch: int) -> tuple[np.random.Generator, list[list[list[int]]]]:
+        """The generator of an epoch, and its batches by group."""
+        rng = np.random.default_rng([self.seed, epoch])
+        drawn = np.concatenate([self._draw(rng), self._draw_unlabelled(epoch)])
         # Neighbours in length share a batch; the jitter makes them different neighbours every epoch.
         jitter = self.lengths[drawn] * rng.uniform(0.95, 1.05, len(drawn)) + rng.uniform(0, 1, len(drawn))
         order = drawn[np.argsort(jitter, kind="stable")]
@@ -91,14 +113,7 @@ class TrainingBatches(Sampler[list[int]]):
             groups = [order[self.languages[order] == language] for language in np.unique(self.languages)]
         else:
             groups = [order]
-        batches = [
-            batch for group in groups for batch in cut_by_budget(group.tolist(), self.lengths, self.tokens)
-        ]
-        batches = [batches[i] for i in rng.permutation(len(batches))]
-        short = -len(batches) % self.world
-        if batches:
-            batches += [batches[i % len(batches)] for i in range(short)]  # every process takes as many steps
-        return batches[self.rank :: self.world]
+        return rng, [cut_by_budget(group.tolist(), self.lengths, self.tokens) for group in groups]
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
         if self.exponent == 1.0:
@@ -115,13 +130,13 @@ class TrainingBatches(Sampler[list[int]]):
             )
         return rng.permutation(np.concatenate(drawn))
 
-    def _draw_unlabelled(self) -> np.ndarray:
+    def _draw_unlabelled(self, epoch: int) -> np.ndarray:
         """This epoch's part of an endless row of rounds, each of which is all sentences in a new order."""
         size = len(self.unlabelled)
         if not size:
             return self.unlabelled
         wanted = size if self.unlabelled_ratio is None else round(self.unlabelled_ratio * len(self.labelled))
-        first, end = self.epoch * wanted, (self.epoch + 1) * wanted
+        first, end = epoch * wanted, (epoch + 1) * wanted
         rounds = [
             np.random.default_rng([self.seed, 1, number]).permutation(self.unlabelled)
             for number in range(first // size, -(-end // size))
