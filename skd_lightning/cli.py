@@ -21,7 +21,7 @@ commands:
   demo        teachers, baseline and students on a generated corpus, with a table: a few minutes
   teachers    train one monolingual teacher a language
   distill     train a multilingual student from them, test it, print it beside its teachers
-  report      collect all runs of a task into a table (mean and deviation over seeds) with plots
+  report      compare all runs of a task: tables, plots, one page (index.html)
   fit, validate, test, predict
               PyTorch Lightning's own commands, with every option in the open (skd fit --help)
 
@@ -75,7 +75,7 @@ def _run(command: str, arguments: list[str]) -> None:
 
         if rest:
             raise UserError(f"report: unknown option {rest[0]}")
-        report.write(Path(options.runs), options.task)
+        report.write(Path(options.runs), options.task, Path(options.out) if options.out else None)
         return
     from skd_lightning import experiment, report
 
@@ -107,6 +107,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         help="demo, upos, wikiann, uner, conll, absa or a folder of your own below --data",
     )
     if command == "report":
+        parser.add_argument("--out", help="folder to write to (default: <runs>/<task>/report)")
         return parser
     parser.add_argument(
         "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"

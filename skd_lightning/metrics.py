@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from skd_lightning.tags import OUTSIDE, TagSet, continues, split_tag
 
-_COLUMNS = (
+COLUMNS = (
     "sentences",
     "words",
     "correct",  # words with the gold tag
@@ -22,6 +22,7 @@ _COLUMNS = (
     "predicted_strict",
     "gold_strict",
 )
+"""What is counted, of a sentence or of many: the columns of ``counts`` and of the files of a run."""
 
 
 class TaggingScores(Metric):
@@ -56,7 +57,7 @@ class TaggingScores(Metric):
         super().__init__(**kwargs)
         self.tag_set = tag_set
         self.languages = list(languages)
-        zeros = torch.zeros(len(self.languages), len(_COLUMNS), dtype=torch.int64)
+        zeros = torch.zeros(len(self.languages), len(COLUMNS), dtype=torch.int64)
         self.add_state("counts", zeros, dist_reduce_fx="sum")
 
         # Lookup tables over the tags and, as number len(tag_set), what stands outside of the sentence.
@@ -135,7 +136,7 @@ class TaggingScores(Metric):
         metric = "f1" if entity_scheme else "accuracy"
         rows: dict[str, dict[str, Any]] = {}
         for language, numbers in zip(self.languages, self.counts.tolist(), strict=True):
-            n = dict(zip(_COLUMNS, numbers, strict=True))
+            n = dict(zip(COLUMNS, numbers, strict=True))
             rows[language] = {
                 "accuracy": _ratio(n["correct"], n["words"]),
                 "sentences": n["sentences"],
