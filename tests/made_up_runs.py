@@ -11,7 +11,9 @@ LANGUAGES = ("en", "eu", "fa", "fr", "he", "id", "sl", "ta")
 LOSSES = ("none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk")
 
 
-def counts(random: np.random.Generator, sentences: int, skill: float, metric: str, language: str) -> np.ndarray:
+def counts(
+    random: np.random.Generator, sentences: int, skill: float, metric: str, language: str
+) -> np.ndarray:
     """(sentences, 9); words and gold entities depend on the language alone."""
     fixed = np.random.default_rng(len(language) + sum(map(ord, language)))
     words = fixed.integers(3, 30, sentences)
@@ -33,7 +35,11 @@ def results(tables: dict[str, np.ndarray], metric: str, **labels: object) -> dic
     rows = {}
     for language, table in tables.items():
         total = dict(zip(COLUMNS, table.sum(0).tolist(), strict=True))
-        rows[language] = {"accuracy": total["correct"] / total["words"], "sentences": len(table), "words": total["words"]}
+        rows[language] = {
+            "accuracy": total["correct"] / total["words"],
+            "sentences": len(table),
+            "words": total["words"],
+        }
         if metric == "f1":
             rows[language]["f1"] = 2 * total["found"] / (total["predicted"] + total["gold"])
     scores = [row[metric] for row in rows.values()]
@@ -43,7 +49,9 @@ def results(tables: dict[str, np.ndarray], metric: str, **labels: object) -> dic
     }  # fmt: skip
 
 
-def write_run(folder: Path, found: dict[str, object], tables: dict[str, np.ndarray], with_counts: bool = True) -> None:
+def write_run(
+    folder: Path, found: dict[str, object], tables: dict[str, np.ndarray], with_counts: bool = True
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(found))
     if with_counts:
@@ -54,7 +62,9 @@ def write_run(folder: Path, found: dict[str, object], tables: dict[str, np.ndarr
 
 def write_log(folder: Path, loss: str, epochs: int, level: float, random: np.random.Generator) -> None:
     """``metrics.csv`` as Lightning's CSVLogger writes it: a line of dev scores and one of losses an epoch."""
-    columns = "dev/average,epoch,step,test/average,train/loss,train/loss_kd,train/loss_nll,train/teacher_weight"
+    columns = (
+        "dev/average,epoch,step,test/average,train/loss,train/loss_kd,train/loss_nll,train/teacher_weight"
+    )
     lines = [columns]
     for epoch in range(epochs):
         step = 40 * (epoch + 1) - 1
@@ -88,7 +98,14 @@ def make_runs(
     random = np.random.default_rng(1)
     base = {language: 1.4 + 0.25 * i for i, language in enumerate((*languages, *zeroshot))}
     for i, language in enumerate(languages):
-        labels = {"task": task, "role": "teacher", "loss": "none", "seed": 1, "epochs": epochs, "steps": 40 * epochs}
+        labels = {
+            "task": task,
+            "role": "teacher",
+            "loss": "none",
+            "seed": 1,
+            "epochs": epochs,
+            "steps": 40 * epochs,
+        }
         labels |= {"seconds": {"teacher_predictions": 0.0, "fit": 50.0 + i}, "peak_memory_mib": 800}
         labels |= {"parameters": 4_000_000}
         folder = root / task / "teachers" / language

@@ -11,19 +11,28 @@ from pathlib import Path
 from rich.console import Console
 
 from skd_lightning.errors import UserError
-from skd_lightning.report import page, plots, published, tables
+from skd_lightning.report import cost, page, plots, published, tables
 from skd_lightning.report.board import BEST_TEACHER, Board, test_board, zeroshot_board
 from skd_lightning.report.page import Section
 from skd_lightning.report.runs import BASELINE, TEACHERS, Task, read
 from skd_lightning.report.style import Look, Plot, looks
-from skd_lightning.report.table import Table, points, probability
+from skd_lightning.report.table import Table, label, points, probability
 
 __all__ = ["show", "write"]
 
 MAYBE = {
-    *(f"{name}.png" for name in "differences k weight loss loss-kd loss-nll dev-epochs dev-steps cost curves".split()),
-    *(f"{name}.csv" for name in "baseline teachers differences zeroshot zeroshot-baseline zeroshot-teachers".split()),
-    *(f"{name}.csv" for name in "published published-gains published-zeroshot published-zeroshot-gains".split()),
+    *(
+        f"{name}.png"
+        for name in "differences k weight loss loss-kd loss-nll dev-epochs dev-steps cost curves".split()
+    ),
+    *(
+        f"{name}.csv"
+        for name in "baseline teachers differences zeroshot zeroshot-baseline zeroshot-teachers".split()
+    ),
+    *(
+        f"{name}.csv"
+        for name in "published published-gains published-zeroshot published-zeroshot-gains".split()
+    ),
     "published-time.csv",
 }
 """Files that only some reports have."""
@@ -90,14 +99,14 @@ def _sections(task: Task, board: Board, transfer: Board | None, notes: list[str]
     by_language = tables.languages_table(board)
     curves = plots.curves(task, seen, notes)
     sections = [
-        Section("scores", "Scores", [tables.scores_table(board, "table", _heading(task))]),
+        Section("scores", "Scores", [tables.scores_table(board, "table", f"T{_heading(task)[1:]}")]),
         Section("differences", "Differences"),
         Section("transfer", "Zero-shot transfer"),
         Section("k", "Number of paths k"),
         Section("training", "Training", [*curves]),
-        Section("cost", "Time, memory and size", [tables.cost_table(task)]),
+        Section("cost", "Time, memory and size", [cost.cost_table(task)]),
         Section("paper", "Beside the paper"),
-        Section("notes", "Left out", [*notes]),
+        Section("notes", "Notes on the run folder", [*notes]),
     ]
     scores, differences, zero, by_k, _, spent, printed, _ = (section.content for section in sections)
     scores += _there(plots.scores(board, seen), plots.differences(board, seen))
@@ -111,14 +120,19 @@ def _sections(task: Task, board: Board, transfer: Board | None, notes: list[str]
         zero += _there(
             tables.baseline_table(transfer, "zeroshot-baseline", "Zero-shot, against the baseline"),
             tables.teachers_table(
-                transfer, "zeroshot-teachers", "Zero-shot, against the best teacher of each language", BEST_TEACHER
+                transfer,
+                "zeroshot-teachers",
+                "Zero-shot, against the best teacher of each language",
+                BEST_TEACHER,
             ),
         )
     printed += _beside(task, board, transfer, paper)
     return [section for section in sections if section.content]
 
 
-def _beside(task: Task, board: Board, transfer: Board | None, paper: published.Paper) -> list[Table | Plot | str]:
+def _beside(
+    task: Task, board: Board, transfer: Board | None, paper: published.Paper
+) -> list[Table | Plot | str]:
     shown = published.beside(board, paper.find(task.name, "scores"), "published", "Scores, ours / paper")
     if transfer:
         table = paper.find(task.name, "zeroshot")
@@ -139,13 +153,16 @@ def _key(board: Board) -> list[str]:
     if best and len(board.students) > 1:
         seeds = len(board.seeds[best])
         score = points(board.average(best), board.spread(best))
-        lines.append(f"Best student: {tables.label(best)}, {score} ({seeds} {'seed' if seeds == 1 else 'seeds'}).")
+        lines.append(f"Best student: {label(best)}, {score} ({seeds} {'seed' if seeds == 1 else 'seeds'}).")
     if best == BASELINE and len(board.students) > 1:
         lines.append("No distillation beats the baseline on average.")
     elif best and BASELINE in board.students and (comparison := board.compare(best, BASELINE)):
         text = f"Against the baseline: {points(comparison.value, signed=True)} points"
         if comparison.certain:
-            low, high = points(comparison.certain.low, signed=True), points(comparison.certain.high, signed=True)
+            low, high = (
+                points(comparison.certain.low, signed=True),
+                points(comparison.certain.high, signed=True),
+            )
             p = probability(comparison.certain.p, tables.LEAST)
             text += f" (95 % interval {low} to {high}, p {p if p.startswith('<') else '= ' + p})"
         else:
@@ -156,7 +173,10 @@ def _key(board: Board) -> list[str]:
     if best and TEACHERS in board.systems and (comparison := board.compare(best, TEACHERS)):
         text = f"Against the teachers: {points(comparison.value, signed=True)} points"
         share = board.gap_closed(best) if best != BASELINE else None
-        lines.append(text + (f"; it closes {100 * share:.0f} % of the gap to them.".replace("-", "−") if share else "."))
+        lines.append(
+            text
+            + (f"; it closes {100 * share:.0f} % of the gap to them.".replace("-", "−") if share else ".")
+        )
     return lines
 
 
@@ -182,4 +202,4 @@ def _print(task: Task, board: Board) -> None:
         table = tables.brief_table(task, board, f"{title} (languages: in the report)", []).rich()
     Console(width=max(width, console.width)).print(table)
     for note in task.notes:
-        console.print(f"left out: {note}", style="yellow", highlight=False, markup=False)
+        console.print(f"note: {note}", style="yellow", highlight=False, markup=False)

@@ -128,7 +128,9 @@ class Board:
                     continue
                 reference = counts[0][:, PAIRED] if reference is None else reference
                 if any(not np.array_equal(c[:, PAIRED], reference) for c in counts):
-                    notes.append(f"{name}: other test sentences in {language} than the rest; no bootstrap there")
+                    notes.append(
+                        f"{name}: other test sentences in {language} than the rest; no bootstrap there"
+                    )
                     continue
                 names.append(name)
                 taggers.append([parts(c, self.metric) for c in counts])
@@ -143,7 +145,9 @@ class Board:
         languages = common([self.has(name), self.has(other)])
         if not languages:
             return None
-        by_language = {language: self.mean(name, language) - self.mean(other, language) for language in languages}
+        by_language = {
+            language: self.mean(name, language) - self.mean(other, language) for language in languages
+        }
         certain = {
             language: self._certain(name, other, [language])
             for language in languages
@@ -200,7 +204,8 @@ def zeroshot_board(task: Task) -> Board | None:
     test score, as in the paper, which flatters it), and the mean of all of them.
     """
     students = {
-        name: [(run.seed, run.zeroshot) for run in runs if run.zeroshot] for name, runs in task.students.items()
+        name: [(run.seed, run.zeroshot) for run in runs if run.zeroshot]
+        for name, runs in task.students.items()
     }
     students = {name: found for name, found in students.items() if found}
     teachers = [run.zeroshot for run in task.teachers.values() if run.zeroshot]

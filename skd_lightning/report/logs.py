@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from skd_lightning.report.runs import Run, natural
+from skd_lightning.report.runs import Run, natural, reason
 
 
 def read(folder: Path) -> pd.DataFrame:
@@ -16,7 +16,8 @@ def read(folder: Path) -> pd.DataFrame:
     A resumed run has its earlier parts in ``metrics-1.csv``, ``metrics-2.csv`` …, the last one in ``metrics.csv``;
     what it did again counts as it was done last. Raises ValueError for a file that is not such a log.
     """
-    files = sorted(folder.glob("metrics-*.csv"), key=lambda file: natural(file.name)) + [folder / "metrics.csv"]
+    earlier = sorted(folder.glob("metrics-*.csv"), key=lambda file: natural(file.name))
+    files = [*earlier, folder / "metrics.csv"]
     logs = [pd.read_csv(file) for file in files if file.is_file()]
     if not logs:
         return pd.DataFrame()
@@ -29,7 +30,8 @@ def read(folder: Path) -> pd.DataFrame:
     log = log.dropna(how="all", subset=[name for name in log if name not in ("epoch", "step")])
     log["step"] += 1  # Lightning counts from 0
     log.index = pd.Index(log.pop("epoch").astype(int) + 1, name="epoch")
-    return log.groupby(level=0).last()
+    whole: pd.DataFrame = log.groupby(level=0).last()
+    return whole
 
 
 def of_runs(runs: Sequence[Run], notes: list[str]) -> list[pd.DataFrame]:
@@ -40,7 +42,7 @@ def of_runs(runs: Sequence[Run], notes: list[str]) -> list[pd.DataFrame]:
             log = read(run.folder)
         except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
             place = f"{run.folder.parent.name}/{run.folder.name}/metrics.csv"
-            notes.append(f"{place}: not readable ({' '.join(str(error).split())[:100]}); no curves of it")
+            notes.append(f"{place}: not readable ({reason(error)}); no curves of it")
             continue
         if len(log):
             found.append(log)
@@ -59,5 +61,10 @@ def curve(logs: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
     values = pd.concat([log[column] for log in known], axis=1).dropna()
     steps = pd.concat([log["step"] for log in known], axis=1).reindex(values.index)
     return pd.DataFrame(
-        {"step": steps.mean(axis=1), "mean": values.mean(axis=1), "low": values.min(axis=1), "high": values.max(axis=1)}
+        {
+            "step": steps.mean(axis=1),
+            "mean": values.mean(axis=1),
+            "low": values.min(axis=1),
+            "high": values.max(axis=1),
+        }
     )

@@ -40,16 +40,19 @@ nav { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; margin: 1rem 0 0; padd
   border-block: 1px solid var(--line); }
 .key { font-size: 1.05rem; } .key li { margin: .3rem 0; } ul { padding-left: 1.2rem; }
 .scroll { overflow-x: auto; margin: .5rem 0; }
-small { color: var(--soft); font-size: .78em; } table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
+small { color: var(--soft); font-size: .78em; }
+table {
+  border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th, td { padding: .3rem .5rem; text-align: right; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } tbody th { font-weight: 400; text-align: left; position: sticky; left: 0;
   background: var(--ground); } thead th { border-bottom: 2px solid var(--soft); vertical-align: bottom; }
 thead th:first-child { position: sticky; left: 0; background: var(--ground); }
 tbody tr:hover > * { background: var(--shade); }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1.5rem 2rem;
-  align-items: start; } figure { margin: 0; max-width: 36rem; } svg { display: block; width: 100%; height: auto; }
+  align-items: start; } figure { margin: 0; max-width: 35rem; } svg { display: block; width: 100%; height: auto; }
 @media print { :root { --ground: #fff; --ink: #000; --soft: #444; --line: #bbb; color-scheme: light; }
-  body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } figure, tr, h2, h3 { break-inside: avoid; }
+  body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
+  figure, tr, h2, h3 { break-inside: avoid; }
   h2, h3 { break-after: avoid; } .scroll { overflow: visible; } table { font-size: 7.5pt; white-space: normal; }
   th, td { padding: .15rem .3rem; } }
 """

@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from skd_lightning.report import logs
 from skd_lightning.report.board import Board
+from skd_lightning.report.cost import cost
 from skd_lightning.report.runs import BASELINE, TEACHERS, Task
 from skd_lightning.report.style import FAINT, INK, Look, Plot, draw, legend
-from skd_lightning.report.tables import METRICS, cost, label
+from skd_lightning.report.table import label
+from skd_lightning.report.tables import METRICS
 
 Looks = Mapping[str, Look]
 
@@ -54,7 +57,11 @@ def scores(board: Board, looks: Looks) -> Plot:
 def differences(board: Board, looks: Looks) -> Plot | None:
     """Each student's difference to the baseline, with its bootstrap interval where there is one."""
     others = [name for name in board.students if name != BASELINE]
-    found = {name: c for name in others if (c := board.compare(name, BASELINE))} if BASELINE in board.students else {}
+    found = (
+        {name: c for name in others if (c := board.compare(name, BASELINE))}
+        if BASELINE in board.students
+        else {}
+    )
     if not found:
         return None
     rows = ["average", *board.languages]
@@ -63,13 +70,19 @@ def differences(board: Board, looks: Looks) -> Plot | None:
         for place, (name, comparison) in enumerate(found.items()):
             look = looks[name]
             for row, language in enumerate(rows):
-                certain = comparison.certain if language == "average" else comparison.certain_by_language.get(language)
+                certain = (
+                    comparison.certain
+                    if language == "average"
+                    else comparison.certain_by_language.get(language)
+                )
                 value = comparison.value if language == "average" else comparison.by_language.get(language)
                 if value is None or (language == "average" and comparison.languages != board.languages):
                     continue
                 y = row + _offset(place, len(found))
                 if certain:
-                    axes.plot([100 * certain.low, 100 * certain.high], [y, y], color=look.colour, linewidth=1.1)
+                    axes.plot(
+                        [100 * certain.low, 100 * certain.high], [y, y], color=look.colour, linewidth=1.1
+                    )
                 text = label(name) if row == 0 else None
                 axes.plot(100 * value, y, look.marker, color=look.colour, markersize=5, label=text)
         axes.axvline(0, color=INK, linewidth=0.9)
@@ -92,9 +105,10 @@ def score_by_k(task: Task, board: Board, looks: Looks) -> Plot | None:
     for name in sorted(board.students, key=lambda name: (len(name), name)):
         runs = task.students[name]
         ks = {run.number("k") for run in runs}
-        if runs[0].loss in K_LOSSES and len(ks) == 1 and not math.isnan(k := ks.pop()):
-            if board.has(name) == board.languages:
-                lines.setdefault(runs[0].loss, {}).setdefault(int(k), name)
+        if runs[0].loss not in K_LOSSES or len(ks) > 1 or board.has(name) != board.languages:
+            continue
+        if not math.isnan(k := ks.pop()):
+            lines.setdefault(runs[0].loss, {}).setdefault(int(k), name)
     lines = {loss: lines[loss] for loss in K_LOSSES if len(lines.get(loss, {})) > 1}
     if not lines:
         return None
@@ -103,7 +117,9 @@ def score_by_k(task: Task, board: Board, looks: Looks) -> Plot | None:
         for name, style in ((TEACHERS, (0, (5, 2))), (BASELINE, (0, (2, 1.5)))):
             if name in board.systems and board.has(name) == board.languages:
                 value = 100 * board.average(name)
-                axes.axhline(value, color=looks[name].colour, linestyle=style, linewidth=1.3, label=label(name))
+                axes.axhline(
+                    value, color=looks[name].colour, linestyle=style, linewidth=1.3, label=label(name)
+                )
         for loss, variants in lines.items():
             look = looks.get(loss) or looks[min(variants.values())]
             ks = sorted(variants)
@@ -117,7 +133,7 @@ def score_by_k(task: Task, board: Board, looks: Looks) -> Plot | None:
         axes.grid(axis="y")
         axes.set_xlabel("k")
         axes.set_ylabel(f"{METRICS[board.metric]} (%), average")
-        legend(figure, axes, 2)
+        legend(figure, axes)
 
     return draw("k", "Score against k", "Mean over seeds, lines: one standard deviation.", 3.6, paint)
 
@@ -156,7 +172,9 @@ def _curve(
             look = looks[variant]
             xs = line["step"] if axis == "step" else line.index
             every = max(1, len(line) // 8)
-            axes.fill_between(xs, scale * line["low"], scale * line["high"], color=look.colour, alpha=0.18, linewidth=0)
+            axes.fill_between(
+                xs, scale * line["low"], scale * line["high"], color=look.colour, alpha=0.18, linewidth=0
+            )
             axes.plot(
                 xs, scale * line["mean"], color=look.colour, marker=look.marker, markevery=every, markersize=4,
                 linewidth=1.4, label=label(variant),
@@ -168,7 +186,7 @@ def _curve(
         axes.grid(axis="y")
         axes.set_xlabel("optimiser steps" if axis == "step" else "epoch")
         axes.set_ylabel(unit)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         legend(figure, axes)
 
     return draw(name, title, caption, 3.6, paint)
@@ -180,8 +198,11 @@ def costs(task: Task, looks: Looks) -> Plot | None:
         return None
     base = cost(task.students[BASELINE])
     names = [name for name in task.students if name != BASELINE][::-1]
-    signs = (("fit", "o", "full", "time of the fit"), ("whole", "o", "none", "with the teachers' predictions"))
-    signs += (("memory", "s", "full", "peak memory"),)
+    signs = [
+        ("fit", "o", "full", "time of the fit"),
+        ("whole", "o", "none", "with the teachers' predictions"),
+        ("memory", "s", "full", "peak memory"),
+    ]
 
     def paint(figure: Figure, axes: Axes) -> None:
         for row, name in enumerate(names):
@@ -197,7 +218,7 @@ def costs(task: Task, looks: Looks) -> Plot | None:
         axes.set_xlim(left=min(0.95, axes.get_xlim()[0]))
         axes.grid(axis="both")
         axes.set_xlabel("times the baseline")
-        legend(figure, axes, 2)
+        legend(figure, axes)
 
     height = 1.5 + 0.27 * len(names)
     return draw("cost", "Time and memory, relative to the baseline", "Means over seeds.", height, paint)
@@ -231,4 +252,3 @@ def _bands(axes: Axes, rows: Sequence[str]) -> None:
 def _height(rows: Sequence[str], systems: int) -> float:
     """Inches."""
     return 1.1 + len(rows) * max(0.24, 0.085 * systems)
-

@@ -23,9 +23,9 @@ from typing import Any
 
 from skd_lightning.errors import UserError
 from skd_lightning.report.board import BEST_TEACHER, Board
+from skd_lightning.report.cost import cost
 from skd_lightning.report.runs import BASELINE, TEACHERS, Task, common
-from skd_lightning.report.table import Table, points
-from skd_lightning.report.tables import cost, label
+from skd_lightning.report.table import Row, Table, label, points
 
 FILE = Path(__file__).with_name("published.json")
 
@@ -74,10 +74,13 @@ def load(file: Path = FILE) -> Paper:
     try:
         content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         tables = [_table(entry) for entry in content["tables"]]
-        words = [str(content[key]) for key in ("paper", "url", "source", "setting")]
-        return Paper(*words, missing=[str(text) for text in content.get("missing", [])], tables=tables)
+        missing = [str(text) for text in content.get("missing", [])]
+        paper, url, source, setting = (str(content[key]) for key in ("paper", "url", "source", "setting"))
+        return Paper(paper, url, source, setting, missing, tables)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file.name}: not a file of published figures: {type(error).__name__} {error}") from None
+        raise UserError(
+            f"{file.name}: not a file of published figures: {type(error).__name__} {error}"
+        ) from None
 
 
 def _table(entry: dict[str, Any]) -> Published:
@@ -96,9 +99,14 @@ def beside(board: Board, found: Published | None, name: str, title: str) -> list
     """Scores and gains, ours beside the paper's; nothing where they share no system, language or metric."""
     if found is None or found.metric != board.metric:
         return []
-    theirs = {(BEST_TEACHER if k == TEACHERS and BEST_TEACHER in board.systems else k): v for k, v in found.rows.items()}
+    theirs = {
+        (BEST_TEACHER if k == TEACHERS and BEST_TEACHER in board.systems else k): v
+        for k, v in found.rows.items()
+    }
     systems = [system for system in board.systems if system in theirs]
-    languages = common([[lang for system in systems for lang in board.has(system)], *(theirs[s] for s in systems)])
+    languages = common(
+        [[lang for system in systems for lang in board.has(system)], *(theirs[s] for s in systems)]
+    )
     if not languages:
         return []
     scores = Table(name, title, ["", *languages, "average"])
@@ -110,27 +118,35 @@ def beside(board: Board, found: Published | None, name: str, title: str) -> list
         cells += [_pair(fmean(mine.values()), _mean(theirs[system], languages))]
         scores.rows.append([label(system), *cells])
         for language in languages:
-            row = {"system": system, "language": language, "ours": 100 * mine[language]}
+            row: Row = {"system": system, "language": language, "ours": 100 * mine[language]}
             scores.data.append({**row, "paper": theirs[system][language]})
     if BASELINE in systems:
         ours = {s: {language: 100 * board.mean(s, language) for language in languages} for s in systems}
         above = next((s for s in (TEACHERS, BEST_TEACHER) if s in systems), None)
         for system in (s for s in systems if s in board.seeds and s != BASELINE):
-            cells, data = [], {"system": system}
+            data: Row = {"system": system}
             pair = [(ours, "ours"), (theirs, "paper")]
             gain = {who: _mean(of[system], languages) - _mean(of[BASELINE], languages) for of, who in pair}
             better = {who: _better(of[system], of[BASELINE], languages) for of, who in pair}
             closed = {who: _closed(of, system, above, languages) for of, who in pair}
             cells = [points(gain[who] / 100, signed=True) for _, who in pair]
             cells += [f"{better[who]} of {len(languages)}" for _, who in pair]
-            cells += ["–" if (c := closed[who]) is None else f"{100 * c:.0f} %".replace("-", "−") for _, who in pair]
+            cells += [
+                "–" if (c := closed[who]) is None else f"{100 * c:.0f} %".replace("-", "−") for _, who in pair
+            ]
             gains.rows.append([label(system), *cells])
             for who in ("ours", "paper"):
-                data |= {f"gain_{who}": gain[who], f"better_{who}": better[who], f"gap_closed_{who}": closed[who]}
+                data |= {
+                    f"gain_{who}": gain[who],
+                    f"better_{who}": better[who],
+                    f"gap_closed_{who}": closed[who],
+                }
             gains.data.append(data)
     said = f"{found.table} of the paper" + (f" ({found.note})" if found.note else "") + "."
     scores.notes.append(f"Ours / paper, in per cent; {said} Averages are over the languages shown.")
-    gains.notes.append("In points, over the languages of the table above; gains compare better than scores do.")
+    gains.notes.append(
+        "In points, over the languages of the table above; gains compare better than scores do."
+    )
     return [scores, gains] if gains.rows else [scores]
 
 
@@ -146,7 +162,9 @@ def hours(task: Task, paper: Paper) -> Table | None:
         if not math.isnan(mine):
             table.rows.append([label(system), f"{mine:.2f}", f"{other:.2f}"])
             table.data.append({"system": system, "ours": mine, "paper": other})
-    table.notes.append(f"{found.table} of the paper: {found.task}, {found.note}. Both with the teachers' predictions.")
+    table.notes.append(
+        f"{found.table} of the paper: {found.task}, {found.note}. Both with the teachers' predictions."
+    )
     return table if table.rows else None
 
 

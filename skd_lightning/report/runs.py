@@ -124,9 +124,12 @@ def read(runs: Path, task: str) -> Task:
     notes: list[str] = []
     root = runs / task
     found = [run for file in sorted(root.glob("*/*/results.json")) if (run := _run(file, root, notes))]
+    found.sort(
+        key=lambda run: run.folder.parent.name != run.variant
+    )  # of two with one name, the one in its place
     if not found:
-        reason = f" ({notes[0]})" if notes else ""
-        raise UserError(f"no finished runs in {root}{reason}; start with: make teachers TASK={task}")
+        why = f" ({notes[0]})" if notes else ""
+        raise UserError(f"no finished runs in {root}{why}; start with: make teachers TASK={task}")
     metrics = [run.results["metric"] for run in found]
     metric = max(PARTS, key=metrics.count)
     teachers: dict[str, Run] = {}
@@ -150,7 +153,9 @@ def _order(variants: Iterable[str]) -> list[str]:
     losses = get_args(Loss)
 
     def place(name: str) -> tuple[int, list[Any]]:
-        starts = [i for i, loss in enumerate(losses) if name == loss or name.startswith((f"{loss}-", f"{loss}+"))]
+        starts = [
+            i for i, loss in enumerate(losses) if name == loss or name.startswith((f"{loss}-", f"{loss}+"))
+        ]
         return (starts[0] if starts else len(losses)), natural(name)
 
     return sorted(variants, key=place)
@@ -176,7 +181,7 @@ def _run(file: Path, root: Path, notes: list[str]) -> Run | None:
     try:
         results = _results(file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        notes.append(f"{file.relative_to(root).as_posix()}: not readable ({_reason(error)}); left out")
+        notes.append(f"{file.relative_to(root).as_posix()}: not readable ({reason(error)}); left out")
         return None
     teacher = results["role"] == "teacher"
     variant = TEACHERS if teacher else str(results.get("variant") or results["loss"])
@@ -191,7 +196,7 @@ def _run(file: Path, root: Path, notes: list[str]) -> Run | None:
             run.zeroshot = _scores(transfer, _results(transfer / "results.json"), root, notes)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             place = (transfer / "results.json").relative_to(root).as_posix()
-            notes.append(f"{place}: not readable ({_reason(error)}); left out")
+            notes.append(f"{place}: not readable ({reason(error)}); left out")
     return run
 
 
@@ -226,7 +231,7 @@ def _scores(folder: Path, results: dict[str, Any], root: Path, notes: list[str])
             counts = np.load(file, allow_pickle=False)
             _check(counts, metric, scores.languages[language], scores.sentences[language])
         except (OSError, ValueError, EOFError) as error:
-            notes.append(f"{file.relative_to(root).as_posix()}: {_reason(error)}; not used")
+            notes.append(f"{file.relative_to(root).as_posix()}: {reason(error)}; not used")
         else:
             scores.counts[language] = counts.astype(np.int64)
     return scores
@@ -252,9 +257,12 @@ def ratio(sums: NDArray[Any]) -> NDArray[np.float64]:
     return np.divide(2.0 * sums[..., 0], below, out=np.zeros_like(below), where=below > 0)
 
 
-def _reason(error: Exception) -> str:
-    kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__} "
-    return kind + " ".join(str(error).split())[:100].replace("'", "")
+def reason(error: Exception) -> str:
+    """What an exception says, on one line; of the operating system's without the path, which is the machine's own."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__} "
+    return kind + " ".join(str(error).split())[:100]
 
 
 def common(groups: Sequence[Iterable[str]]) -> list[str]:

@@ -15,15 +15,15 @@ from matplotlib.figure import Figure
 from skd_lightning.report.board import BEST_TEACHER, MEAN_TEACHER
 from skd_lightning.report.runs import BASELINE, TEACHERS
 
-WIDTH = 5.2  # inches: at its natural size on a desktop page, still legible on a phone's 360 pixels
+WIDTH = 4.6  # inches: at its natural size on a desktop page, still legible on a phone's 360 pixels
 
 INK, FAINT = "#1b1f24", "#d4d7db"
 
 # Okabe and Ito's and Tol's colour-blind safe colours, darkened to a contrast of 3 to white. After the slash the
 # same hue for dark ground. Markers differ too.
 FIXED = {
-    TEACHERS: ("#000000/#ffffff", "d"),
-    BEST_TEACHER: ("#000000/#ffffff", "d"),
+    TEACHERS: ("#0b0b0b/#ffffff", "d"),
+    BEST_TEACHER: ("#0b0b0b/#ffffff", "d"),
     MEAN_TEACHER: ("#6f6f6f/#a8a8a8", "d"),
     BASELINE: ("#5a5a5a/#b4b4b4", "s"),
     "token": ("#6f6a00/#cfc84a", "v"),
@@ -93,7 +93,7 @@ class Plot:
     png: bytes
 
 
-RC: dict[str, Any] = {
+RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "svg.fonttype": "none",  # text stays text: it can be searched and takes the page's font
@@ -110,7 +110,7 @@ RC: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 9,
     "legend.handlelength": 1.6,
     "legend.columnspacing": 1.2,
     "text.parse_math": False,  # names are the user's, a dollar sign in them is one
@@ -119,7 +119,7 @@ RC: dict[str, Any] = {
 
 def draw(name: str, title: str, caption: str, height: float, paint: Callable[[Figure, Axes], None]) -> Plot:
     """A figure ``height`` inches high that ``paint`` fills."""
-    with matplotlib.rc_context(RC):
+    with matplotlib.rc_context(rc=RC):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         paint(figure, figure.add_subplot())
         vector, pixels = io.StringIO(), io.BytesIO()
@@ -128,10 +128,11 @@ def draw(name: str, title: str, caption: str, height: float, paint: Callable[[Fi
     return Plot(name, title, caption, _inline(vector.getvalue(), name, title), pixels.getvalue())
 
 
-def legend(figure: Figure, axes: Axes, columns: int = 3) -> None:
-    """Above the axes, without what has no label."""
+def legend(figure: Figure, axes: Axes) -> None:
+    """Above the axes, in as many columns as there is room for."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
+        columns = max(1, min(3, int(WIDTH / (0.45 + 0.08 * max(map(len, labels))))))
         figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 

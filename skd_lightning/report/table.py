@@ -13,7 +13,10 @@ import rich.markup
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
+from skd_lightning.report.runs import BASELINE
+
 Number = float | int | str | None
+Row = dict[str, Number]
 
 
 @dataclass
@@ -35,7 +38,7 @@ class Table:
     columns: list[str]
     rows: list[list[str]] = field(default_factory=list)
     strong: set[tuple[int, int]] = field(default_factory=set)
-    data: list[dict[str, Number]] = field(default_factory=list)
+    data: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def markdown(self) -> str:
@@ -47,7 +50,9 @@ class Table:
         text = f"### {self.title}\n\n" + line(self.columns)
         text += line(["---"] + ["---:"] * (len(self.columns) - 1))
         for i, row in enumerate(self.rows):
-            text += line([f"**{cell}**" if (i, j) in self.strong and cell else cell for j, cell in enumerate(row)])
+            text += line(
+                [f"**{cell}**" if (i, j) in self.strong and cell else cell for j, cell in enumerate(row)]
+            )
         return text + "".join(f"\n{note}\n" for note in self.notes)
 
     def html(self) -> str:
@@ -76,12 +81,16 @@ class Table:
 
     def rich(self) -> RichTable:
         """For the terminal."""
-        view = RichTable(title=rich.markup.escape(self.title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        view = RichTable(
+            title=rich.markup.escape(self.title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        )
         for j, column in enumerate(self.columns):
             view.add_column(rich.markup.escape(column), justify="right" if j else "left", no_wrap=True)
         for i, row in enumerate(self.rows):
             cells = [rich.markup.escape(cell) for cell in row]
-            view.add_row(*[f"[bold]{cell}[/]" if (i, j) in self.strong else cell for j, cell in enumerate(cells)])
+            view.add_row(
+                *[f"[bold]{cell}[/]" if (i, j) in self.strong else cell for j, cell in enumerate(cells)]
+            )
         return view
 
 
@@ -106,6 +115,16 @@ def points(value: float | None, spread: float | None = None, signed: bool = Fals
     text = "0.00" if signed and round(number, 2) == 0 else f"{number:+.2f}" if signed else f"{number:.2f}"
     text = text.replace("-", "−")
     return text if spread is None else f"{text} ± {100 * spread:.2f}"
+
+
+def label(name: str) -> str:
+    """How a system is called where people read."""
+    return "none (baseline)" if name == BASELINE else name
+
+
+def plain(value: float, digits: int = 0) -> str:
+    """A number with thousands apart; a dash for none."""
+    return "–" if math.isnan(value) else f"{value:,.{digits}f}"
 
 
 def probability(value: float | None, least: float) -> str:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
 
 from skd_lightning.report import bootstrap
-from skd_lightning.report.board import BEST_TEACHER, MEAN_TEACHER, Board
-from skd_lightning.report.runs import BASELINE, TEACHERS, Run, Task
-from skd_lightning.report.table import Table, points, probability
+from skd_lightning.report.board import Board
+from skd_lightning.report.cost import cost
+from skd_lightning.report.runs import BASELINE, TEACHERS, Task
+from skd_lightning.report.table import Row, Table, label, plain, points, probability
 
 METRICS = {"f1": "entity F1", "accuracy": "accuracy"}
 LEAST = 1 / (1 + bootstrap.RESAMPLES)
 INTERVAL = "95 % interval"
 
-
-def label(name: str) -> str:
-    """How a system is called where people read."""
-    return "none (baseline)" if name == BASELINE else name
+BASELINE_NOTE = (
+    f"In points, macro mean over languages. Interval and p: paired bootstrap over test sentences "
+    f"({bootstrap.RESAMPLES:,} resamples, seeds averaged in each); Holm corrects p for the number of rows; bold: "
+    "corrected p below 0.05. Clearly: the interval of that language alone lies on one side of zero. Seeds better: "
+    "pairs of runs with one seed, in which the macro mean is higher. The interval is about the choice of test "
+    "sentences, for these trained models; another training moves scores by the ± of the table of scores."
+)
 
 
 def runs_table(task: Task) -> Table:
@@ -27,7 +30,7 @@ def runs_table(task: Task) -> Table:
     for run in task.runs():
         for kind, scores in (("test", run.test), ("zeroshot", run.zeroshot)):
             for language, score in scores.languages.items() if scores else ():
-                row = {"run": run.variant, "seed": run.seed, "kind": kind, "language": language}
+                row: Row = {"run": run.variant, "seed": run.seed, "kind": kind, "language": language}
                 table.data.append({**row, "metric": task.metric, "score": score})
     return table
 
@@ -41,7 +44,8 @@ def scores_table(board: Board, name: str, title: str) -> Table:
         partial = held != board.languages
         incomplete |= partial
         cells = [
-            points(board.mean(system, language), board.spread(system, language)) for language in board.languages
+            points(board.mean(system, language), board.spread(system, language))
+            for language in board.languages
         ]
         average = points(board.average(system), board.spread(system)) + ("*" if partial else "")
         seeds = str(len(board.seeds[system])) if system in board.seeds else ""
@@ -50,19 +54,25 @@ def scores_table(board: Board, name: str, title: str) -> Table:
             whole = language == "average"
             value = board.average(system) if whole else board.mean(system, language)
             spread = board.spread(system, None if whole else language)
-            row = {"system": system, "language": language, "score": value, "deviation": spread}
-            table.data.append({**row, "seeds": int(seeds) if seeds else None})
+            entry: Row = {"system": system, "language": language, "score": value, "deviation": spread}
+            table.data.append({**entry, "seeds": int(seeds) if seeds else None})
         if system == board.best() and len(board.students) > 1:
             table.strong |= {(i, 0), (i, len(board.languages) + 1)}
     for j, language in enumerate(board.languages):
-        scores = [board.mean(system, language) if system in board.seeds else math.nan for system in board.systems]
+        scores = [
+            board.mean(system, language) if system in board.seeds else math.nan for system in board.systems
+        ]
         known = [round(100 * score, 2) for score in scores if not math.isnan(score)]
         if len(known) > 1:
             best = max(known)
-            table.strong |= {(i, j + 1) for i, s in enumerate(scores) if round(100 * s, 2) == best} if best else set()
+            table.strong |= (
+                {(i, j + 1) for i, s in enumerate(scores) if round(100 * s, 2) == best} if best else set()
+            )
     counts = {len(seeds) for seeds in board.seeds.values()}
     if counts - {1}:
-        table.notes.append("Mean ± sample standard deviation (n − 1) over seeds; no ± where there is one seed.")
+        table.notes.append(
+            "Mean ± sample standard deviation (n − 1) over seeds; no ± where there is one seed."
+        )
     elif counts:
         table.notes.append("One seed each: nothing is known about the deviation over trainings.")
     bold = "Bold: the best student. Average: macro mean over languages."
@@ -82,7 +92,7 @@ def brief_table(task: Task, board: Board, title: str, languages: Sequence[str]) 
         partial = "" if board.has(system) == board.languages else "*"
         cells = [points(board.mean(system, language)) for language in languages]
         cells += [points(board.average(system), board.spread(system)) + partial]
-        cells += [str(len(runs)) if system != TEACHERS else "", _plain(cost(runs, system == TEACHERS)["fit"])]
+        cells += [str(len(runs)) if system != TEACHERS else "", plain(cost(runs, system == TEACHERS)["fit"])]
         table.rows.append([label(system), *cells])
         if system == board.best() and len(board.students) > 1:
             table.strong |= {(i, 0), (i, len(languages) + 1)}
@@ -99,7 +109,11 @@ def baseline_table(board: Board, name: str, title: str) -> Table | None:
     found = {system: board.compare(system, BASELINE) for system in others}
     tested = [system for system in others if (c := found[system]) and c.certain]
     corrected = dict(
-        zip(tested, bootstrap.holm([c.certain.p for s in tested if (c := found[s]) and c.certain]), strict=True)
+        zip(
+            tested,
+            bootstrap.holm([c.certain.p for s in tested if (c := found[s]) and c.certain]),
+            strict=True,
+        )
     )
     for system in others:
         comparison = found[system]
@@ -109,7 +123,10 @@ def baseline_table(board: Board, name: str, title: str) -> Table | None:
         certain = comparison.certain
         n, (pairs, won) = len(comparison.languages), comparison.seeds
         cells = [points(comparison.value, signed=True), _interval(certain)]
-        cells += [probability(certain.p if certain else None, LEAST), probability(corrected.get(system), LEAST)]
+        cells += [
+            probability(certain.p if certain else None, LEAST),
+            probability(corrected.get(system), LEAST),
+        ]
         cells += [f"{comparison.better} of {n}"]
         counted = len(comparison.certain_by_language)
         cells += [f"{comparison.clearly(1)} / {comparison.clearly(-1)}" if counted else "–"]
@@ -117,17 +134,13 @@ def baseline_table(board: Board, name: str, title: str) -> Table | None:
         table.rows.append([label(system), *cells])
         if corrected.get(system, 1.0) < 0.05:
             table.strong.add((len(table.rows) - 1, 1))
-        data = {"system": system, "against": BASELINE, "difference": comparison.value}
+        data: Row = {"system": system, "against": BASELINE, "difference": comparison.value}
         data |= _data(certain) | {"p_holm": corrected.get(system), "languages": n}
         table.data.append(
             data | {"languages_better": comparison.better, "seed_pairs": pairs, "seed_pairs_better": won}
         )
     table.notes.append(
-        f"In points, macro mean over languages. Interval and p: paired bootstrap over test sentences "
-        f"({bootstrap.RESAMPLES:,} resamples, seeds averaged in each); Holm corrects p for the number of rows; bold: "
-        "corrected p below 0.05. Clearly: the interval of that language alone lies on one side of zero. Seeds better: "
-        "runs of the same seed whose macro mean is higher. The interval is about the choice of test sentences, "
-        "for these trained models; another training moves the scores by the ± of the table of scores."
+        BASELINE_NOTE if name == "baseline" else "Read as the table against the baseline above."
     )
     table.notes += _without(board)
     return table
@@ -149,7 +162,7 @@ def teachers_table(board: Board, name: str, title: str, above: str = TEACHERS) -
         cells += [f"{comparison.better} of {len(comparison.languages)}"]
         closed = "–" if share is None or system == BASELINE else f"{100 * share:.0f} %".replace("-", "−")
         table.rows.append([label(system), *cells, closed])
-        data = {"system": system, "against": above, "difference": comparison.value, **_data(certain)}
+        data: Row = {"system": system, "against": above, "difference": comparison.value, **_data(certain)}
         data |= {"languages": len(comparison.languages), "languages_better": comparison.better}
         table.data.append(data | {"gap_closed": share})
     table.notes.append("Gap closed: (student − baseline) / (teachers − baseline).")
@@ -182,89 +195,13 @@ def languages_table(board: Board) -> Table | None:
     return table
 
 
-def cost_table(task: Task) -> Table:
-    """Time, memory, steps and parameters, with ratios to the baseline."""
-    columns = ["", "predictions s", "fit s", "fit ×", "whole ×", "ms a step", "peak MiB", "steps", "parameters"]
-    table = Table("cost", "Time, memory and size", columns)
-    base = cost(task.students[BASELINE]) if BASELINE in task.students else {}
-    rows = {TEACHERS: cost(list(task.teachers.values()), together=True)} if task.teachers else {}
-    rows |= {name: cost(runs) for name, runs in task.students.items()}
-    for name, found in rows.items():
-        ratios = {key: _ratio(found[key], base.get(key)) if name != TEACHERS else None for key in found}
-        fit = f"{found['fit']:.0f}" + (f" ± {found['fit_deviation']:.0f}" if found["fit_deviation"] >= 0 else "")
-        cells = [_plain(found["predictions"]), fit.replace("nan", "–"), _times(ratios["fit"])]
-        cells += [_times(ratios["whole"]), _plain(found["step"], 1)]
-        cells += [_with(found[key], ratios[key]) for key in ("memory", "steps")]
-        size = found["parameters"] / 1e6
-        cells += ["–" if math.isnan(size) else f"{size:.2f} M" + _bracket(ratios["parameters"])]
-        table.rows.append([label(name), *cells])
-        table.data.append({"system": name, **found, **{f"{key}_ratio": r for key, r in ratios.items() if r}})
-    table.notes.append(
-        "Means over seeds; × is the ratio to the baseline. Predictions: what the teachers' predictions took in the run "
-        "that made them (the largest of the seeds; later runs find them in the cache). Whole: predictions and fit. "
-        "Teachers: sums, for memory the largest. Times compare only between runs on the same, otherwise idle machine."
-    )
-    return table
-
-
-def cost(runs: Sequence[Run], together: bool = False) -> dict[str, float]:
-    """What runs took: means over them, or of all of them ``together``; seconds, milliseconds, MiB."""
-
-    def of(*keys: str) -> list[float]:
-        return [value for run in runs if not math.isnan(value := run.number(*keys))]
-
-    def mean(values: list[float]) -> float:
-        return (math.fsum(values) if together else fmean(values)) if values else math.nan
-
-    fit = of("seconds", "fit")
-    predictions = max(of("seconds", "teacher_predictions"), default=math.nan)
-    steps = [1000 * s / n for run in runs if (n := run.number("steps")) and (s := run.number("seconds", "fit"))]
-    known = [step for step in steps if not math.isnan(step)]
-    memory = of("peak_memory_mib")
-    return {
-        "predictions": predictions,
-        "fit": mean(fit),
-        "fit_deviation": stdev(fit) if len(fit) > 1 and not together else math.nan,
-        "whole": mean(fit) + (0.0 if math.isnan(predictions) else predictions),
-        "step": fmean(known) if known else math.nan,
-        "memory": max(memory, default=math.nan) if together else mean(memory),
-        "steps": mean(of("steps")),
-        "parameters": mean(of("parameters")),
-    }
-
-
-def teacher_rows(board: Board) -> list[str]:
-    """Names under which the teachers stand on a board."""
-    return [name for name in (TEACHERS, BEST_TEACHER, MEAN_TEACHER) if name in board.systems]
-
-
-def _ratio(value: float, base: float | None) -> float | None:
-    return None if not base or math.isnan(base) or math.isnan(value) else value / base
-
-
-def _times(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{ratio:.2f}"
-
-
-def _bracket(ratio: float | None) -> str:
-    return "" if ratio is None or round(ratio, 2) == 1 else f" (× {ratio:.2f})"
-
-
-def _with(value: float, ratio: float | None) -> str:
-    return _plain(value) + ("" if math.isnan(value) else _bracket(ratio))
-
-
-def _plain(value: float, digits: int = 0) -> str:
-    return "–" if math.isnan(value) else f"{value:,.{digits}f}"
-
-
 def _interval(certain: bootstrap.Difference | None) -> str:
     if certain is None:
         return "–"
     return f"{points(certain.low, signed=True)} to {points(certain.high, signed=True)}"
 
 
-def _data(certain: bootstrap.Difference | None) -> dict[str, float | None]:
+def _data(certain: bootstrap.Difference | None) -> Row:
     if certain is None:
         return {"low": None, "high": None, "p": None}
     return {"low": certain.low, "high": certain.high, "p": certain.p}
@@ -276,7 +213,9 @@ def _without(board: Board) -> list[str]:
     for name, counted in board.without.items():
         runs = len(board.systems[name])
         if counted:
-            said.append(f"{label(name)}: interval and p from the {counted} of {runs} runs whose sentences were counted.")
+            said.append(
+                f"{label(name)}: interval and p from the {counted} of {runs} runs whose sentences were counted."
+            )
         else:
             said.append(f"{label(name)}: no bootstrap, its runs have no counts of single sentences.")
     return said
