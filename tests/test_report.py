@@ -135,6 +135,37 @@ def test_order_of_variants(tmp_path: Path) -> None:
     assert sorted(["k10", "k9", "b"], key=natural) == ["b", "k9", "k10"]
 
 
+def test_variants_of_other_names_are_what_their_loss_says(small: Path) -> None:
+    """The baseline, the colours and the rows of the paper of runs that all bear a name of their own."""
+    for variant in ("none", "topk", "posterior"):
+        (small / "wikiann" / variant).rename(small / "wikiann" / f"best-{variant}")
+        for file in (small / "wikiann" / f"best-{variant}").glob("*/results.json"):
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": f"best-{variant}"}))
+    task = read(small, "wikiann")
+    board = test_board(task)
+    assert list(task.students) == ["best-none", "best-topk", "best-posterior"]
+    assert board.baseline == "best-none"
+    assert board.gap_closed("best-topk") is not None
+    table = tables.baseline_table(board, "baseline", "")
+    assert table
+    assert "The baseline is best-none." in table.notes
+    seen = looks(["teachers", *task.students], task.losses)
+    assert seen["best-topk"] == seen["topk"] != seen["best-posterior"]
+    rows = {"none": {"de": 80.0}, "posterior": {"de": 81.0}}
+    printed = published.Published("Table 1", "wikiann", "scores", "f1", rows)
+    scores, gains = published.beside(board, printed, "published", "")
+    assert [row[0] for row in scores.rows] == ["best-none", "best-posterior"]
+    assert gains.data[0]["gain_paper"] == pytest.approx(1.0)
+    report.write(small, "wikiann")
+    looked = looks(
+        ["none", "topk", "topk-k1", "topk-k3"], {"topk": "topk", "topk-k1": "topk", "topk-k3": "topk"}
+    )
+    assert (
+        len({(look.colour, look.marker) for look in (looked["topk"], looked["topk-k1"], looked["topk-k3"])})
+        == 3
+    )
+
+
 def test_runs_without_counts_have_no_bootstrap_and_it_says_so(small: Path) -> None:
     shutil.rmtree(small / "wikiann/posterior/seed2/counts")
     for seed in (1, 2, 3):
@@ -357,11 +388,11 @@ def test_one_run_alone_is_a_report(tmp_path: Path) -> None:
 def test_k_is_plotted_where_a_loss_has_several(tmp_path: Path) -> None:
     make_runs(tmp_path / "one", **SMALL)
     task = read(tmp_path / "one", "wikiann")
-    assert plots.score_by_k(task, test_board(task), looks([*task.students, "teachers"])) is None
+    assert plots.score_by_k(task, test_board(task), looks(["teachers", *task.students], task.losses)) is None
     names = ("none", "topk", "topk-k1", "topk-k10", "topk+unlabelled")
     make_runs(tmp_path / "two", **{**SMALL, "variants": names})
     task = read(tmp_path / "two", "wikiann")
-    found = plots.score_by_k(task, test_board(task), looks(["teachers", *task.students, *plots.K_LOSSES]))
+    found = plots.score_by_k(task, test_board(task), looks(["teachers", *task.students], task.losses))
     assert found
     assert "topk" in found.svg
     assert "unlabelled" not in found.svg

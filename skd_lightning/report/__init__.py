@@ -14,7 +14,7 @@ from skd_lightning.errors import UserError
 from skd_lightning.report import cost, page, plots, published, tables
 from skd_lightning.report.board import BEST_TEACHER, Board, test_board, zeroshot_board
 from skd_lightning.report.page import Section
-from skd_lightning.report.runs import BASELINE, TEACHERS, Task, read
+from skd_lightning.report.runs import TEACHERS, Task, read
 from skd_lightning.report.style import Look, Plot, looks
 from skd_lightning.report.table import Table, label, points, probability
 
@@ -154,9 +154,9 @@ def _key(board: Board) -> list[str]:
         seeds = len(board.seeds[best])
         score = points(board.average(best), board.spread(best))
         lines.append(f"Best student: {label(best)}, {score} ({seeds} {'seed' if seeds == 1 else 'seeds'}).")
-    if best == BASELINE and len(board.students) > 1:
+    if best == board.baseline and len(board.students) > 1:
         lines.append("No distillation beats the baseline on average.")
-    elif best and BASELINE in board.students and (comparison := board.compare(best, BASELINE)):
+    elif best and board.baseline in board.students and (comparison := board.compare(best, board.baseline)):
         text = f"Against the baseline: {points(comparison.value, signed=True)} points"
         if comparison.certain:
             low, high = (
@@ -172,7 +172,7 @@ def _key(board: Board) -> list[str]:
             lines[-1] += " It was chosen on these test data: look at the corrected p below."
     if best and TEACHERS in board.systems and (comparison := board.compare(best, TEACHERS)):
         text = f"Against the teachers: {points(comparison.value, signed=True)} points"
-        share = board.gap_closed(best) if best != BASELINE else None
+        share = board.gap_closed(best) if best != board.baseline else None
         lines.append(
             text
             + (f"; it closes {100 * share:.0f} % of the gap to them.".replace("-", "−") if share else ".")
@@ -185,8 +185,7 @@ def _there(*items: Table | Plot | None) -> list[Table | Plot]:
 
 
 def _looks(task: Task, transfer: Board | None) -> dict[str, Look]:
-    systems = [TEACHERS, *task.students, *plots.K_LOSSES, *(transfer.systems if transfer else ())]
-    return looks(dict.fromkeys(systems))
+    return looks([TEACHERS, *task.students, *(transfer.systems if transfer else ())], task.losses)
 
 
 def _heading(task: Task) -> str:

@@ -59,6 +59,8 @@ class Board:
         languages: columns of the tables.
         systems: by name, in the order of the tables; each the scores of its taggers, one a seed.
         seeds: the seeds of the systems that are students.
+        losses: the objective of each student.
+        baseline: name of the student without teachers; it may not be among the systems.
         without: systems of which not all runs have counts -> how many have.
     """
 
@@ -66,6 +68,8 @@ class Board:
     languages: list[str]
     systems: dict[str, list[Scores]]
     seeds: dict[str, list[int]]
+    losses: dict[str, str] = field(default_factory=dict)
+    baseline: str = BASELINE
     without: dict[str, int] = field(default_factory=dict)
     _drawn: dict[tuple[str, str], tuple[float, Floats]] = field(default_factory=dict, repr=False)
 
@@ -178,13 +182,14 @@ class Board:
 
     def gap_closed(self, name: str, above: str = TEACHERS) -> float | None:
         """Share of the baseline's distance to the teachers that a student covers, on the languages of all three."""
-        if BASELINE not in self.systems or above not in self.systems:
+        if self.baseline not in self.systems or above not in self.systems:
             return None
-        languages = common([self.has(system) for system in (name, BASELINE, above)])
+        languages = common([self.has(system) for system in (name, self.baseline, above)])
         if not languages:
             return None
         ours, low, high = (
-            fmean(self.mean(system, language) for language in languages) for system in (name, BASELINE, above)
+            fmean(self.mean(system, language) for language in languages)
+            for system in (name, self.baseline, above)
         )
         return (ours - low) / (high - low) if round(100 * (high - low), 2) > 0 else None
 
@@ -194,7 +199,7 @@ def test_board(task: Task) -> Board:
     systems = {TEACHERS: [task.teachers_together()]} if task.teachers else {}
     systems |= {name: [run.test for run in runs] for name, runs in task.students.items()}
     seeds = {name: [run.seed for run in runs] for name, runs in task.students.items()}
-    return Board(task.metric, task.languages, systems, seeds)
+    return Board(task.metric, task.languages, systems, seeds, task.losses, task.baseline)
 
 
 def zeroshot_board(task: Task) -> Board | None:
@@ -229,7 +234,7 @@ def zeroshot_board(task: Task) -> Board | None:
         systems = {BEST_TEACHER: [best], MEAN_TEACHER: [_only(scores, languages) for scores in teachers]}
     systems |= {name: [scores for _, scores in found] for name, found in students.items()}
     seeds = {name: [seed for seed, _ in found] for name, found in students.items()}
-    return Board(task.metric, languages, systems, seeds)
+    return Board(task.metric, languages, systems, seeds, task.losses, task.baseline)
 
 
 def _only(scores: Scores, languages: list[str]) -> Scores:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from skd_lightning.report.runs import BASELINE, TEACHERS, Run, Task
+from skd_lightning.report.runs import TEACHERS, Run, Task
 from skd_lightning.report.table import Table, label, plain
 
 
@@ -24,7 +24,7 @@ def cost_table(task: Task) -> Table:
         "parameters",
     ]
     table = Table("cost", "Time, memory and size", columns)
-    base = cost(task.students[BASELINE]) if BASELINE in task.students else {}
+    base = cost(task.students[task.baseline]) if task.baseline in task.students else {}
     rows = {TEACHERS: cost(list(task.teachers.values()), together=True)} if task.teachers else {}
     rows |= {name: cost(runs) for name, runs in task.students.items()}
     for name, found in rows.items():

@@ -51,10 +51,10 @@ tbody tr:hover > * { background: var(--shade); }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1.5rem 2rem;
   align-items: start; } figure { margin: 0; max-width: 35rem; } svg { display: block; width: 100%; height: auto; }
 @media print { :root { --ground: #fff; --ink: #000; --soft: #444; --line: #bbb; color-scheme: light; }
-  body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
-  figure, tr, h2, h3 { break-inside: avoid; }
-  h2, h3 { break-after: avoid; } .scroll { overflow: visible; } table { font-size: 7.5pt; white-space: normal; }
-  th, td { padding: .15rem .3rem; } }
+  body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } .scroll { overflow: visible; }
+  figure, tr, h2, h3 { break-inside: avoid; } h2, h3 { break-after: avoid; } .plots { grid-template-columns: 1fr 1fr; }
+  svg { max-height: 21cm; } table { font-size: 7pt; } thead th { white-space: normal; }
+  th, td { padding: .15rem .25rem; } }
 """
 
 

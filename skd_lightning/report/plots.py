@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from skd_lightning.report import logs
 from skd_lightning.report.board import Board
 from skd_lightning.report.cost import cost
-from skd_lightning.report.runs import BASELINE, TEACHERS, Task
+from skd_lightning.report.runs import TEACHERS, Task
 from skd_lightning.report.style import FAINT, INK, Look, Plot, draw, legend
 from skd_lightning.report.table import label
 from skd_lightning.report.tables import METRICS
@@ -56,10 +56,10 @@ def scores(board: Board, looks: Looks) -> Plot:
 
 def differences(board: Board, looks: Looks) -> Plot | None:
     """Each student's difference to the baseline, with its bootstrap interval where there is one."""
-    others = [name for name in board.students if name != BASELINE]
+    others = [name for name in board.students if name != board.baseline]
     found = (
-        {name: c for name in others if (c := board.compare(name, BASELINE))}
-        if BASELINE in board.students
+        {name: c for name in others if (c := board.compare(name, board.baseline))}
+        if board.baseline in board.students
         else {}
     )
     if not found:
@@ -114,14 +114,14 @@ def score_by_k(task: Task, board: Board, looks: Looks) -> Plot | None:
         return None
 
     def paint(figure: Figure, axes: Axes) -> None:
-        for name, style in ((TEACHERS, (0, (5, 2))), (BASELINE, (0, (2, 1.5)))):
+        for name, style in ((TEACHERS, (0, (5, 2))), (board.baseline, (0, (2, 1.5)))):
             if name in board.systems and board.has(name) == board.languages:
                 value = 100 * board.average(name)
                 axes.axhline(
                     value, color=looks[name].colour, linestyle=style, linewidth=1.3, label=label(name)
                 )
         for loss, variants in lines.items():
-            look = looks.get(loss) or looks[min(variants.values())]
+            look = looks[loss]
             ks = sorted(variants)
             means = [100 * board.average(variants[k]) for k in ks]
             spreads = [100 * (board.spread(variants[k]) or 0.0) for k in ks]
@@ -182,7 +182,8 @@ def _curve(
             lows.append(scale * line["low"].iloc[len(line) // 3 :].min())
         if name.startswith("dev"):
             top = max(scale * line["high"].max() for line in lines.values())
-            axes.set_ylim(min(lows) - 0.05 * (top - min(lows)) - 1e-3, None)
+            room = 0.06 * (top - min(lows)) + 1e-3
+            axes.set_ylim(min(lows) - room, top + room)
         axes.grid(axis="y")
         axes.set_xlabel("optimiser steps" if axis == "step" else "epoch")
         axes.set_ylabel(unit)
@@ -194,10 +195,10 @@ def _curve(
 
 def costs(task: Task, looks: Looks) -> Plot | None:
     """Time and memory of each student as a multiple of the baseline's."""
-    if BASELINE not in task.students or len(task.students) < 2:
+    if task.baseline not in task.students or len(task.students) < 2:
         return None
-    base = cost(task.students[BASELINE])
-    names = [name for name in task.students if name != BASELINE][::-1]
+    base = cost(task.students[task.baseline])
+    names = [name for name in task.students if name != task.baseline][::-1]
     signs = [
         ("fit", "o", "full", "time of the fit"),
         ("whole", "o", "none", "with the teachers' predictions"),
@@ -212,7 +213,7 @@ def costs(task: Task, looks: Looks) -> Plot | None:
                 axes.plot(value, row, marker, color=looks[name].colour, fillstyle=fill, markersize=7)
         for _, marker, fill, text in signs:
             axes.plot([], [], marker, color=INK, fillstyle=fill, markersize=6, label=text)
-        axes.axvline(1, color=looks[BASELINE].colour, linewidth=1.2)
+        axes.axvline(1, color=looks[task.baseline].colour, linewidth=1.2)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(-0.6, len(names) - 0.4)
         axes.set_xlim(left=min(0.95, axes.get_xlim()[0]))

@@ -99,10 +99,7 @@ def beside(board: Board, found: Published | None, name: str, title: str) -> list
     """Scores and gains, ours beside the paper's; nothing where they share no system, language or metric."""
     if found is None or found.metric != board.metric:
         return []
-    theirs = {
-        (BEST_TEACHER if k == TEACHERS and BEST_TEACHER in board.systems else k): v
-        for k, v in found.rows.items()
-    }
+    theirs = {system: found.rows[row] for system in board.systems if (row := _row(system, board, found.rows))}
     systems = [system for system in board.systems if system in theirs]
     languages = common(
         [[lang for system in systems for lang in board.has(system)], *(theirs[s] for s in systems)]
@@ -118,17 +115,19 @@ def beside(board: Board, found: Published | None, name: str, title: str) -> list
         cells += [_pair(fmean(mine.values()), _mean(theirs[system], languages))]
         scores.rows.append([label(system), *cells])
         for language in languages:
-            row: Row = {"system": system, "language": language, "ours": 100 * mine[language]}
-            scores.data.append({**row, "paper": theirs[system][language]})
-    if BASELINE in systems:
+            entry: Row = {"system": system, "language": language, "ours": 100 * mine[language]}
+            scores.data.append({**entry, "paper": theirs[system][language]})
+    if board.baseline in systems:
         ours = {s: {language: 100 * board.mean(s, language) for language in languages} for s in systems}
         above = next((s for s in (TEACHERS, BEST_TEACHER) if s in systems), None)
-        for system in (s for s in systems if s in board.seeds and s != BASELINE):
+        for system in (s for s in systems if s in board.seeds and s != board.baseline):
             data: Row = {"system": system}
             pair = [(ours, "ours"), (theirs, "paper")]
-            gain = {who: _mean(of[system], languages) - _mean(of[BASELINE], languages) for of, who in pair}
-            better = {who: _better(of[system], of[BASELINE], languages) for of, who in pair}
-            closed = {who: _closed(of, system, above, languages) for of, who in pair}
+            gain = {
+                who: _mean(of[system], languages) - _mean(of[board.baseline], languages) for of, who in pair
+            }
+            better = {who: _better(of[system], of[board.baseline], languages) for of, who in pair}
+            closed = {who: _closed(of, system, board.baseline, above, languages) for of, who in pair}
             cells = [points(gain[who] / 100, signed=True) for _, who in pair]
             cells += [f"{better[who]} of {len(languages)}" for _, who in pair]
             cells += [
@@ -153,11 +152,11 @@ def beside(board: Board, found: Published | None, name: str, title: str) -> list
 def hours(task: Task, paper: Paper) -> Table | None:
     """Training time as a multiple of the baseline's, ours beside the paper's (whatever its task)."""
     found = next((t for t in paper.tables if t.kind == "hours" and BASELINE in t.rows), None)
-    if found is None or BASELINE not in task.students:
+    if found is None or task.baseline not in task.students:
         return None
-    base, reference = cost(task.students[BASELINE])["whole"], found.rows[BASELINE]["hours"]
+    base, reference = cost(task.students[task.baseline])["whole"], found.rows[BASELINE]["hours"]
     table = Table("published-time", "Training time, times the baseline", ["", "ours", "paper"])
-    for system in (s for s in task.students if s in found.rows and s != BASELINE):
+    for system in (s for s in task.students if s in found.rows and s != task.baseline):
         mine, other = cost(task.students[system])["whole"] / base, found.rows[system]["hours"] / reference
         if not math.isnan(mine):
             table.rows.append([label(system), f"{mine:.2f}", f"{other:.2f}"])
@@ -166,6 +165,17 @@ def hours(task: Task, paper: Paper) -> Table | None:
         f"{found.table} of the paper: {found.task}, {found.note}. Both with the teachers' predictions."
     )
     return table if table.rows else None
+
+
+def _row(system: str, board: Board, rows: Rows) -> str | None:
+    """The row of the paper's table that a system of ours answers to: of its name, or of its loss if it alone has it."""
+    if system == BEST_TEACHER:
+        return TEACHERS if TEACHERS in rows else None
+    if system in rows:
+        return system
+    loss = board.losses.get(system)
+    alike = [name for name, other in board.losses.items() if other == loss and name in board.systems]
+    return loss if loss in rows and alike == [system] else None
 
 
 def _pair(ours: float, theirs: float) -> str:
@@ -180,8 +190,8 @@ def _better(row: dict[str, float], base: dict[str, float], languages: list[str])
     return sum(round(row[language] - base[language], 2) > 0 for language in languages)
 
 
-def _closed(rows: Rows, system: str, above: str | None, languages: list[str]) -> float | None:
+def _closed(rows: Rows, system: str, base: str, above: str | None, languages: list[str]) -> float | None:
     if above is None:
         return None
-    low, high = _mean(rows[BASELINE], languages), _mean(rows[above], languages)
+    low, high = _mean(rows[base], languages), _mean(rows[above], languages)
     return (_mean(rows[system], languages) - low) / (high - low) if round(high - low, 2) > 0 else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -97,6 +97,17 @@ class Task:
     notes: list[str]
 
     @property
+    def losses(self) -> dict[str, str]:
+        """The objective of each variant."""
+        return {name: runs[0].loss for name, runs in self.students.items()}
+
+    @property
+    def baseline(self) -> str:
+        """The variant without teachers: ``none``, or the only one of that loss if it has another name."""
+        plain = [name for name, loss in self.losses.items() if loss == BASELINE]
+        return plain[0] if len(plain) == 1 and BASELINE not in self.students else BASELINE
+
+    @property
     def languages(self) -> list[str]:
         """All that a student or a teacher was tested on, but for zero-shot transfer."""
         found = {language for run in self.runs() for language in run.test.languages}
@@ -144,21 +155,20 @@ def read(runs: Path, task: str) -> Task:
             notes.append(f"{place}: a second run of {run.variant} with seed {run.seed}; left out")
         else:
             students[run.variant][run.seed] = run
-    ordered = {name: [students[name][s] for s in sorted(students[name])] for name in _order(students)}
+    losses = {name: next(iter(group.values())).loss for name, group in students.items()}
+    ordered = {name: [students[name][s] for s in sorted(students[name])] for name in _order(losses)}
     return Task(task, metric, ordered, teachers, notes)
 
 
-def _order(variants: Iterable[str]) -> list[str]:
-    """The losses in the paper's order, each followed by the variants whose names begin with it."""
-    losses = get_args(Loss)
+def _order(losses: Mapping[str, str]) -> list[str]:
+    """Variants by their losses, in the paper's order; of one loss the plain name first, then by name."""
+    known = get_args(Loss)
 
-    def place(name: str) -> tuple[int, list[Any]]:
-        starts = [
-            i for i, loss in enumerate(losses) if name == loss or name.startswith((f"{loss}-", f"{loss}+"))
-        ]
-        return (starts[0] if starts else len(losses)), natural(name)
+    def place(name: str) -> tuple[int, bool, list[Any]]:
+        loss = losses[name]
+        return known.index(loss) if loss in known else len(known), name != loss, natural(name)
 
-    return sorted(variants, key=place)
+    return sorted(losses, key=place)
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,13 +59,20 @@ class Look:
     marker: str
 
 
-def looks(systems: Iterable[str]) -> dict[str, Look]:
-    """Of every system; names that the package does not know take the further colours in their order."""
+def looks(systems: Iterable[str], losses: Mapping[str, str]) -> dict[str, Look]:
+    """Of every system and of every loss.
+
+    A variant that bears another name than its loss looks like the loss if no other does; the rest take the further
+    colours in their order.
+    """
+    names = dict.fromkeys([*systems, *FIXED])
+    first = {loss: name for name, loss in reversed(list(losses.items()))} | {name: name for name in losses}
     found = {}
     unknown = 0
-    for name in systems:
-        if name in FIXED:
-            pair, marker = FIXED[name]
+    for name in names:
+        loss = losses.get(name, name)
+        if name in FIXED or (loss in FIXED and first[loss] == name):
+            pair, marker = FIXED[loss]
         else:
             pair, marker = FURTHER[unknown % len(FURTHER)], MARKERS[unknown % len(MARKERS)]
             unknown += 1
@@ -132,7 +139,7 @@ def legend(figure: Figure, axes: Axes) -> None:
     """Above the axes, in as many columns as there is room for."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        columns = max(1, min(3, int(WIDTH / (0.45 + 0.08 * max(map(len, labels))))))
+        columns = max(1, min(3, int(WIDTH / (0.45 + 0.066 * max(map(len, labels))))))
         figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 

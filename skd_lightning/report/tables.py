@@ -101,12 +101,12 @@ def brief_table(task: Task, board: Board, title: str, languages: Sequence[str]) 
 
 def baseline_table(board: Board, name: str, title: str) -> Table | None:
     """Every student against the baseline; None without a baseline or another student."""
-    others = [system for system in board.students if system != BASELINE]
-    if BASELINE not in board.students or not others:
+    others = [system for system in board.students if system != board.baseline]
+    if board.baseline not in board.students or not others:
         return None
     columns = ["", "difference", INTERVAL, "p", "p (Holm)", "languages better", "clearly better / worse"]
     table = Table(name, title, [*columns, "seeds better"])
-    found = {system: board.compare(system, BASELINE) for system in others}
+    found = {system: board.compare(system, board.baseline) for system in others}
     tested = [system for system in others if (c := found[system]) and c.certain]
     corrected = dict(
         zip(
@@ -134,7 +134,7 @@ def baseline_table(board: Board, name: str, title: str) -> Table | None:
         table.rows.append([label(system), *cells])
         if corrected.get(system, 1.0) < 0.05:
             table.strong.add((len(table.rows) - 1, 1))
-        data: Row = {"system": system, "against": BASELINE, "difference": comparison.value}
+        data: Row = {"system": system, "against": board.baseline, "difference": comparison.value}
         data |= _data(certain) | {"p_holm": corrected.get(system), "languages": n}
         table.data.append(
             data | {"languages_better": comparison.better, "seed_pairs": pairs, "seed_pairs_better": won}
@@ -142,6 +142,8 @@ def baseline_table(board: Board, name: str, title: str) -> Table | None:
     table.notes.append(
         BASELINE_NOTE if name == "baseline" else "Read as the table against the baseline above."
     )
+    if board.baseline != BASELINE:
+        table.notes.append(f"The baseline is {board.baseline}.")
     table.notes += _without(board)
     return table
 
@@ -160,13 +162,15 @@ def teachers_table(board: Board, name: str, title: str, above: str = TEACHERS) -
         cells = [points(comparison.value, signed=True), _interval(certain)]
         cells += [probability(certain.p if certain else None, LEAST)]
         cells += [f"{comparison.better} of {len(comparison.languages)}"]
-        closed = "–" if share is None or system == BASELINE else f"{100 * share:.0f} %".replace("-", "−")
+        closed = (
+            "–" if share is None or system == board.baseline else f"{100 * share:.0f} %".replace("-", "−")
+        )
         table.rows.append([label(system), *cells, closed])
         data: Row = {"system": system, "against": above, "difference": comparison.value, **_data(certain)}
         data |= {"languages": len(comparison.languages), "languages_better": comparison.better}
         table.data.append(data | {"gap_closed": share})
     table.notes.append("Gap closed: (student − baseline) / (teachers − baseline).")
-    if BASELINE in board.students and board.gap_closed(BASELINE, above) is None:
+    if board.baseline in board.students and board.gap_closed(board.baseline, above) is None:
         table.notes.append("The teachers are not above the baseline here, so there is no gap to close.")
     table.notes += _without(board)
     return table
@@ -174,12 +178,12 @@ def teachers_table(board: Board, name: str, title: str, above: str = TEACHERS) -
 
 def languages_table(board: Board) -> Table | None:
     """Differences to the baseline by language."""
-    others = [system for system in board.students if system != BASELINE]
-    if BASELINE not in board.students or not others:
+    others = [system for system in board.students if system != board.baseline]
+    if board.baseline not in board.students or not others:
         return None
     table = Table("differences", "Difference to the baseline, by language", ["", *board.languages, "average"])
     for system in others:
-        comparison = board.compare(system, BASELINE)
+        comparison = board.compare(system, board.baseline)
         if comparison is None:
             continue
         row = [points(comparison.by_language.get(language), signed=True) for language in board.languages]
@@ -209,6 +213,8 @@ def _data(certain: bootstrap.Difference | None) -> Row:
 
 def _without(board: Board) -> list[str]:
     """Says of what there is no bootstrap, and why."""
+    if len(board.without) == len(board.systems) and not any(board.without.values()):
+        return ["No bootstrap: these runs have no counts of single sentences."]
     said = []
     for name, counted in board.without.items():
         runs = len(board.systems[name])
