@@ -21,7 +21,7 @@ commands:
   demo        teachers, baseline and students on a generated corpus, with a table: a few minutes
   teachers    train one monolingual teacher a language
   distill     train a multilingual student from them, test it, print it beside its teachers
-  report      compare all runs of a task: tables, plots, one page (index.html)
+  report      collect all runs of a task into a table (mean and deviation over seeds) with plots
   fit, validate, test, predict
               PyTorch Lightning's own commands, with every option in the open (skd fit --help)
 

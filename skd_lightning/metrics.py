@@ -22,7 +22,7 @@ COLUMNS = (
     "predicted_strict",
     "gold_strict",
 )
-"""What is counted, of a sentence or of many: the columns of ``counts`` and of the files of a run."""
+"""What is counted, for a sentence or summed over those of a language."""
 
 
 class TaggingScores(Metric):
