@@ -360,7 +360,7 @@ def test_the_page_needs_nothing_else_and_is_small(tmp_path: Path) -> None:
 
 def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
     make_runs(tmp_path, **{**SMALL, "seeds": (1, 2)})
-    name = "<b>x|$y_1$&[bold]"
+    name = "<b>x|$y_1$&[bold] #0072b2; 0.1251"
     for seed in (1, 2):
         file = tmp_path / f"wikiann/posterior/seed{seed}/results.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": name}))
@@ -368,8 +368,8 @@ def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
     folder = tmp_path / "wikiann/report"
     page = (folder / "index.html").read_text()
     assert "<b>x" not in page
-    assert "&lt;b&gt;x|$y_1$&amp;[bold]" in page
-    assert "| <b>x\\|$y_1$&[bold] |" in (folder / "table.md").read_text()
+    assert page.count("&lt;b&gt;x|$y_1$&amp;[bold] #0072b2; 0.1251") > 9  # in tables and in plots
+    assert "| <b>x\\|$y_1$&[bold] #0072b2; 0.1251 |" in (folder / "table.md").read_text()
     parser = Page()
     parser.feed(page)
     assert not parser.wrong

@@ -149,12 +149,17 @@ def _inline(text: str, name: str, title: str) -> str:
     head, body = text[: text.index(">") + 1], text[text.index(">") + 1 :]
     box = re.search(r'viewBox="([^"]*)"', head)
     assert box is not None
-    body = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), body)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r"#([0-9a-f]{6})\b(?=[;\"' ])", lambda found: f"var(--c{found[1]}, #{found[1]})", body)
-    body = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'(href="#|url\(#)', rf"\1{name}-", body)
-    body = re.sub(r"font: ([\d.]+px) '?DejaVu Sans'?(, [^;\"]*)?", r"font: \1 var(--font)", body)
+    body = re.sub(r"<[^>]*>", lambda tag: _tag(tag[0], name), body)  # what stands between tags is the user's
     words = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     body = re.sub(r"\s*\n\s*", "\n", body)
     return f'<svg viewBox="{box[1]}" role="img" aria-label="{words}">{body}'.strip()
+
+
+def _tag(tag: str, name: str) -> str:
+    """A tag with short numbers, the page's colours and font, and ids that no other figure has."""
+    tag = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), tag)
+    tag = re.sub(r"#([0-9a-f]{6})\b(?=[;\"' ])", lambda found: f"var(--c{found[1]}, #{found[1]})", tag)
+    tag = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', tag)
+    tag = re.sub(r'(href="#|url\(#)', rf"\1{name}-", tag)
+    return re.sub(r"font: ([\d.]+px) '?DejaVu Sans'?(, [^;\"]*)?", r"font: \1 var(--font)", tag)
