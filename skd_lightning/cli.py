@@ -82,7 +82,7 @@ def _run(command: str, arguments: list[str]) -> None:
 
         if rest:
             raise UserError(f"report: unknown option {rest[0]}")
-        report.write(Path(options.runs), options.task)
+        report.write(Path(options.runs), options.task, Path(options.out) if options.out else None)
         return
     from skd_lightning import experiment, report
     from skd_lightning.distillation import Loss
@@ -161,6 +161,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         help="demo, upos, wikiann, uner, conll, absa or a folder of your own below --data",
     )
     if command == "report":
+        parser.add_argument("--out", help="folder to write to (default: <runs>/<task>/report)")
         return parser
     parser.add_argument(
         "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"

@@ -1,0 +1,246 @@
+"""Systems beside each other on the same languages: their scores, and how sure their differences are."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+
+import numpy as np
+
+from skd_lightning.metrics import COLUMNS
+from skd_lightning.report import bootstrap
+from skd_lightning.report.bootstrap import Difference, Floats
+from skd_lightning.report.runs import BASELINE, TEACHERS, Scores, Task, common, parts
+
+BEST_TEACHER, MEAN_TEACHER = "best teacher", "mean of teachers"
+
+PAIRED = [COLUMNS.index("words"), COLUMNS.index("gold")]
+
+
+@dataclass
+class Comparison:
+    """A system against another.
+
+    Attributes:
+        languages: that both were tested on.
+        value: difference of the macro means over them, seeds averaged.
+        certain: the same with interval and p value, None where sentences were not counted.
+        by_language: difference of each language.
+        certain_by_language: of each language that has counts.
+        seeds: pairs of runs with the same seed, and in how many of them the first has the higher macro mean.
+    """
+
+    languages: list[str]
+    value: float
+    certain: Difference | None
+    by_language: dict[str, float]
+    certain_by_language: dict[str, Difference]
+    seeds: tuple[int, int]
+
+    @property
+    def better(self) -> int:
+        """Languages with a higher score, as printed: by 0.01 points or more."""
+        return sum(round(100 * value, 2) > 0 for value in self.by_language.values())
+
+    def clearly(self, sign: int) -> int:
+        """Languages whose whole 95 % interval is above (1) or below (-1) zero."""
+        found = self.certain_by_language.values()
+        return sum(d.low > 0 if sign > 0 else d.high < 0 for d in found)
+
+
+@dataclass
+class Board:
+    """Scores of systems on the same kind of test data.
+
+    Attributes:
+        metric: ``"f1"`` or ``"accuracy"``.
+        languages: columns of the tables.
+        systems: by name, in the order of the tables; each the scores of its taggers, one a seed.
+        seeds: the seeds of the systems that are students.
+        losses: the objective of each student.
+        baseline: name of the student without teachers; it may not be among the systems.
+        without: systems of which not all runs have counts -> how many have.
+    """
+
+    metric: str
+    languages: list[str]
+    systems: dict[str, list[Scores]]
+    seeds: dict[str, list[int]]
+    losses: dict[str, str] = field(default_factory=dict)
+    baseline: str = BASELINE
+    without: dict[str, int] = field(default_factory=dict)
+    _drawn: dict[tuple[str, str], tuple[float, Floats]] = field(default_factory=dict, repr=False)
+
+    @property
+    def students(self) -> list[str]:
+        """Their names; the baseline is one of them."""
+        return [name for name in self.systems if name in self.seeds]
+
+    def scores(self, name: str, language: str) -> list[float]:
+        """Of each tagger of a system that was tested on the language."""
+        return [found.languages[language] for found in self.systems[name] if language in found.languages]
+
+    def mean(self, name: str, language: str) -> float:
+        """Over the taggers of a system; not a number without any."""
+        scores = self.scores(name, language)
+        return fmean(scores) if scores else float("nan")
+
+    def has(self, name: str) -> list[str]:
+        """Languages that a system was tested on, with every tagger of a student."""
+        groups = [found.languages for found in self.systems[name]]
+        held = common(groups) if name in self.seeds else {language for group in groups for language in group}
+        return [language for language in self.languages if language in held]
+
+    def average(self, name: str) -> float:
+        """Macro mean over the languages it has, taggers averaged."""
+        values = [self.mean(name, language) for language in self.has(name)]
+        return fmean(values) if values else float("nan")
+
+    def spread(self, name: str, language: str | None = None) -> float | None:
+        """Sample standard deviation over seeds of a student's score (None: of its macro mean)."""
+        if name not in self.seeds:
+            return None
+        if language is not None:
+            values = self.scores(name, language)
+        else:
+            values = [found.mean(self.has(name)) for found in self.systems[name]] if self.has(name) else []
+        return stdev(values) if len(values) > 1 else None
+
+    def best(self) -> str | None:
+        """The student with the highest average among those that have all languages."""
+        complete = [name for name in self.students if self.has(name) == self.languages]
+        return max(complete, key=self.average, default=None)
+
+    # -- differences ----------------------------------------------------------------------------------------
+
+    def draw(self, notes: list[str], resamples: int = bootstrap.RESAMPLES) -> None:
+        """Score everything that has counts on the same resamples of the test sentences, language by language."""
+        usable: dict[str, list[Scores]] = {}
+        for name, found in self.systems.items():
+            counted = [s for s in found if all(language in s.counts for language in s.languages)]
+            if len(counted) < len(found):
+                self.without[name] = len(counted)
+            usable[name] = counted
+        for language in self.languages:
+            reference = None
+            names, taggers = [], []
+            for name, found in usable.items():
+                counts = [s.counts[language] for s in found if language in s.counts]
+                if not counts:
+                    continue
+                reference = counts[0][:, PAIRED] if reference is None else reference
+                if any(not np.array_equal(c[:, PAIRED], reference) for c in counts):
+                    notes.append(
+                        f"{name}: other test sentences in {language} than the rest; no bootstrap there"
+                    )
+                    continue
+                names.append(name)
+                taggers.append([parts(c, self.metric) for c in counts])
+            if len(names) > 1 and len(taggers[0][0]):
+                # A stream for each language: the draws of two languages have to be independent.
+                found_here, drawn = bootstrap.scores(taggers, resamples, zlib.crc32(language.encode()))
+                for place, name in enumerate(names):
+                    self._drawn[name, language] = float(found_here[place]), drawn[:, place].copy()
+
+    def compare(self, name: str, other: str) -> Comparison | None:
+        """A system against another, on the languages of both; None without any."""
+        languages = common([self.has(name), self.has(other)])
+        if not languages:
+            return None
+        by_language = {
+            language: self.mean(name, language) - self.mean(other, language) for language in languages
+        }
+        certain = {
+            language: self._certain(name, other, [language])
+            for language in languages
+            if (name, language) in self._drawn and (other, language) in self._drawn
+        }
+        whole = self._certain(name, other, languages) if len(certain) == len(languages) else None
+        value = whole.value if whole else fmean(by_language.values())
+        return Comparison(languages, value, whole, by_language, certain, self._pairs(name, other, languages))
+
+    def _certain(self, name: str, other: str, languages: Sequence[str]) -> Difference:
+        sides = []
+        for side in (name, other):
+            found = [self._drawn[side, language] for language in languages]
+            sides.append((fmean(value for value, _ in found), sum(drawn for _, drawn in found) / len(found)))
+        (ours, our_draws), (theirs, their_draws) = sides
+        return bootstrap.difference(ours, theirs, np.asarray(our_draws), np.asarray(their_draws))
+
+    def _pairs(self, name: str, other: str, languages: Sequence[str]) -> tuple[int, int]:
+        """Pairs of the same seed, and how many of them the first one wins."""
+        ours, theirs = (
+            {seed: found.mean(languages) for seed, found in self._seeded(system)} for system in (name, other)
+        )
+        pairs = [seed for seed in ours if seed in theirs]
+        return len(pairs), sum(ours[seed] > theirs[seed] for seed in pairs)
+
+    def _seeded(self, name: str) -> Iterator[tuple[int, Scores]]:
+        return zip(self.seeds.get(name, []), self.systems[name], strict=False)
+
+    def gap_closed(self, name: str, above: str = TEACHERS) -> float | None:
+        """Share of the baseline's distance to the teachers that a student covers, on the languages of all three."""
+        if self.baseline not in self.systems or above not in self.systems:
+            return None
+        languages = common([self.has(system) for system in (name, self.baseline, above)])
+        if not languages:
+            return None
+        ours, low, high = (
+            fmean(self.mean(system, language) for language in languages)
+            for system in (name, self.baseline, above)
+        )
+        return (ours - low) / (high - low) if round(100 * (high - low), 2) > 0 else None
+
+
+def test_board(task: Task) -> Board:
+    """Teachers (as one system) and students on the languages that they were trained on."""
+    systems = {TEACHERS: [task.teachers_together()]} if task.teachers else {}
+    systems |= {name: [run.test for run in runs] for name, runs in task.students.items()}
+    seeds = {name: [run.seed for run in runs] for name, runs in task.students.items()}
+    return Board(task.metric, task.languages, systems, seeds, task.losses, task.baseline)
+
+
+def zeroshot_board(task: Task) -> Board | None:
+    """The same on languages that no student was trained on; None where nothing was tested on such.
+
+    Teachers stand there twice, since none of them knows the language: the best one of each language (chosen by its
+    test score, as in the paper, which flatters it), and the mean of all of them.
+    """
+    students = {
+        name: [(run.seed, run.zeroshot) for run in runs if run.zeroshot]
+        for name, runs in task.students.items()
+    }
+    students = {name: found for name, found in students.items() if found}
+    teachers = [run.zeroshot for run in task.teachers.values() if run.zeroshot]
+    known = set(task.languages)
+    asked = {language for found in students.values() for _, scores in found for language in scores.languages}
+    asked = asked or {language for scores in teachers for language in scores.languages} - known
+    languages = sorted(asked)
+    if not languages:
+        return None
+    systems: dict[str, list[Scores]] = {}
+    best = Scores({}, {})
+    for language in languages:
+        able = [scores for scores in teachers if language in scores.languages]
+        if able:
+            first = max(able, key=lambda scores: scores.languages[language])
+            best.languages[language] = first.languages[language]
+            best.sentences[language] = first.sentences[language]
+            if language in first.counts:
+                best.counts[language] = first.counts[language]
+    if best.languages:
+        systems = {BEST_TEACHER: [best], MEAN_TEACHER: [_only(scores, languages) for scores in teachers]}
+    systems |= {name: [scores for _, scores in found] for name, found in students.items()}
+    seeds = {name: [seed for seed, _ in found] for name, found in students.items()}
+    return Board(task.metric, languages, systems, seeds, task.losses, task.baseline)
+
+
+def _only(scores: Scores, languages: list[str]) -> Scores:
+    """The same without other languages."""
+    return Scores(
+        {k: v for k, v in scores.languages.items() if k in languages},
+        {k: v for k, v in scores.sentences.items() if k in languages},
+        {k: v for k, v in scores.counts.items() if k in languages},
+    )

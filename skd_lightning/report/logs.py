@@ -1,0 +1,70 @@
+"""What Lightning's CSVLogger wrote during training, put together over resumed runs and over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from skd_lightning.report.runs import Run, natural, reason
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """One row an epoch (index: epochs done, from 1), last values first to last log.
+
+    A resumed run has its earlier parts in ``metrics-1.csv``, ``metrics-2.csv`` …, the last one in ``metrics.csv``;
+    what it did again counts as it was done last. Raises ValueError for a file that is not such a log.
+    """
+    earlier = sorted(folder.glob("metrics-*.csv"), key=lambda file: natural(file.name))
+    files = [*earlier, folder / "metrics.csv"]
+    logs = [pd.read_csv(file) for file in files if file.is_file()]
+    if not logs:
+        return pd.DataFrame()
+    log = pd.concat(logs, ignore_index=True)
+    if not {"epoch", "step"} <= set(log):
+        raise ValueError("no columns epoch and step")
+    log = log.apply(pd.to_numeric, errors="coerce").dropna(subset=["epoch"])
+    log = log[[name for name in log if not str(name).startswith("test/")]]
+    # The line of the test scores has an epoch too, and nothing else that is left.
+    log = log.dropna(how="all", subset=[name for name in log if name not in ("epoch", "step")])
+    log["step"] += 1  # Lightning counts from 0
+    log.index = pd.Index(log.pop("epoch").astype(int) + 1, name="epoch")
+    whole: pd.DataFrame = log.groupby(level=0).last()
+    return whole
+
+
+def of_runs(runs: Sequence[Run], notes: list[str]) -> list[pd.DataFrame]:
+    """The logs of a variant's runs; those that cannot be read are named in ``notes``."""
+    found = []
+    for run in runs:
+        try:
+            log = read(run.folder)
+        except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+            place = f"{run.folder.parent.name}/{run.folder.name}/metrics.csv"
+            notes.append(f"{place}: not readable ({reason(error)}); no curves of it")
+            continue
+        if len(log):
+            found.append(log)
+    return found
+
+
+def curve(logs: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
+    """Mean, lowest and highest value over seeds by epoch, with the mean number of optimiser steps done.
+
+    Epochs that not all seeds have reached are left out: the mean would jump there.
+    """
+    known = [log.dropna(subset=[column]) for log in logs if column in log]
+    known = [log for log in known if len(log)]
+    if not known:
+        return pd.DataFrame(columns=["step", "mean", "low", "high"])
+    values = pd.concat([log[column] for log in known], axis=1).dropna()
+    steps = pd.concat([log["step"] for log in known], axis=1).reindex(values.index)
+    return pd.DataFrame(
+        {
+            "step": steps.mean(axis=1),
+            "mean": values.mean(axis=1),
+            "low": values.min(axis=1),
+            "high": values.max(axis=1),
+        }
+    )

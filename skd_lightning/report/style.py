@@ -1,0 +1,165 @@
+"""How plots look: one colour and one marker for a system everywhere, on light and on dark ground."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from skd_lightning.report.board import BEST_TEACHER, MEAN_TEACHER
+from skd_lightning.report.runs import BASELINE, TEACHERS
+
+WIDTH = 4.6  # inches: at its natural size on a desktop page, still legible on a phone's 360 pixels
+
+INK, FAINT = "#1b1f24", "#d4d7db"
+
+# Okabe and Ito's and Tol's colour-blind safe colours, darkened to a contrast of 3 to white. After the slash the
+# same hue for dark ground. Markers differ too.
+FIXED = {
+    TEACHERS: ("#0b0b0b/#ffffff", "d"),
+    BEST_TEACHER: ("#0b0b0b/#ffffff", "d"),
+    MEAN_TEACHER: ("#6f6f6f/#a8a8a8", "d"),
+    BASELINE: ("#5a5a5a/#b4b4b4", "s"),
+    "token": ("#6f6a00/#cfc84a", "v"),
+    "emission": ("#00805c/#35c79a", "^"),
+    "topk": ("#d05a00/#ff8f45", "o"),
+    "topwk": ("#a87400/#f2b632", "P"),
+    "posterior": ("#0072b2/#5ab4f0", "D"),
+    "pos_topwk": ("#aa3f98/#e58ad6", "X"),
+}
+FURTHER = (
+    "#332288/#a59bf7",
+    "#882255/#e5749f",
+    "#2f8f81/#72d8c6",
+    "#b9505f/#f39ba9",
+    "#5e4b3c/#c9ab92",
+    "#3f6fd8/#8fb0ff",
+)
+MARKERS = ("p", "<", ">", "h", "*")
+
+
+@dataclass(frozen=True)
+class Look:
+    """Of a system in all plots.
+
+    Attributes:
+        colour: on light ground.
+        dark: on dark ground.
+        marker: matplotlib's letter.
+    """
+
+    colour: str
+    dark: str
+    marker: str
+
+
+def looks(systems: Iterable[str], losses: Mapping[str, str]) -> dict[str, Look]:
+    """Of every system and of every loss.
+
+    A variant that bears another name than its loss looks like the loss if no other does; the rest take the further
+    colours in their order.
+    """
+    names = dict.fromkeys([*systems, *FIXED])
+    first = {loss: name for name, loss in reversed(list(losses.items()))} | {name: name for name in losses}
+    found = {}
+    unknown = 0
+    for name in names:
+        loss = losses.get(name, name)
+        if name in FIXED or (loss in FIXED and first[loss] == name):
+            pair, marker = FIXED[loss]
+        else:
+            pair, marker = FURTHER[unknown % len(FURTHER)], MARKERS[unknown % len(MARKERS)]
+            unknown += 1
+        colour, dark = pair.split("/")
+        found[name] = Look(colour, dark, marker)
+    return found
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawn figure.
+
+    Attributes:
+        name: of its file, without suffix.
+        title: one line.
+        caption: how to read it.
+        svg: an element for a page, with the page's colours; no width of its own.
+        png: a file on white ground.
+    """
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+    png: bytes
+
+
+RC: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "svg.fonttype": "none",  # text stays text: it can be searched and takes the page's font
+    "svg.hashsalt": "skd_lightning",  # names inside the file then are the same every time
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.linewidth": 0.8,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "legend.handlelength": 1.6,
+    "legend.columnspacing": 1.2,
+    "text.parse_math": False,  # names are the user's, a dollar sign in them is one
+}
+
+
+def draw(name: str, title: str, caption: str, height: float, paint: Callable[[Figure, Axes], None]) -> Plot:
+    """A figure ``height`` inches high that ``paint`` fills."""
+    with matplotlib.rc_context(rc=RC):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        paint(figure, figure.add_subplot())
+        vector, pixels = io.StringIO(), io.BytesIO()
+        figure.savefig(vector, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(pixels, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+    return Plot(name, title, caption, _inline(vector.getvalue(), name, title), pixels.getvalue())
+
+
+def legend(figure: Figure, axes: Axes) -> None:
+    """Above the axes, in as many columns as there is room for."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        columns = max(1, min(3, int(WIDTH / (0.45 + 0.066 * max(map(len, labels))))))
+        figure.legend(handles, labels, loc="outside upper left", ncols=columns)
+
+
+def _inline(text: str, name: str, title: str) -> str:
+    """The ``<svg>`` element alone: colours become the page's variables, and names are its own on the page."""
+    text = text[text.index("<svg") :]
+    head, body = text[: text.index(">") + 1], text[text.index(">") + 1 :]
+    box = re.search(r'viewBox="([^"]*)"', head)
+    assert box is not None
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<[^>]*>", lambda tag: _tag(tag[0], name), body)  # what stands between tags is the user's
+    words = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    body = re.sub(r"\s*\n\s*", "\n", body)
+    return f'<svg viewBox="{box[1]}" role="img" aria-label="{words}">{body}'.strip()
+
+
+def _tag(tag: str, name: str) -> str:
+    """A tag with short numbers, the page's colours and font, and ids that no other figure has."""
+    tag = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), tag)
+    tag = re.sub(r"#([0-9a-f]{6})\b(?=[;\"' ])", lambda found: f"var(--c{found[1]}, #{found[1]})", tag)
+    tag = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', tag)
+    tag = re.sub(r'(href="#|url\(#)', rf"\1{name}-", tag)
+    return re.sub(r"font: ([\d.]+px) '?DejaVu Sans'?(, [^;\"]*)?", r"font: \1 var(--font)", tag)

@@ -1,0 +1,502 @@
+"""The report on made-up run folders: what it says, what it leaves out, and what it writes."""
+
+import csv
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from statistics import fmean, stdev
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up_runs import LANGUAGES, counts, make_runs, results, write_log, write_run
+
+from skd_lightning import report
+from skd_lightning.cli import main
+from skd_lightning.errors import UserError
+from skd_lightning.report import bootstrap, cost, logs, plots, published, tables
+from skd_lightning.report.board import BEST_TEACHER, MEAN_TEACHER, test_board, zeroshot_board
+from skd_lightning.report.runs import natural, read
+from skd_lightning.report.style import looks
+from skd_lightning.report.table import Table
+
+test_board.__test__ = False  # a function of the package, whatever its name
+
+SMALL = {"languages": ("de", "en"), "variants": ("none", "topk", "posterior"), "sentences": 60, "epochs": 8}
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap.scores, "__defaults__", (200, 0))
+    monkeypatch.setattr("skd_lightning.report.board.Board.draw.__defaults__", (200,))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return make_runs(tmp_path / "runs", zeroshot=("nl", "sv"), **SMALL)
+
+
+def rows(table: Table) -> dict[str, list[str]]:
+    return {row[0]: row[1:] for row in table.rows}
+
+
+def test_scores_are_means_and_sample_deviations_over_seeds(small: Path) -> None:
+    board = test_board(read(small, "wikiann"))
+    table = rows(tables.scores_table(board, "table", ""))
+    assert list(table) == ["teachers", "none (baseline)", "topk", "posterior"]
+    for variant in ("topk", "posterior"):
+        files = [
+            json.loads((small / f"wikiann/{variant}/seed{s}/results.json").read_text()) for s in (1, 2, 3)
+        ]
+        for j, language in enumerate(("de", "en")):
+            scores = [100 * file["languages"][language]["f1"] for file in files]
+            assert table[variant][j] == f"{fmean(scores):.2f} ± {stdev(scores):.2f}"
+        averages = [100 * file["average"] for file in files]
+        assert table[variant][2:] == [f"{fmean(averages):.2f} ± {stdev(averages):.2f}", "3"]
+    teachers = [
+        json.loads((small / f"wikiann/teachers/{x}/results.json").read_text())["average"]
+        for x in ("de", "en")
+    ]
+    assert table["teachers"] == [f"{100 * s:.2f}" for s in [*teachers, fmean(teachers)]] + [""]
+
+
+def test_comparisons_by_hand(small: Path) -> None:
+    board = test_board(read(small, "wikiann"))
+    board.draw([])
+    found = board.compare("posterior", "none")
+    assert found
+    means = {name: [board.mean(name, x) for x in ("de", "en")] for name in ("teachers", "none", "posterior")}
+    gains = [a - b for a, b in zip(means["posterior"], means["none"], strict=True)]
+    assert found.value == pytest.approx(fmean(gains), abs=1e-12)
+    assert found.better == sum(round(100 * gain, 2) > 0 for gain in gains)
+    assert found.certain
+    assert found.certain.low <= found.value <= found.certain.high
+    gap = fmean(means["teachers"]) - fmean(means["none"])
+    assert board.gap_closed("posterior") == pytest.approx(fmean(gains) / gap)
+    pairs = [
+        [json.loads((small / f"wikiann/{v}/seed{s}/results.json").read_text())["average"] for s in (1, 2, 3)]
+        for v in ("posterior", "none")
+    ]
+    assert found.seeds == (3, sum(a > b for a, b in zip(*pairs, strict=True)))
+
+
+def test_no_gap_where_teachers_are_not_better(small: Path) -> None:
+    task = read(small, "wikiann")
+    for run in task.teachers.values():
+        run.test.languages = dict.fromkeys(run.test.languages, 0.01)
+    board = test_board(task)
+    assert board.gap_closed("topk") is None
+    table = tables.teachers_table(board, "teachers", "")
+    assert table
+    assert "no gap to close" in " ".join(table.notes)
+    assert rows(table)["topk"][-1] == "–"
+
+
+def test_zeroshot_has_the_best_teacher_of_each_language_and_the_mean(small: Path) -> None:
+    board = zeroshot_board(read(small, "wikiann"))
+    assert board
+    assert board.languages == ["nl", "sv"]
+    files = [small / f"wikiann/teachers/{x}/zeroshot/results.json" for x in ("de", "en")]
+    found = [json.loads(file.read_text())["languages"] for file in files]
+    for language in board.languages:
+        scores = [rows[language]["f1"] for rows in found]
+        assert board.mean(BEST_TEACHER, language) == max(scores)
+        assert board.mean(MEAN_TEACHER, language) == pytest.approx(fmean(scores))
+    board.draw([])
+    against = board.compare("topk", BEST_TEACHER)
+    assert against
+    assert against.certain
+    shutil.rmtree(small / "wikiann/none")
+    for variant in ("topk", "posterior"):
+        for seed in (1, 2, 3):
+            shutil.rmtree(small / f"wikiann/{variant}/seed{seed}/zeroshot")
+    teachers_only = zeroshot_board(read(small, "wikiann"))
+    assert teachers_only
+    assert list(teachers_only.systems) == [BEST_TEACHER, MEAN_TEACHER]
+    report.write(small, "wikiann")  # without a baseline, too
+
+
+def test_a_variant_is_its_loss_in_older_files(small: Path) -> None:
+    file = small / "wikiann/topk/seed1/results.json"
+    old = json.loads(file.read_text())
+    del old["variant"]
+    file.write_text(json.dumps(old))
+    assert [run.seed for run in read(small, "wikiann").students["topk"]] == [1, 2, 3]
+
+
+def test_order_of_variants(tmp_path: Path) -> None:
+    names = ("none", "topk", "topk-k10", "topk-k3", "posterior", "posterior+unlabelled", "pos_topwk")
+    make_runs(tmp_path, **{**SMALL, "variants": names, "seeds": (1,)})
+    assert list(read(tmp_path, "wikiann").students) == [
+        "none", "topk", "topk-k3", "topk-k10", "posterior", "posterior+unlabelled", "pos_topwk",
+    ]  # fmt: skip
+    assert sorted(["k10", "k9", "b"], key=natural) == ["b", "k9", "k10"]
+
+
+def test_variants_of_other_names_are_what_their_loss_says(small: Path) -> None:
+    """The baseline, the colours and the rows of the paper of runs that all bear a name of their own."""
+    for variant in ("none", "topk", "posterior"):
+        (small / "wikiann" / variant).rename(small / "wikiann" / f"best-{variant}")
+        for file in (small / "wikiann" / f"best-{variant}").glob("*/results.json"):
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": f"best-{variant}"}))
+    task = read(small, "wikiann")
+    board = test_board(task)
+    assert list(task.students) == ["best-none", "best-topk", "best-posterior"]
+    assert board.baseline == "best-none"
+    assert board.gap_closed("best-topk") is not None
+    table = tables.baseline_table(board, "baseline", "")
+    assert table
+    assert "The baseline is best-none." in table.notes
+    seen = looks(["teachers", *task.students], task.losses)
+    assert seen["best-topk"] == seen["topk"] != seen["best-posterior"]
+    rows = {"none": {"de": 80.0}, "posterior": {"de": 81.0}}
+    printed = published.Published("Table 1", "wikiann", "scores", "f1", rows)
+    scores, gains = published.beside(board, printed, "published", "")
+    assert [row[0] for row in scores.rows] == ["best-none", "best-posterior"]
+    assert gains.data[0]["gain_paper"] == pytest.approx(1.0)
+    report.write(small, "wikiann")
+    looked = looks(
+        ["none", "topk", "topk-k1", "topk-k3"], {"topk": "topk", "topk-k1": "topk", "topk-k3": "topk"}
+    )
+    assert (
+        len({(look.colour, look.marker) for look in (looked["topk"], looked["topk-k1"], looked["topk-k3"])})
+        == 3
+    )
+
+
+def test_runs_without_counts_have_no_bootstrap_and_it_says_so(small: Path) -> None:
+    shutil.rmtree(small / "wikiann/posterior/seed2/counts")
+    for seed in (1, 2, 3):
+        shutil.rmtree(small / f"wikiann/topk/seed{seed}/counts")
+    board = test_board(read(small, "wikiann"))
+    board.draw([])
+    table = tables.baseline_table(board, "baseline", "")
+    assert table
+    assert rows(table)["topk"][1:4] == ["–", "–", "–"]
+    assert "topk: no bootstrap, its runs have no counts of single sentences." in table.notes
+    assert "posterior: interval and p from the 2 of 3 runs whose sentences were counted." in table.notes
+    whole = board.compare("posterior", "none")
+    assert whole
+    of_two = [run.test for run in read(small, "wikiann").students["posterior"] if run.seed != 2]
+    assert whole.value == pytest.approx(fmean(s.mean() for s in of_two) - board.average("none"))
+
+
+def test_damaged_and_foreign_files_are_named_and_left_out(small: Path) -> None:
+    task = small / "wikiann"
+    (task / "topk/seed1/results.json").write_text("{")
+    (task / "topk/seed2/results.json").write_text(json.dumps({"schema": 2}))
+    (task / "posterior/seed1/results.json").write_bytes(b"\xff\xfe")
+    (task / "posterior/seed2/zeroshot/results.json").write_text("[]")
+    np.save(task / "posterior/seed2/counts/de.npy", np.ones((60, 4), dtype=np.int64))
+    np.save(task / "posterior/seed2/counts/en.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    other = counts(np.random.default_rng(9), 60, 0.0, "f1", "de")
+    np.save(task / "posterior/seed3/counts/de.npy", other)
+    (task / "posterior/seed3/counts/en.npy").write_bytes(b"")
+    (task / "none/seed1/metrics.csv").write_bytes(b"\x00\xff\x00")
+    (task / "none/seed2/metrics.csv").write_text("")
+    (task / "none/seed3/metrics.csv").write_text("a,b\n1,2\n")
+    (task / "teachers/de/results.json").unlink()
+    (task / "teachers/de/results.json").mkdir()
+    (task / "notes.txt").write_text("mine")
+    (task / "mine/folder").mkdir(parents=True)
+    (task / "mine/folder/results.json").write_text("null")
+    copied = task / "copy/seed3"
+    shutil.copytree(task / "topk/seed3", copied)
+    accuracy = {"de": counts(np.random.default_rng(9), 60, 0.0, "accuracy", "de")}
+    labels = {"task": "wikiann", "role": "student", "loss": "token", "seed": 1}
+    write_run(task / "token/seed1", results(accuracy, "accuracy", **labels), accuracy)
+    report.write(small, "wikiann")
+    page = (task / "report/index.html").read_text()
+    for name in (
+        "topk/seed1/results.json: not readable",
+        "topk/seed2/results.json: not readable (schema 2, this version reads 1)",
+        "posterior/seed1/results.json: not readable",
+        "posterior/seed2/zeroshot/results.json: not readable",
+        "posterior/seed2/counts/de.npy: int64 of shape (60, 4)",
+        "posterior/seed2/counts/en.npy",
+        "posterior/seed3/counts/de.npy: not of results.json",
+        "posterior/seed3/counts/en.npy",
+        "none/seed1/metrics.csv: not readable",
+        "none/seed2/metrics.csv: not readable",
+        "none/seed3/metrics.csv: not readable (no columns epoch and step)",
+        "teachers/de/results.json: not readable",
+        "mine/folder/results.json: not readable",
+        "copy/seed3: a second run of topk with seed 3",
+        "token/seed1: scored by accuracy, the others by f1",
+    ):
+        assert name in page, name
+    assert str(small) not in page
+    assert [run.seed for run in read(small, "wikiann").students["posterior"]] == [2, 3]
+
+
+def test_nothing_readable_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "mine/none/seed1").mkdir(parents=True)
+    (tmp_path / "mine/none/seed1/results.json").write_text("{")
+    with pytest.raises(SystemExit) as stop:
+        main(["report", "--runs", str(tmp_path), "--task", "mine"])
+    assert stop.value.code == 2
+    line = capsys.readouterr().err.strip()
+    assert "\n" not in line
+    assert "no finished runs" in line
+    assert "none/seed1/results.json" in line
+
+
+def test_languages_that_not_all_have(small: Path) -> None:
+    file = small / "wikiann/topk/seed2/results.json"
+    found = json.loads(file.read_text())
+    del found["languages"]["en"]
+    file.write_text(json.dumps(found))
+    shutil.rmtree(small / "wikiann/teachers/de")
+    board = test_board(read(small, "wikiann"))
+    board.draw([])
+    assert board.has("topk") == ["de"]
+    assert board.best() in ("none", "posterior")
+    table = rows(tables.scores_table(board, "table", ""))
+    assert table["topk"][2].endswith("*")
+    assert table["teachers"][0] == "–"
+    assert table["teachers"][2].endswith("*")
+    found = board.compare("topk", "none")
+    assert found
+    assert found.languages == ["de"]
+    report.write(small, "wikiann")
+
+
+def test_output_is_the_same_for_the_same_runs(small: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(small, moved)
+    for runs, out in ((small, "a"), (moved, "b")):
+        main(["report", "--runs", str(runs), "--task", "wikiann", "--out", str(tmp_path / out)])
+    first, second = (sorted((tmp_path / out).iterdir()) for out in ("a", "b"))
+    assert [file.name for file in first] == [file.name for file in second]
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+        assert str(tmp_path).encode() not in one.read_bytes(), one.name
+    assert not (small / "wikiann/report").exists()
+
+
+def test_an_earlier_report_is_replaced_and_nothing_else(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / "README.md").write_text("mine")
+    (out / "curves.png").write_bytes(b"of an earlier version")
+    report.write(small, "wikiann", out)
+    names = {file.name for file in out.iterdir()}
+    assert {"index.html", "table.md", "table.csv", "runs.csv", "scores.png", "README.md"} <= names
+    assert "curves.png" not in names
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write the report"):
+        report.write(small, "wikiann", tmp_path / "file")
+
+
+class Page(HTMLParser):
+    """Tags that stay open or close what was not opened, ids, and everything that loads something."""
+
+    EMPTY = {"meta", "br", "hr", "img", "link", "input"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.ids: list[str] = []
+        self.loads: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("src", "href", "xlink:href", "data") and not (value or "").startswith("#"):
+                self.loads.append(f"{tag} {name}={value}")
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+def test_the_page_needs_nothing_else_and_is_small(tmp_path: Path) -> None:
+    """Eight languages, seven variants, three seeds, 100 epochs: the size of a real experiment."""
+    runs = make_runs(tmp_path / "runs", zeroshot=("de", "nl"), epochs=100, sentences=100)
+    out = tmp_path / "out"
+    report.write(runs, "wikiann", out)
+    text = (out / "index.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert not page.wrong
+    assert not page.open
+    assert not page.loads
+    assert len(page.ids) == len(set(page.ids))
+    assert "script" not in page.tags
+    assert not re.search(r"@import|@font-face|url\((?!#)", text)
+    for file in out.glob("*.png"):
+        assert file.stat().st_size < 200_000, file.name
+    for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        assert len(svg) < 200_000
+    assert len(text) < 700_000
+    for heading in ("Zero-shot transfer", "Beside the paper", "Time, memory and size"):
+        assert heading in text
+    with (out / "baseline.csv").open() as lines:
+        found = list(csv.DictReader(lines))
+    assert [row["system"] for row in found] == [
+        "token",
+        "emission",
+        "topk",
+        "topwk",
+        "posterior",
+        "pos_topwk",
+    ]
+    assert all(0 < float(row["p"]) <= float(row["p_holm"]) <= 1 for row in found)
+    names = set(pd.read_csv(out / "runs.csv").columns)
+    assert names == {"run", "seed", "kind", "language", "metric", "score"}
+
+
+def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
+    make_runs(tmp_path, **{**SMALL, "seeds": (1, 2)})
+    name = "<b>x|$y_1$&[bold] #0072b2; 0.1251"
+    for seed in (1, 2):
+        file = tmp_path / f"wikiann/posterior/seed{seed}/results.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": name}))
+    report.write(tmp_path, "wikiann")
+    folder = tmp_path / "wikiann/report"
+    page = (folder / "index.html").read_text()
+    assert "<b>x" not in page
+    assert page.count("&lt;b&gt;x|$y_1$&amp;[bold] #0072b2; 0.1251") > 9  # in tables and in plots
+    assert "| <b>x\\|$y_1$&[bold] #0072b2; 0.1251 |" in (folder / "table.md").read_text()
+    parser = Page()
+    parser.feed(page)
+    assert not parser.wrong
+
+
+def test_one_run_alone_is_a_report(tmp_path: Path) -> None:
+    make_runs(tmp_path, **{**SMALL, "variants": ("posterior",), "seeds": (1,), "with_counts": False})
+    shutil.rmtree(tmp_path / "wikiann/teachers")
+    report.write(tmp_path, "wikiann")
+    assert "One seed each" in (tmp_path / "wikiann/report/table.md").read_text()
+    make_runs(tmp_path, **{**SMALL, "task": "mine", "variants": ()})
+    report.write(tmp_path, "mine")
+    assert (tmp_path / "mine/report/index.html").is_file()
+
+
+def test_k_is_plotted_where_a_loss_has_several(tmp_path: Path) -> None:
+    make_runs(tmp_path / "one", **SMALL)
+    task = read(tmp_path / "one", "wikiann")
+    assert plots.score_by_k(task, test_board(task), looks(["teachers", *task.students], task.losses)) is None
+    names = ("none", "topk", "topk-k1", "topk-k10", "topk+unlabelled")
+    make_runs(tmp_path / "two", **{**SMALL, "variants": names})
+    task = read(tmp_path / "two", "wikiann")
+    found = plots.score_by_k(task, test_board(task), looks(["teachers", *task.students], task.losses))
+    assert found
+    assert "topk" in found.svg
+    assert "unlabelled" not in found.svg
+
+
+def test_a_resumed_log_is_one(tmp_path: Path) -> None:
+    """Two parts, the second of which does an epoch again: one row an epoch, the later values."""
+    folder = tmp_path / "run"
+    write_log(folder, "topk", 6, 0.9, np.random.default_rng(0))
+    whole = logs.read(folder)
+    assert list(whole.index) == [1, 2, 3, 4, 5, 6]
+    assert list(whole.step) == [40, 80, 120, 160, 200, 240]
+    lines = (folder / "metrics.csv").read_text().splitlines()
+    head, body = lines[0], lines[1:]
+    early = [line.replace("0.", "0.9", 1) if ",3," in line else line for line in body[:8]]  # epochs 0 to 3
+    (folder / "metrics-1.csv").write_text("\n".join([head, *early]) + "\n")
+    (folder / "metrics.csv").write_text("\n".join([head, *body[6:]]) + "\n")
+    pd.testing.assert_frame_equal(logs.read(folder), whole)
+    assert logs.read(tmp_path).empty
+
+
+def test_curves_average_over_seeds_while_all_go_on() -> None:
+    one = pd.DataFrame({"step": [10.0, 20.0, 30.0], "x": [1.0, 2.0, 3.0]}, index=[1, 2, 3])
+    two = pd.DataFrame({"step": [12.0, 22.0], "x": [2.0, 4.0]}, index=[1, 2])
+    found = logs.curve([one, two], "x")
+    assert found.to_dict("list") == {"step": [11, 21], "mean": [1.5, 3.0], "low": [1, 2], "high": [2, 4]}
+    assert logs.curve([one, two], "y").empty
+
+
+def test_cost_is_relative_to_the_baseline(small: Path) -> None:
+    task = read(small, "wikiann")
+    found = {row["system"]: row for row in cost.cost_table(task).data}
+    fits = {
+        v: [
+            json.loads((small / f"wikiann/{v}/seed{s}/results.json").read_text())["seconds"]["fit"]
+            for s in (1, 2, 3)
+        ]
+        for v in ("none", "topk")
+    }
+    assert found["topk"]["fit_ratio"] == pytest.approx(fmean(fits["topk"]) / fmean(fits["none"]))
+    assert found["topk"]["whole_ratio"] == pytest.approx((fmean(fits["topk"]) + 30) / fmean(fits["none"]))
+    assert found["teachers"]["parameters"] == 8_000_000
+
+
+# -- the paper's figures ------------------------------------------------------------------------------------
+
+
+def test_the_papers_figures_agree_with_its_text() -> None:
+    """What its authors say of Tables 2 to 4 follows from the numbers in our file, and so do the averages."""
+    paper = published.load()
+    main_tables = [paper.find(task, "scores") for task in ("conll", "absa", "wikiann", "upos")]
+    won = sets = 0
+    for table in main_tables:
+        assert table
+        for row in table.rows.values():
+            mean = fmean(value for language, value in row.items() if language != "average")
+            assert abs(mean - row["average"]) < 0.0101
+        ours, base, teachers = (table.rows[name] for name in ("posterior", "none", "teachers"))
+        sets += len(base) - 1
+        won += sum(ours[language] > base[language] for language in base if language != "average")
+        closed = (ours["average"] - base["average"]) / (teachers["average"] - base["average"])
+        assert 0.095 < closed < 0.265
+    assert (won, sets) == (21, 25)
+    upos = paper.find("upos", "zeroshot")
+    assert upos
+    assert len(upos.rows["none"]) == 24 + 1
+
+
+def test_ours_stand_beside_the_papers(tmp_path: Path) -> None:
+    """A made-up paper: language by language where both have one, averages and gains over those."""
+    entry = {"table": "Table 1", "task": "wikiann", "kind": "scores", "metric": "f1"}
+    row = {
+        "teachers": {"de": 90.0, "xx": 1},
+        "none": {"de": 80.0, "xx": 1},
+        "posterior": {"de": 82.5, "xx": 1},
+    }
+    content = {"paper": "A", "url": "u", "source": "s", "setting": "t", "tables": [{**entry, "rows": row}]}
+    file = tmp_path / "made-up.json"
+    file.write_text(json.dumps(content))
+    paper = published.load(file)
+    make_runs(tmp_path / "runs", **SMALL)
+    board = test_board(read(tmp_path / "runs", "wikiann"))
+    scores, gains = published.beside(board, paper.find("wikiann", "scores"), "published", "Beside")
+    assert scores.columns == ["", "de", "average"]
+    assert scores.rows[-1] == ["posterior", *[f"{100 * board.mean('posterior', 'de'):.2f} / 82.50"] * 2]
+    assert gains.data[0]["gain_paper"] == pytest.approx(2.5)
+    assert gains.data[0]["gap_closed_paper"] == pytest.approx(0.25)
+    assert gains.rows[0][2::2] == ["+2.50", "1 of 1", "25 %"]
+    assert published.beside(board, None, "published", "") == []
+    for damage in ({**entry, "rows": {"none": {"de": 801}}}, {"table": "Table 1"}, {**entry, "rows": []}):
+        file.write_text(json.dumps({**content, "tables": [damage]}))
+        with pytest.raises(UserError, match=r"made-up\.json"):
+            published.load(file)
+
+
+def test_the_page_says_where_the_paper_has_nothing(tmp_path: Path) -> None:
+    make_runs(tmp_path, **{**SMALL, "task": "mine"})
+    report.write(tmp_path, "mine")
+    page = (tmp_path / "mine/report/index.html").read_text()
+    assert "None of its tables is about the task mine" in page
+    assert "published.json" in page
+
+
+def test_made_up_languages_are_the_papers() -> None:
+    table = published.load().find("wikiann", "scores")
+    assert table
+    assert set(LANGUAGES) == set(table.rows["none"]) - {"average"}
