@@ -137,11 +137,12 @@ def _zeroshot(arguments: list[str]) -> None:
         "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"
     )
     parser.add_argument("--langs", nargs="+", required=True, metavar="LANG", help="languages to evaluate on")
+    parser.add_argument("--on", metavar="TASK", help="take their test sentences from another task's corpora")
     options = parser.parse_args(arguments)
     from skd_lightning import zeroshot
 
     folders = options.folders or zeroshot.finished_runs(options.runs, options.task)
-    zeroshot.transfer(folders, options.task, options.data, options.langs)
+    zeroshot.transfer(folders, options.on or options.task, options.data, options.langs)
     zeroshot.show(folders)
 
 

@@ -47,11 +47,13 @@ class SuiteTask:
     Attributes:
         languages: codes, or None for all with training data.
         zeroshot: languages on which all runs are evaluated in the end, without having been trained on them.
+        zeroshot_task: of another task's corpora, if not None.
         options: of all its runs.
     """
 
     languages: list[str] | None = None
     zeroshot: list[str] = field(default_factory=list)
+    zeroshot_task: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -66,7 +68,8 @@ class Suite:
         seeds: each variant is trained with each.
         runs: folder of all its runs; suites that name the same one share teachers, caches and variants.
         recipe: of the teachers, and of the variants that name none.
-        options: of all runs, {name of an option of ``skd fit``, with dots: value}.
+        options: of all runs, {name of an option of ``skd fit``, with dots: value}; the path of a ``config`` is
+            relative to the suite's file.
         teachers: options of the teachers.
         students: options of the students.
     """
@@ -115,6 +118,9 @@ def read_suite(file: Path) -> Suite:
     except yaml.YAMLError as error:
         raise UserError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     settings = _known(content, Suite, str(file))
+    for name in ("options", "teachers", "students"):
+        if "config" in (settings.get(name) or {}):
+            settings[name]["config"] = str(file.parent / settings[name]["config"])
     for name in ("title", "tasks", "variants"):
         if not settings.get(name):
             raise UserError(f"{file}: '{name}' is missing")
@@ -122,6 +128,12 @@ def read_suite(file: Path) -> Suite:
         name: SuiteTask(**_known(task or {}, SuiteTask, f"{file}: task {name}"))
         for name, task in settings["tasks"].items()
     }
+    for name, task in tasks.items():
+        for code in [*(task.languages or ()), *task.zeroshot]:
+            if not isinstance(code, str):  # YAML reads no as false
+                raise UserError(
+                    f'{file}: task {name}: language {code} is not a word; write Norwegian as "no"'
+                )
     variants = {name: _variant(name, value or {}, file) for name, value in settings["variants"].items()}
     _one_of(settings.get("recipe"), (*get_args(Recipe), None), f"{file}: recipe")
     runs = Path(settings.get("runs", "runs"))
@@ -177,6 +189,7 @@ def phases(suite: Suite, data: str | None = None) -> list[list[Job]]:
                 )
         if own.zeroshot:
             words = ["zeroshot", *where, "--langs", *own.zeroshot]
+            words += ["--on", own.zeroshot_task] if own.zeroshot_task else []
             log = suite.runs / "logs" / f"{task}-zeroshot.txt"
             asked = (suite.runs, task, tuple(own.zeroshot))
             transfers.append(Job(f"{task}: on {' '.join(own.zeroshot)}", tuple(words), log, zeroshot=asked))

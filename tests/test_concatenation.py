@@ -100,7 +100,7 @@ def test_the_settings_for_fine_tuning(bert: str, tmp_path: Path) -> None:
 
 def test_the_settings_of_the_papers_teachers(bert: str, tmp_path: Path) -> None:
     """With small files in place of the large ones, and without Flair, which has a test of its own."""
-    settings: Any = yaml.safe_load((EXPERIMENTS / "paper_teacher.yaml").read_text())
+    settings: Any = yaml.safe_load((EXPERIMENTS / "paper/teacher.yaml").read_text())
     transformer, flair, static = settings["model"]["init_args"]["encoder"]["init_args"]["encoders"]
     assert flair["class_path"] == "skd_lightning.encoders.FlairEncoder"
     settings["model"]["init_args"]["encoder"]["init_args"]["encoders"] = [transformer, static]

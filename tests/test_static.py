@@ -182,7 +182,7 @@ def test_other_content_is_another_file(tmp_path: Path) -> None:
 
 
 def test_teachers_of_several_languages_from_one_setting(tmp_path: Path) -> None:
-    """From a YAML file, as ``experiments/paper_teacher.yaml`` has it; checkpoints load."""
+    """From a YAML file, as ``experiments/paper/teacher.yaml`` has it; checkpoints load."""
     for seed, language in enumerate(("de", "en")):
         write_bin(tmp_path / f"cc.{language}.bin", seed=seed)
     (tmp_path / "joined.yaml").write_text(f"""

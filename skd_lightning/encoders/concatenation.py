@@ -39,7 +39,7 @@ class ConcatenatedEncoder(Encoder):
     """The vectors of several encoders end to end, under one BiLSTM.
 
     The paper's teachers are M-BERT, Flair and fastText this way (Wang et al. 2020, section 4.1;
-    ``experiments/paper_teacher.yaml``). Parts that could have a BiLSTM or dropout of their own mostly do without
+    ``experiments/paper/teacher.yaml``). Parts that could have a BiLSTM or dropout of their own mostly do without
     here: set their layers and their dropout to 0.
 
     Args:
