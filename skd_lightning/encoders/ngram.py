@@ -30,6 +30,8 @@ class NgramEncoder(Encoder):
         min_count: occurrences in the training data from which on a word is known.
         form_dropout: probability with which training hides the forms of a word, so that its characters must do.
         dropout: dropout of the LSTM's input and output.
+        sparse: update only the rows of the tables that a batch uses (lazy AdamW); a step then costs the same however
+            many buckets there are. Not for several GPUs, whose NCCL does not sum sparse gradients.
         vocabulary: the known words; filled by :meth:`learn_vocabulary`.
     """
 
@@ -45,6 +47,7 @@ class NgramEncoder(Encoder):
         min_count: int = 2,
         form_dropout: float = 0.25,
         dropout: float = 0.33,
+        sparse: bool = False,
         vocabulary: list[str] | None = None,
     ) -> None:
         super().__init__()
@@ -57,13 +60,14 @@ class NgramEncoder(Encoder):
             "min_count": min_count,
             "form_dropout": form_dropout,
             "dropout": dropout,
+            "sparse": sparse,
         }
         for name, least in (("embedding_size", 1), ("hidden_size", 1), ("layers", 0), ("buckets", 1)):
             if int(self._config[name]) < least:
                 raise UserError(f"encoder: {name} is {self._config[name]}, it must be at least {least}")
         self.form_dropout = form_dropout
-        self.grams = nn.EmbeddingBag(buckets, embedding_size, mode="mean")
-        self.forms = nn.EmbeddingBag(buckets, embedding_size, mode="mean")
+        self.grams = nn.EmbeddingBag(buckets, embedding_size, mode="mean", sparse=sparse)
+        self.forms = nn.EmbeddingBag(buckets, embedding_size, mode="mean", sparse=sparse)
         for table in (self.grams, self.forms):
             nn.init.normal_(table.weight, std=0.5)
         self.dropout = nn.Dropout(dropout)
@@ -77,7 +81,9 @@ class NgramEncoder(Encoder):
     def _use_vocabulary(self, vocabulary: list[str]) -> None:
         size = int(self._config["word_embedding_size"])
         self.vocabulary = vocabulary if size else []
-        self.words = nn.Embedding(len(self.vocabulary) + 1, size) if size else None
+        self.words = None
+        if size:
+            self.words = nn.Embedding(len(self.vocabulary) + 1, size, sparse=bool(self._config["sparse"]))
         self.featurizer.use_vocabulary(self.vocabulary)
 
     def learn_vocabulary(self, words: Sequence[str]) -> None:

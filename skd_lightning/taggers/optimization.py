@@ -9,6 +9,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from skd_lightning.errors import UserError
+from skd_lightning.taggers.lazy_adamw import LazyAdamW
 
 MONITOR = "dev/average"
 """The score that selects models, stops training and lowers the learning rate: macro mean over languages."""
@@ -86,7 +87,7 @@ class Optimization:
         if self.optimizer == "sgd":
             optimizer = torch.optim.SGD(groups)
         else:  # fused: one pass over the (mostly untouched) embedding rows instead of a dozen
-            optimizer = torch.optim.AdamW(groups, fused=True)
+            optimizer = LazyAdamW(groups, fused=True)
         if self.schedule == "linear":
             scheduler = LambdaLR(optimizer, lambda step: self.linear_factor(step, total_steps))
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -24,6 +24,7 @@ from skd_lightning.metrics import COLUMNS, TaggingScores
 from skd_lightning.ragged import cells
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers.head import ChainHead, Decoder
+from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.optimization import MONITOR, Optimization
 from skd_lightning.tags import Scheme, TagSet
 
@@ -125,6 +126,23 @@ class Tagger(pl.LightningModule):
         }
         steps = self.trainer.estimated_stepping_batches if self.optimization.schedule == "linear" else 0
         return self.optimization.configure(parts, int(steps))
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """As Lightning does it; it knows no sparse gradients, which embedding tables may have."""
+        if any(weight.grad is not None and weight.grad.is_sparse for weight in self.parameters()):
+            if gradient_clip_algorithm not in (None, "norm"):
+                raise UserError(
+                    "--trainer.gradient_clip_algorithm value does not go with sparse gradients: take norm"
+                )
+            if gradient_clip_val:
+                clip_norm(self.parameters(), gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     # -- evaluation ---------------------------------------------------------------------------------------
 
