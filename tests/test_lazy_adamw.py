@@ -84,7 +84,17 @@ def test_clipping_agrees_with_torch_on_dense_gradients(max_norm: float) -> None:
 
 
 def test_a_tagger_learns_with_sparse_tables_and_resumes(tmp_path: Path) -> None:
-    command = ["teachers", "--runs", str(tmp_path), "--langs", "en", "--data.max_train_sentences", "200", "--data.tokens", "200"]
+    command = [
+        "teachers",
+        "--runs",
+        str(tmp_path),
+        "--langs",
+        "en",
+        "--data.max_train_sentences",
+        "200",
+        "--data.tokens",
+        "200",
+    ]
     command += ["--trainer.enable_progress_bar", "false", "--model.encoder.sparse", "true"]
     main([*command, "--trainer.max_epochs", "10", "--model.encoder.buckets", "40000"])
     folder = tmp_path / "demo/teachers/en"

@@ -84,24 +84,32 @@ def test_a_sample_of_dev_leaves_train_and_test_alone(tmp_path: Path) -> None:
     assert (sample["train"], sample["test"]) == (everything["train"], everything["test"])
 
 
+@pytest.mark.parametrize("exponent", [1.0, 0.5])
 @pytest.mark.parametrize("ratio", [None, 0.0, 0.5, 1.0, 3.3])
-def test_unlabelled_sentences_come_at_their_ratio(ratio: float | None) -> None:
+def test_unlabelled_sentences_come_at_their_ratio(ratio: float | None, exponent: float) -> None:
     rng = np.random.default_rng(0)
-    labelled = rng.permutation(np.arange(70) < 30)
+    labelled = rng.permutation(np.arange(90) < 30)
+    languages = np.zeros(90, np.int64)
+    languages[np.flatnonzero(~labelled)[:48]] = 1  # unlabelled: 12 sentences of one language, 48 of another
     sampler = TrainingBatches(
-        rng.integers(1, 9, 70), np.zeros(70, np.int64), 20, labelled=labelled, unlabelled_ratio=ratio
+        rng.integers(1, 9, 90), languages, 20, exponent, labelled=labelled, unlabelled_ratio=ratio
     )
-    wanted = 40 if ratio is None else round(ratio * 30)
-    shown = np.zeros(70, dtype=int)
+    wanted = 60 if ratio is None else round(ratio * 30)
+    shown = np.zeros(90, dtype=int)
     for epoch in range(5):
         sampler.set_epoch(epoch)
-        drawn = np.array([i for batch in sampler for i in batch])
-        times = np.bincount(drawn, minlength=70)
+        times = np.bincount([i for batch in sampler for i in batch], minlength=90)
         assert (times[labelled] == 1).all()
-        assert times[~labelled].sum() == wanted
+        assert times[~labelled].sum() == pytest.approx(wanted, abs=1)
         shown += times
-        # over all epochs so far no sentence is shown a second time before each was shown once
-        assert np.ptp(shown[~labelled]) <= 1
+        for language, share in (
+            (0, 0.2 if exponent == 1.0 else 1 / 3),
+            (1, 0.8 if exponent == 1.0 else 2 / 3),
+        ):
+            members = ~labelled & (languages == language)
+            assert times[members].sum() == pytest.approx(share * wanted, abs=0.51)
+            # over all epochs so far no sentence is shown a second time before each was shown once
+            assert np.ptp(shown[members]) <= 1
 
 
 def test_students_learn_from_text_that_only_teachers_speak_on(

@@ -18,8 +18,8 @@ class TrainingBatches(Sampler[list[int]]):
     Exponent 1 shows every sentence once an epoch; smaller ones show small languages more often (each sentence
     of a language is shown n times before any is shown n + 1 times).
 
-    Unlabelled sentences come on top of these: ``unlabelled_ratio`` of them for each labelled one, drawn without
-    replacement until all have been shown, over as many epochs as that takes.
+    Unlabelled sentences come on top of these: ``unlabelled_ratio`` of them for each labelled one, from the languages by
+    the same rule. Of each language all are shown before one is shown again, over as many epochs as that takes.
 
     Every epoch has as many batches as the first: Lightning validates, ends an epoch and plans the learning rate by
     that number, so that a shorter epoch would never be validated, and of a longer one the rest would be lost.
@@ -118,12 +118,8 @@ class TrainingBatches(Sampler[list[int]]):
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
         if self.exponent == 1.0:
             return rng.permutation(self.labelled)
-        languages = self.languages[self.labelled]
-        names, counts = np.unique(languages, return_counts=True)
-        share = counts**self.exponent / (counts**self.exponent).sum()
         drawn = []
-        for language, wanted in zip(names, np.round(share * len(languages)).astype(int), strict=True):
-            members = self.labelled[languages == language]
+        for members, wanted in self._shares(self.labelled, len(self.labelled)):
             rounds = -(-wanted // len(members))
             drawn.append(
                 np.concatenate([rng.permutation(members) for _ in range(rounds)] or [members[:0]])[:wanted]
@@ -131,17 +127,29 @@ class TrainingBatches(Sampler[list[int]]):
         return rng.permutation(np.concatenate(drawn))
 
     def _draw_unlabelled(self, epoch: int) -> np.ndarray:
-        """This epoch's part of an endless row of rounds, each of which is all sentences in a new order."""
-        size = len(self.unlabelled)
-        if not size:
+        """For each language, this epoch's part of an endless row of rounds, each of which is all sentences in a new
+        order."""
+        if not len(self.unlabelled):
             return self.unlabelled
-        wanted = size if self.unlabelled_ratio is None else round(self.unlabelled_ratio * len(self.labelled))
-        first, end = epoch * wanted, (epoch + 1) * wanted
-        rounds = [
-            np.random.default_rng([self.seed, 1, number]).permutation(self.unlabelled)
-            for number in range(first // size, -(-end // size))
-        ]
-        return np.concatenate([*rounds, self.unlabelled[:0]])[first % size :][:wanted]
+        ratio = self.unlabelled_ratio
+        total = len(self.unlabelled) if ratio is None else round(ratio * len(self.labelled))
+        drawn = []
+        for place, (members, wanted) in enumerate(self._shares(self.unlabelled, total)):
+            first, end = epoch * wanted, (epoch + 1) * wanted
+            rounds = [
+                np.random.default_rng([self.seed, 1, place, number]).permutation(members)
+                for number in range(first // len(members), -(-end // len(members)))
+            ]
+            drawn.append(np.concatenate([*rounds, members[:0]])[first % len(members) :][:wanted])
+        return np.concatenate(drawn)
+
+    def _shares(self, sentences: np.ndarray, total: int) -> list[tuple[np.ndarray, int]]:
+        """Each language's sentences, and how many of the ``total`` are drawn from them."""
+        languages = self.languages[sentences]
+        names, counts = np.unique(languages, return_counts=True)
+        share = counts**self.exponent / (counts**self.exponent).sum()
+        wanted = np.round(share * total).astype(int)
+        return [(sentences[languages == name], int(n)) for name, n in zip(names, wanted, strict=True)]
 
 
 class EvaluationBatches(Sampler[list[int]]):
