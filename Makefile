@@ -1,6 +1,9 @@
 # Everything from a fresh clone: the first target that needs it makes .venv.
 TASK   ?= demo
-LOSS   ?= topk
+LOSS   ?=
+RECIPE ?=
+SUITE  ?= experiments/suites/$(TASK).yaml
+JOBS   ?= 1
 SEED   ?= 1
 ARGS   ?=
 LANGS  ?=
@@ -13,7 +16,7 @@ SKD    := $(VENV)/bin/skd
 COMMON  = --task $(TASK) $(if $(LANGS),--langs $(LANGS)) $(if $(DATA),--data $(DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo corpus teachers distill report test lint bench
+.PHONY: help install demo corpus teachers distill suite zeroshot report test lint bench
 
 help: ## this list
 	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [SEED=1] [ARGS=\"--model.k 5\"]"
@@ -33,11 +36,17 @@ demo: install ## four teachers, a baseline, two students and their table, on a g
 corpus: install ## what TASK's corpora hold: sizes, tags, repeated sentences, unknown words
 	$(SKD) corpus $(COMMON) $(ARGS)
 
-teachers: install ## one monolingual teacher a language
-	$(SKD) teachers $(COMMON) $(ARGS)
+teachers: install ## one monolingual teacher a language; RECIPE=paper for the paper's training choices
+	$(SKD) teachers $(COMMON) $(if $(RECIPE),--recipe $(RECIPE)) $(ARGS)
 
-distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk
-	$(SKD) distill $(COMMON) --loss $(LOSS) --seed $(SEED) $(ARGS)
+distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk, RECIPE=paper|best
+	$(SKD) distill $(COMMON) $(if $(LOSS),--loss $(LOSS)) $(if $(RECIPE),--recipe $(RECIPE)) --seed $(SEED) $(ARGS)
+
+suite: install ## a whole table of runs: SUITE=experiments/suites/demo.yaml JOBS=2
+	$(SKD) suite $(SUITE) $(if $(DATA),--data $(DATA)) --jobs $(JOBS) $(ARGS)
+
+zeroshot: install ## all runs of TASK on languages never trained on: LANGS="es nl"
+	$(SKD) zeroshot $(COMMON) $(ARGS)
 
 report: install ## all runs of TASK in one table, with plots
 	$(SKD) report --task $(TASK)

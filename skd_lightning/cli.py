@@ -199,7 +199,11 @@ def _parser(command: str) -> argparse.ArgumentParser:
 def _quiet() -> None:
     """Silence what libraries say that no user can act on."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
+    for name in (
+        "pytorch_lightning.utilities.rank_zero",
+        "pytorch_lightning.accelerators.cuda",
+        "lightning_fabric.utilities.seed",
+    ):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",
