@@ -10,6 +10,7 @@ import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.data.demo import demo_corpus
 from skd_lightning.errors import UserError
+from skd_lightning.experiment import Plan, Recipe
 from skd_lightning.metrics import COLUMNS
 from skd_lightning.suite import phases, read_suite
 from skd_lightning.zeroshot import evaluate
@@ -122,7 +123,21 @@ def test_every_suite_in_the_repository_is_readable() -> None:
     files = [file for name in names for file in Path("experiments").glob(name)]
     assert len(files) >= 5
     for file in files:
-        assert all(phases(read_suite(file))[:2])
+        teachers, students, _ = phases(read_suite(file))
+        task = students[0].run.folder.parts[-3]
+        of_one_task = [job for job in (*teachers[:1], *students) if job.run.folder.parts[-3] == task]
+        for job in {(job.run.role, job.run.loss): job for job in of_one_task}.values():
+            assert not job.run.finished()  # every option is one that the runs know
+
+
+@pytest.mark.parametrize("recipe", ["paper", "best"])
+@pytest.mark.parametrize("task", ["demo", "wikiann"])
+def test_recipes_are_readable(recipe: Recipe, task: str, tmp_path: Path) -> None:
+    plan = Plan(tmp_path, task, languages=["en", "fr"], recipe=recipe)
+    assert not plan.teacher("en").finished()
+    student = plan.student("posterior", seed=2)
+    assert not student.finished()
+    assert student.folder == tmp_path / task / f"{recipe}-posterior" / "seed2"
 
 
 def test_sentence_counts_add_up_to_the_scores(home: Path) -> None:
