@@ -111,9 +111,7 @@ def _run(command: str, arguments: list[str]) -> None:
 def _suite(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="skd suite", allow_abbrev=False)
     parser.add_argument("file", type=Path, help="such as experiments/suites/demo.yaml")
-    parser.add_argument(
-        "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"
-    )
+    _add_data(parser)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
     parser.add_argument("--dry-run", action="store_true", help="print what would be run, and run nothing")
     options = parser.parse_args(arguments)
@@ -133,9 +131,7 @@ def _zeroshot(arguments: list[str]) -> None:
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
     parser.add_argument("--task", default="demo", help="name of the task (default: demo)")
-    parser.add_argument(
-        "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"
-    )
+    _add_data(parser)
     parser.add_argument("--langs", nargs="+", required=True, metavar="LANG", help="languages to evaluate on")
     parser.add_argument("--on", metavar="TASK", help="take their test sentences from another task's corpora")
     options = parser.parse_args(arguments)
@@ -164,9 +160,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     if command == "report":
         parser.add_argument("--out", help="folder to write to (default: <runs>/<task>/report)")
         return parser
-    parser.add_argument(
-        "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"
-    )
+    _add_data(parser)
     parser.add_argument(
         "--langs", nargs="+", metavar="LANG", help="languages (default: all with training data)"
     )
@@ -194,6 +188,12 @@ def _parser(command: str) -> argparse.ArgumentParser:
             metavar="LOSS",
         )
     return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"
+    )
 
 
 def _quiet() -> None:

@@ -52,7 +52,7 @@ class Run:
 
     def finished(self) -> bool:
         """Whether a run with this very configuration has written its results."""
-        return _is_finished(self.folder, _key(_parse(self), self.teachers))
+        return _is_finished(self.folder, _key(_configuration(_parse(self)), self.teachers))
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,8 @@ def train(run: Run, task: str) -> None:
     console = Console()
     began = time.perf_counter()
     cli = _parse(run)
-    key = _key(cli, run.teachers)
+    config = _configuration(cli)
+    key = _key(config, run.teachers)
     if _is_finished(run.folder, key):
         console.print(
             f"[green]{run.title}[/]: already trained with this configuration, in {run.folder}",
@@ -153,7 +154,6 @@ def train(run: Run, task: str) -> None:
         )
         return
     cli.make()
-    config = cli.parser.dump(cli.config, skip_none=False)
     trainer, tagger = cli.trainer, cli.model
     last = run.folder / "checkpoints" / "last.ckpt"
     resume = last if _read_key(run.folder) == key and last.is_file() else None
@@ -218,9 +218,14 @@ def _counts(tagger: Tagger, data: TaggingData) -> dict[str, Any]:
     return {language: rows.numpy() for language, rows in counts.items() if len(rows)}
 
 
-def _key(cli: TaggingCLI, teachers: Path | None) -> str:
+def _configuration(cli: TaggingCLI) -> str:
+    """All settings, as YAML."""
+    return str(cli.parser.dump(cli.config, skip_none=False))
+
+
+def _key(config: str, teachers: Path | None) -> str:
     """Hash of the settings that change what is learned; a student's include those of its teachers."""
-    settings = yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))
+    settings = yaml.safe_load(config)
     for name in INCIDENTAL:
         settings["trainer"].pop(name, None)
     for name in ("wandb", "threads", "distillation"):

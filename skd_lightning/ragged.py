@@ -17,6 +17,23 @@ def cells(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(np.arange(len(lengths)), lengths), column
 
 
+def distinct(items: Sequence[np.ndarray], words: int) -> tuple[np.ndarray, np.ndarray]:
+    """The different numbers among those of all words, and which of them each word has.
+
+    Args:
+        items: for each sentence a number a word.
+        words: to which all are padded, with the number 0.
+
+    Returns:
+        (distinct,) sorted; (sentences, words) places in it.
+    """
+    padded = np.zeros((len(items), words), dtype=np.int64)
+    for row, item in zip(padded, items, strict=True):
+        row[: len(item)] = item
+    found, place = np.unique(padded, return_inverse=True)
+    return found, place.reshape(padded.shape)
+
+
 def cut_by_budget(order: Sequence[int], lengths: np.ndarray, tokens: int) -> list[list[int]]:
     """Cut an order of sentences into batches of at most ``tokens`` words, padding counted.
 
@@ -43,15 +60,21 @@ def exactly(batches: Sequence[list[int]], count: int, lengths: np.ndarray) -> li
         count: how many there shall be; empty ones fill up where there are fewer sentences.
         lengths: of all sentences, in words.
     """
+
+    def width(batch: list[int]) -> int:
+        return len(batch) * max(1, int(lengths[batch].max())) if len(batch) > 1 else 0
+
     made = [list(batch) for batch in batches]
+    widths = [width(batch) for batch in made] if len(made) < count else []
     while len(made) < count:
-        widths = [len(batch) > 1 and len(batch) * max(1, int(lengths[batch].max())) for batch in made]
         widest = max(range(len(made)), key=widths.__getitem__, default=None)
         if widest is None or not widths[widest]:
             made.append([-1])
+            widths.append(0)
         else:
-            half = len(made[widest]) // 2
-            made[widest : widest + 1] = [made[widest][:half], made[widest][half:]]
+            middle = len(made[widest]) // 2
+            halves = [made[widest][:middle], made[widest][middle:]]
+            made[widest : widest + 1], widths[widest : widest + 1] = halves, map(width, halves)
     while len(made) > max(1, count):
         smallest = min(range(len(made)), key=lambda place: len(made[place]))
         for distance, sentence in enumerate(made.pop(smallest)):

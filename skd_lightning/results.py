@@ -20,6 +20,8 @@ import torch
 from skd_lightning.storage import new_folder
 
 SCHEMA = 1
+ZEROSHOT = "zeroshot"
+"""Folder in a run's folder for what was found on languages that it was not trained on: the same files again."""
 
 
 def surroundings() -> dict[str, Any]:

@@ -17,12 +17,10 @@ from skd_lightning.data import TaggingData
 from skd_lightning.data.sentences import Sentence
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores
-from skd_lightning.results import SCHEMA, surroundings, write_results
+from skd_lightning.report.table import points
+from skd_lightning.results import SCHEMA, ZEROSHOT, surroundings, write_results
 from skd_lightning.taggers import Tagger, load
 from skd_lightning.tags import TagSet
-
-FOLDER = "zeroshot"
-"""Where a run folder keeps what this found: ``results.json`` and ``counts/``, as for its own languages."""
 
 
 def finished_runs(runs: Path, task: str) -> list[Path]:
@@ -32,7 +30,7 @@ def finished_runs(runs: Path, task: str) -> list[Path]:
 
 def is_evaluated(folder: Path, languages: Sequence[str]) -> bool:
     """Whether the results of the run's last training on these very languages are there."""
-    file = folder / FOLDER / "results.json"
+    file = folder / ZEROSHOT / "results.json"
     # A run that was trained anew has moved what it was before to previous/, this included.
     return file.is_file() and json.loads(file.read_text()).get("asked") == sorted(languages)
 
@@ -64,8 +62,8 @@ def transfer(folders: Sequence[Path], task: str, data: str | None, languages: Se
             told = json.loads((folder / "results.json").read_text())
             labels = {name: told.get(name) for name in ("task", "role", "loss", "variant", "seed", "k")}
             results = {"schema": SCHEMA, **labels, "asked": sorted(languages), **found, **surroundings()}
-            (folder / FOLDER).mkdir(exist_ok=True)
-            write_results(folder / FOLDER, results, counts)
+            (folder / ZEROSHOT).mkdir(exist_ok=True)
+            write_results(folder / ZEROSHOT, results, counts)
 
 
 def evaluate(
@@ -104,9 +102,9 @@ def _padded(tags: Sequence[Sequence[str]], tag_set: TagSet) -> torch.Tensor:
 def show(folders: Sequence[Path]) -> None:
     """Print what was found, a line a run."""
     found = [
-        (folder, json.loads((folder / FOLDER / "results.json").read_text()))
+        (folder, json.loads((folder / ZEROSHOT / "results.json").read_text()))
         for folder in folders
-        if (folder / FOLDER / "results.json").is_file()
+        if (folder / ZEROSHOT / "results.json").is_file()
     ]
     languages = sorted({language for _, results in found for language in results["languages"]})
     view = Table(title="on languages never trained on, in per cent", title_justify="left")
@@ -114,7 +112,7 @@ def show(folders: Sequence[Path]) -> None:
         view.add_column(heading, justify="left" if heading == "run" else "right", no_wrap=heading == "run")
     for folder, results in found:
         rows = results["languages"]
-        cells = [f"{rows[name][results['metric']]:.2%}"[:-1] if name in rows else "" for name in languages]
+        cells = [points(rows[name][results["metric"]]) if name in rows else "" for name in languages]
         name = "/".join(folder.parts[-2:])
-        view.add_row(name, *cells, f"{results['average']:.2%}"[:-1])
+        view.add_row(name, *cells, points(results["average"]))
     Console().print(view)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_corpus import write_corpus
 
 import skd_lightning
 from skd_lightning.cli import main
@@ -17,6 +18,7 @@ from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.demo import demo_corpus
 
 LANGUAGES = ("de", "en")
+SIZES = {"train": 40, "dev": 20, "test": 20}
 QUICK = [
     "--trainer.enable_progress_bar",
     "false",
@@ -27,22 +29,11 @@ QUICK = [
 ]
 
 
-def write_corpus(folder: Path) -> None:
-    for language in LANGUAGES:
-        (folder / language).mkdir(parents=True)
-        for split, sentences in demo_corpus(language, {"train": 40, "dev": 20, "test": 20}).items():
-            text = "\n".join(
-                "".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags or (), strict=True))
-                for s in sentences
-            )
-            (folder / language / f"{split}.tsv").write_text(text)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corpus and two trained teachers."""
     folder = tmp_path_factory.mktemp("home")
-    write_corpus(folder / "mine")
+    write_corpus(folder / "mine", LANGUAGES, SIZES)
     skd(folder, "teachers", "--trainer.max_epochs", "3")
     return folder
 
@@ -191,7 +182,7 @@ def test_mistakes_end_in_one_line(home: Path, tmp_path: Path, capsys: pytest.Cap
 def test_a_wrong_file_is_named_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    write_corpus(tmp_path / "mine")
+    write_corpus(tmp_path / "mine", LANGUAGES, SIZES)
     train = tmp_path / "mine/de/train.tsv"
     good = train.read_text()
     common = [
@@ -285,10 +276,7 @@ def test_two_processes_share_the_work(home: Path) -> None:
         "ddp",
     )
     results = json.loads((home / "runs/mine/pos_topwk/seed7/results.json").read_text())
-    corpus = {
-        language: demo_corpus(language, {"train": 40, "dev": 20, "test": 20})["test"]
-        for language in LANGUAGES
-    }
+    corpus = {language: demo_corpus(language, SIZES)["test"] for language in LANGUAGES}
     for language, sentences in corpus.items():
         assert results["languages"][language]["sentences"] == len(sentences)
         assert results["languages"][language]["words"] == sum(len(s.words) for s in sentences)

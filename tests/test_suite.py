@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_corpus import write_corpus
 
 import skd_lightning
 from skd_lightning.cli import main
@@ -15,6 +16,7 @@ from skd_lightning.metrics import COLUMNS
 from skd_lightning.suite import phases, read_suite
 from skd_lightning.zeroshot import evaluate
 
+SIZES = {"train": 40, "dev": 10, "test": 15}
 SUITE = """
 title: Small
 runs: {runs}
@@ -33,22 +35,11 @@ variants:
 """
 
 
-def write_corpus(folder: Path) -> None:
-    for language in ("de", "en", "fi"):
-        (folder / language).mkdir(parents=True)
-        for split, sentences in demo_corpus(language, {"train": 40, "dev": 10, "test": 15}).items():
-            text = "\n".join(
-                "".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags or (), strict=True))
-                for s in sentences
-            )
-            (folder / language / f"{split}.tsv").write_text(text)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the suite has been run."""
     folder = tmp_path_factory.mktemp("suite")
-    write_corpus(folder / "mine")
+    write_corpus(folder / "mine", ("de", "en", "fi"), SIZES)
     (folder / "small.yaml").write_text(SUITE.format(runs=folder / "runs"))
     main(["suite", str(folder / "small.yaml"), "--data", str(folder), "--jobs", "2"])
     return folder
@@ -149,7 +140,7 @@ def test_sentence_counts_add_up_to_the_scores(home: Path) -> None:
         total = dict(zip(COLUMNS, counts.sum(0).tolist(), strict=True))
         assert (total["sentences"], total["words"]) == (row["sentences"], row["words"])
         assert row["accuracy"] == total["correct"] / total["words"]
-    words = [len(s.words) for s in demo_corpus("de", {"train": 40, "dev": 10, "test": 15})["test"]]
+    words = [len(s.words) for s in demo_corpus("de", SIZES)["test"]]
     assert np.load(folder / "counts/de.npy")[:, 1].tolist() == words  # in the corpus's order
 
 

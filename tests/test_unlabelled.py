@@ -6,27 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_corpus import write_corpus
 
 from skd_lightning.cli import main
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.corpora import load_corpora
-from skd_lightning.data.demo import demo_corpus
 from skd_lightning.data.sampling import TrainingBatches
 from skd_lightning.data.unlabelled import read_text
 from skd_lightning.errors import UserError
 
+LANGUAGES = ("de", "en")
+SIZES = {"train": 40, "dev": 10, "test": 10}
 QUICK = ["--trainer.enable_progress_bar", "false", "--model.encoder.hidden_size", "16"]
-
-
-def write_corpus(folder: Path, train: int = 40) -> None:
-    for language in ("de", "en"):
-        (folder / language).mkdir(parents=True)
-        for split, sentences in demo_corpus(language, {"train": train, "dev": 10, "test": 10}).items():
-            text = "\n".join(
-                "".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags or (), strict=True))
-                for s in sentences
-            )
-            (folder / language / f"{split}.tsv").write_text(text)
 
 
 def test_plain_text_is_split_at_white_space(tmp_path: Path) -> None:
@@ -45,7 +36,7 @@ def test_annotated_files_lose_their_tags(tmp_path: Path) -> None:
 
 
 def test_unlabelled_text_beside_the_corpus_and_from_another_folder(tmp_path: Path) -> None:
-    write_corpus(tmp_path / "mine")
+    write_corpus(tmp_path / "mine", LANGUAGES, SIZES)
     (tmp_path / "mine" / "en" / "unlabelled.txt").write_text("one two\n")
     (tmp_path / "more").mkdir()
     for language in ("de", "en"):
@@ -62,7 +53,7 @@ def test_unlabelled_text_beside_the_corpus_and_from_another_folder(tmp_path: Pat
 
 
 def test_held_back_sentences_are_the_rest_of_the_sample(tmp_path: Path) -> None:
-    write_corpus(tmp_path / "mine")
+    write_corpus(tmp_path / "mine", LANGUAGES, SIZES)
 
     def split(held_back: int, name: str) -> list[tuple[str, ...]]:
         corpora = load_corpora("mine", str(tmp_path), ["en"], max_train_sentences=15, held_back=held_back)
@@ -76,7 +67,7 @@ def test_held_back_sentences_are_the_rest_of_the_sample(tmp_path: Path) -> None:
 
 
 def test_a_sample_of_dev_leaves_train_and_test_alone(tmp_path: Path) -> None:
-    write_corpus(tmp_path / "mine")
+    write_corpus(tmp_path / "mine", LANGUAGES, SIZES)
     everything = load_corpora("mine", str(tmp_path), ["en"]).languages["en"]
     sample = load_corpora("mine", str(tmp_path), ["en"], max_dev_sentences=4).languages["en"]
     assert len(sample["dev"]) == 4
@@ -117,7 +108,7 @@ def test_students_learn_from_text_that_only_teachers_speak_on(
 ) -> None:
     from skd_lightning.taggers import Student
 
-    write_corpus(tmp_path / "mine", train=60)
+    write_corpus(tmp_path / "mine", LANGUAGES, {**SIZES, "train": 60})
     shared = ["--runs", str(tmp_path / "runs"), "--task", "mine", "--data", str(tmp_path), *QUICK]
     sample = ["--data.max_train_sentences", "20", "--trainer.max_epochs", "2"]
     main(["teachers", *shared, *sample])

@@ -95,6 +95,7 @@ class TaggingData(pl.LightningDataModule):
         self.reading = {"word_column": word_column, "tag_column": tag_column, "encoding": encoding}
         self.workers, self.seed = workers, seed
         self.train_dataset: SentenceDataset
+        self.training_batches: TrainingBatches
         self.dev_dataset: SentenceDataset
         self.test_dataset: SentenceDataset
 
@@ -210,11 +211,12 @@ class TaggingData(pl.LightningDataModule):
             # Text without tags would only dilute the batches of those that no teacher teaches.
             taught = ("train", "unlabelled") if tagger.learns_from_unlabelled else ("train",)
             self.train_dataset = dataset(*taught)
+            self.training_batches = self._training_batches()
             if self.trainer.is_global_zero:
-                batches = self._training_batches()
-                padding = f"{batches.padding():.1%} of it padding"
+                padding = f"{self.training_batches.padding():.1%} of it padding"
                 Console().print(
-                    f"{len(batches)} batches of up to {self.tokens} words, {padding}", highlight=False
+                    f"{len(self.training_batches)} batches of up to {self.tokens} words, {padding}",
+                    highlight=False,
                 )
         if stage in ("fit", "validate"):
             self.dev_dataset = dataset("dev")
@@ -223,7 +225,7 @@ class TaggingData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of all languages, drawn anew each epoch."""
-        return self._loader(self.train_dataset, self._training_batches())
+        return self._loader(self.train_dataset, self.training_batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The dev sentences, each once."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from skd_lightning.encoders.base import Featurizer
+from skd_lightning.ragged import distinct
 
 FORMS = 2
 """Form features of a word: as written, and in lower case."""
@@ -103,18 +104,15 @@ class NgramFeaturizer(Featurizer):
             ``place`` (batch, words): which distinct word; ``grams`` (features of all distinct words, joined)
             and ``offsets`` (distinct words,) into it; ``forms`` (distinct words, 2); ``known`` (distinct words,).
         """
-        padded = np.zeros((len(items), words), dtype=np.int64)
-        for row, item in zip(padded, items, strict=True):
-            row[: len(item)] = item
-        distinct, place = np.unique(padded, return_inverse=True)
-        starts, sizes = self._starts[distinct], self._starts[distinct + 1] - self._starts[distinct]
+        entries, place = distinct(items, words)
+        starts, sizes = self._starts[entries], self._starts[entries + 1] - self._starts[entries]
         offsets = np.cumsum(sizes) - sizes
         within = np.arange(sizes.sum()) - np.repeat(offsets, sizes)
         arrays = {
-            "place": place.reshape(padded.shape),
+            "place": place,
             "grams": self._grams[np.repeat(starts, sizes) + within],
             "offsets": offsets,
-            "forms": self._forms[distinct],
-            "known": self._known[distinct],
+            "forms": self._forms[entries],
+            "known": self._known[entries],
         }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}

@@ -14,6 +14,7 @@ from torch import Tensor
 from skd_lightning.encoders.base import Encoder, Featurizer
 from skd_lightning.encoders.fasttext import BinaryVectors, TextVectors
 from skd_lightning.errors import UserError
+from skd_lightning.ragged import distinct
 
 LANGUAGE = "{language}"
 """What stands in a path for the language of a tagger."""
@@ -89,13 +90,10 @@ class StaticFeaturizer(Featurizer):
 
     def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
         """``table`` (distinct words, size) float32, and ``place`` (batch, words) in it."""
-        padded = np.zeros((len(items), words), dtype=np.int64)
-        for row, item in zip(padded, items, strict=True):
-            row[: len(item)] = item
-        distinct, place = np.unique(padded, return_inverse=True)
+        known, place = distinct(items, words)
         return {
-            "table": torch.from_numpy(self._rows[distinct]),
-            "place": torch.from_numpy(place.reshape(padded.shape)),
+            "table": torch.from_numpy(self._rows[known]),
+            "place": torch.from_numpy(place),
         }
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from skd_lightning.distillation.objectives import Loss
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS
+from skd_lightning.results import SCHEMA, ZEROSHOT
 
 TEACHERS, BASELINE = "teachers", "none"
 
@@ -200,7 +201,7 @@ def _run(file: Path, root: Path, notes: list[str]) -> Run | None:
         notes.append(f"{file.relative_to(root).as_posix()}: has no score of {folder.name}; left out")
         return None
     run = Run(variant, int(results["seed"]), results, folder, test)
-    transfer = folder / "zeroshot"
+    transfer = folder / ZEROSHOT
     if (transfer / "results.json").is_file():
         try:
             run.zeroshot = _scores(transfer, _results(transfer / "results.json"), root, notes)
@@ -213,8 +214,8 @@ def _run(file: Path, root: Path, notes: list[str]) -> Run | None:
 def _results(file: Path) -> dict[str, Any]:
     """The results of a run, what the report cannot do without checked."""
     results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    if results["schema"] != 1:
-        raise ValueError(f"schema {results['schema']}, this version reads 1")
+    if results["schema"] != SCHEMA:
+        raise ValueError(f"schema {results['schema']}, this version reads {SCHEMA}")
     if results["role"] not in ("teacher", "student") or results["metric"] not in PARTS:
         raise ValueError(f"role {results['role']!r}, metric {results['metric']!r}")
     int(results["seed"]), str(results["loss"])

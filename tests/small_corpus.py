@@ -1,0 +1,18 @@
+"""A part of the generated corpus in files, as users have theirs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from skd_lightning.data.demo import demo_corpus
+
+
+def write_corpus(folder: Path, languages: Sequence[str], sizes: Mapping[str, int]) -> None:
+    """``<folder>/<language>/<split>.tsv``, word and tag a line, so many sentences a split."""
+    for language in languages:
+        (folder / language).mkdir(parents=True)
+        for split, sentences in demo_corpus(language, dict(sizes)).items():
+            text = "\n".join(
+                "".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags or (), strict=True))
+                for s in sentences
+            )
+            (folder / language / f"{split}.tsv").write_text(text)
