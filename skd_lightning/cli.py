@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -10,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import get_args
 
-from skd_lightning.errors import UserError, user_error
+from skd_lightning.errors import Stopped, UserError, user_error
 
 LIGHTNING = ("fit", "validate", "test", "predict")
 
@@ -43,14 +44,27 @@ def main(argv: list[str] | None = None) -> None:
         sys.stderr.write(f"skd: error: {reason}\n")
         raise SystemExit(2) from None
     except Exception as error:
-        mendable = user_error(error)
+        mendable = user_error(error) or _disk_error(error)
         if mendable is None:
             raise
         sys.stderr.write(f"skd: error: {mendable}\n")
         raise SystemExit(2) from None
+    except Stopped as stop:
+        sys.stderr.write(f"skd: stopped by {stop.signal.name}; the same command goes on from here\n")
+        raise
     except KeyboardInterrupt:
-        sys.stderr.write("\nskd: interrupted; the same command goes on from the last finished epoch\n")
+        sys.stderr.write(
+            "\nskd: interrupted; the same command goes on where the last checkpoint was written\n"
+        )
         raise SystemExit(130) from None
+
+
+def _disk_error(error: BaseException) -> UserError | None:
+    """What a full disk comes to."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        place = f"{error.filename}: " if error.filename else ""
+        return UserError(f"{place}{error.strerror}; make room, and the same command goes on")
+    return None
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -96,14 +110,14 @@ def _run(command: str, arguments: list[str]) -> None:
         corpus.show(plan, options.csv)
         return
     if command == "teachers":
-        experiment.train_teachers(plan)
+        experiment.train_teachers(plan, options.anew)
     elif command == "distill":
         loss: Loss = options.loss or ("posterior" if options.recipe == "best" else "topk")
-        experiment.train(plan.student(loss, options.seed, options.name), plan.task)
+        experiment.train(plan.student(loss, options.seed, options.name), plan.task, options.anew)
     else:
-        experiment.train_teachers(plan)
+        experiment.train_teachers(plan, options.anew)
         for loss in options.losses:
-            experiment.train(plan.student(loss, seed=1), plan.task)
+            experiment.train(plan.student(loss, seed=1), plan.task, options.anew)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # under DDP every process comes here
         report.show(Path(options.runs), options.task)
 
@@ -169,6 +183,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
         choices=get_args(Recipe),
         help="paper: the paper's training choices; best: what works best, unlabelled text included",
     )
+    if command != "corpus":
+        parser.add_argument("--anew", action="store_true", help="train from scratch, whatever is there")
     if command == "corpus":
         parser.add_argument("--csv", metavar="FILE", help="write the table of the splits there, too")
     if command == "distill":

@@ -1,4 +1,8 @@
-"""The one exception that a user is meant to read."""
+"""The one exception that a user is meant to read, and the one that a signal ends in."""
+
+from __future__ import annotations
+
+import signal
 
 
 class UserError(ValueError):
@@ -6,6 +10,14 @@ class UserError(ValueError):
 
     The command line prints it without a traceback and exits with status 2.
     """
+
+
+class Stopped(SystemExit):
+    """A signal asked a training to stop, and its state is on disk; the exit status is the shell's, 128 + signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.signal = signal.Signals(number)
 
 
 def user_error(error: BaseException | None) -> UserError | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +16,17 @@ import yaml
 from rich.console import Console
 
 import skd_lightning
+from skd_lightning import provenance
 from skd_lightning.data import TaggingData
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation import DistillationCallback, Loss
+from skd_lightning.errors import Stopped
 from skd_lightning.lightning_cli import TaggingCLI
-from skd_lightning.results import SCHEMA, put_aside, surroundings, write_results, write_text
+from skd_lightning.results import SCHEMA, put_aside, surroundings, write_results
+from skd_lightning.resuming import LastState
+from skd_lightning.storage import alone_in, write_text
 from skd_lightning.taggers import Student, Tagger
+from skd_lightning.taggers.loading import BEST
 
 INCIDENTAL = ("default_root_dir", "logger", "callbacks", "enable_progress_bar", "enable_checkpointing")
 """Trainer settings that do not change what is learned."""
@@ -122,10 +129,10 @@ def student_data(plan: Plan) -> TaggingData:
     return TaggingData(**_parse(plan.student("none", seed=1)).config["data"].as_dict())
 
 
-def train_teachers(plan: Plan) -> None:
-    """One teacher a language."""
+def train_teachers(plan: Plan, anew: bool = False) -> None:
+    """One teacher a language; see :func:`train`."""
     for language in plan.languages or training_languages(plan.task, plan.data):
-        train(plan.teacher(language), plan.task)
+        train(plan.teacher(language), plan.task, anew)
 
 
 def _experiments() -> Path:
@@ -140,47 +147,56 @@ def _parse(run: Run) -> TaggingCLI:
     return TaggingCLI(arguments, run=False, instantiate=False)
 
 
-def train(run: Run, task: str) -> None:
-    """Train, test and write the results of a run, unless a run with this configuration has written them."""
+def train(run: Run, task: str, anew: bool = False) -> None:
+    """Train, test and write the results of a run, unless a run with this configuration has written them.
+
+    A run that was stopped goes on where it was.
+
+    Args:
+        run: what to train.
+        task: name of the task.
+        anew: start from scratch, whatever is there; what was there moves to ``previous/``.
+
+    Raises:
+        UserError: code, corpora or teachers of a stopped run have changed, or another process is at work on it.
+    """
     console = Console()
     began = time.perf_counter()
     cli = _parse(run)
     config = _configuration(cli)
     key = _key(config, run.teachers)
-    if _is_finished(run.folder, key):
+    data = yaml.safe_load(config)["data"]
+    made_from = provenance.provenance(data, _languages(data), run.teachers)
+    if not anew and _is_finished(run.folder, key):
+        changes = provenance.changed(run.folder, made_from)
+        since = f" (changed since: {', '.join(changes)}; --anew trains it again)" if changes else ""
         console.print(
-            f"[green]{run.title}[/]: already trained with this configuration, in {run.folder}",
+            f"[green]{run.title}[/]: already trained with this configuration, in {run.folder}{since}",
             highlight=False,
         )
         return
-    cli.make()
-    trainer, tagger = cli.trainer, cli.model
     last = run.folder / "checkpoints" / "last.ckpt"
-    resume = last if _read_key(run.folder) == key and last.is_file() else None
-    if trainer.is_global_zero:
-        if resume:
-            console.print(f"{run.title}: going on from {resume}", highlight=False)
-        put_aside(run.folder, resume is not None)
-        write_text(run.folder / "config.yaml", f"# key: {key}\n{config}")
-        summary = cli.datamodule.corpora.summary()
-        console.print(f"[bold]{task} · {run.title}[/]: {summary}", highlight=False)
-    fit_began = time.perf_counter()
-    trainer.fit(tagger, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
-    fit_seconds = time.perf_counter() - fit_began
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    trainer.test(
-        tagger,
-        datamodule=cli.datamodule,
-        ckpt_path=run.folder / "checkpoints" / "best.ckpt",
-        verbose=False,
-        weights_only=True,
-    )
-    if not trainer.is_global_zero:
-        return
-    labels = {"task": task, "role": run.role, "loss": run.loss, "variant": run.variant}
-    results = _results(tagger, trainer, {**labels, "seed": cli.config.seed_everything}, fit_seconds)
-    write_results(run.folder, results, _counts(tagger, cli.datamodule))
+    resume = last if not anew and _read_key(run.folder) == key and last.is_file() else None
+    if resume:
+        provenance.verify(run.folder, made_from)
+    cli.make()
+    trainer = cli.trainer
+    # Of several processes the first is at work there for all of them.
+    with alone_in(run.folder, wait=False) if trainer.is_global_zero else nullcontext():
+        if trainer.is_global_zero:
+            if resume:
+                console.print(f"{run.title}: going on from {resume}", highlight=False)
+            put_aside(run.folder, resume is not None)
+            provenance.write(run.folder, made_from)
+            write_text(run.folder / "config.yaml", f"# key: {key}\n{config}")
+            summary = cli.datamodule.corpora.summary()
+            console.print(f"[bold]{task} · {run.title}[/]: {summary}", highlight=False)
+        _fit_and_test(cli, run, resume)
+        if not trainer.is_global_zero:
+            return
+        labels = {"task": task, "role": run.role, "loss": run.loss, "variant": run.variant}
+        results = _results(cli.model, trainer, {**labels, "seed": cli.config.seed_everything})
+        write_results(run.folder, results, _counts(cli.model, cli.datamodule))
     score = f"{results['metric']} {results['average']:.2%}"
     console.print(
         f"[green]{run.title}[/]: test {score} after {time.perf_counter() - began:.0f} s, in {run.folder}",
@@ -188,12 +204,32 @@ def train(run: Run, task: str) -> None:
     )
 
 
-def _results(
-    tagger: Tagger, trainer: pl.Trainer, labels: dict[str, Any], fit_seconds: float
-) -> dict[str, Any]:
+def _fit_and_test(cli: TaggingCLI, run: Run, resume: Path | None) -> None:
+    trainer = cli.trainer
+    try:
+        trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
+        trainer.test(
+            cli.model,
+            datamodule=cli.datamodule,
+            ckpt_path=run.folder / BEST,
+            verbose=False,
+            weights_only=True,
+        )
+    except Stopped:
+        raise
+    except BaseException as error:
+        if trainer.strategy.launcher is not None:  # the other processes would wait for this one
+            trainer.strategy.launcher.kill(signal.SIGKILL)
+        if isinstance(error, SystemExit) and trainer.interrupted:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _results(tagger: Tagger, trainer: pl.Trainer, labels: dict[str, Any]) -> dict[str, Any]:
     found = tagger.results
-    asked = [callback for callback in trainer.callbacks if isinstance(callback, DistillationCallback)]  # type: ignore[attr-defined]
-    predicting = sum(callback.seconds for callback in asked)
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    predicting = sum(callback.seconds for callback in callbacks if isinstance(callback, DistillationCallback))
+    fit_seconds = sum(callback.seconds for callback in callbacks if isinstance(callback, LastState))
     settings = {"k": tagger.k, "temperature": tagger.temperature} if isinstance(tagger, Student) else {}
     return {
         "schema": SCHEMA,
@@ -233,10 +269,14 @@ def _key(config: str, teachers: Path | None) -> str:
     data = settings["data"]
     data.pop("workers", None)
     if teachers is not None:
-        languages = training_languages(data["task"], data["data"])
-        wanted = [language for language in languages if language in (data["languages"] or languages)]
-        settings["teachers"] = {language: _read_key(teachers / language) for language in wanted}
+        settings["teachers"] = {language: _read_key(teachers / language) for language in _languages(data)}
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _languages(data: dict[str, Any]) -> list[str]:
+    """What is trained on under these settings of the data."""
+    languages = training_languages(data["task"], data["data"])
+    return [language for language in languages if language in (data["languages"] or languages)]
 
 
 def _is_finished(folder: Path, key: str) -> bool:

@@ -12,9 +12,11 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.plugins.environments import SLURMEnvironment
 
 from skd_lightning.data import TaggingData
 from skd_lightning.distillation import DistillationCallback
+from skd_lightning.resuming import AtomicCheckpoints, LastState
 from skd_lightning.taggers import Tagger
 from skd_lightning.taggers.optimization import MONITOR
 
@@ -101,7 +103,11 @@ class TaggingCLI(LightningCLI):
         folder = Path(config["trainer"]["default_root_dir"])
         callbacks = [*(init["trainer"]["callbacks"] or []), *run_callbacks(folder, config["patience"])]
         loggers = run_loggers(folder, config["wandb"])
-        return super().instantiate_trainer(callbacks=callbacks, logger=loggers, **kwargs)
+        plugins = init["trainer"]["plugins"] or []
+        plugins = [*(plugins if isinstance(plugins, list) else [plugins]), AtomicCheckpoints()]
+        if SLURMEnvironment.detect():  # LastState takes SLURM's signal: Lightning would save within a step
+            plugins.append(SLURMEnvironment(auto_requeue=False))
+        return super().instantiate_trainer(callbacks=callbacks, logger=loggers, plugins=plugins, **kwargs)
 
     def _subconfig(self, initialised: bool = False) -> Any:
         config = self.config_init if initialised else self.config
@@ -132,7 +138,7 @@ def run_callbacks(folder: Path, patience: int | None) -> list[pl.Callback]:
             auto_insert_metric_name=False,
             enable_version_counter=False,
         ),
-        ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
+        LastState(checkpoints),
     ]
     if patience is not None:
         callbacks.append(EarlyStopping(MONITOR, patience=patience, mode="max"))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from skd_lightning.storage import new_folder
+from skd_lightning.storage import new_folder, write_text
 
 SCHEMA = 1
 ZEROSHOT = "zeroshot"
@@ -71,16 +71,9 @@ def put_aside(folder: Path, resumed: bool) -> None:
         if log.is_file():
             os.replace(log, folder / f"metrics-{len(list(folder.glob('metrics*.csv')))}.csv")
         return
-    found = [path for path in folder.iterdir() if path.name != "previous"]
+    found = [path for path in folder.iterdir() if path.name not in ("previous", ".lock")]
     if found:
         shutil.rmtree(folder / "previous", ignore_errors=True)
         (folder / "previous").mkdir()
         for path in found:
             os.replace(path, folder / "previous" / path.name)
-
-
-def write_text(path: Path, text: str) -> None:
-    """All of it or nothing."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -9,8 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from torch import nn
+
+from skd_lightning.errors import UserError
 
 
 @contextmanager
@@ -25,6 +29,49 @@ def new_folder(folder: Path) -> Iterator[Path]:
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def new_file(file: Path) -> Iterator[BinaryIO]:
+    """A temporary file, open for writing, that takes the name ``file`` when its content is complete and on disk."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as opened:
+            yield opened
+            opened.flush()
+            os.fsync(opened.fileno())  # some file systems say only here that they are full
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """All of it or nothing."""
+    with new_file(file) as opened:
+        opened.write(text.encode())
+
+
+@contextmanager
+def alone_in(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Make what belongs into a folder while no other process does; what a killed one left half-made is removed.
+
+    Args:
+        folder: made where it is missing.
+        wait: for another process that is at work there.
+
+    Raises:
+        UserError: another process is at work there, and ``wait`` is False.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:  # ends with the process, however that ends; loader workers do not inherit it
+            fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise UserError(f"{folder}: another process is at work there; wait for it or stop it") from None
+        for path in folder.glob(".*-*"):
+            shutil.rmtree(path, ignore_errors=True)
+        yield
 
 
 def add_weights(digest: hashlib._Hash, module: nn.Module) -> None:

@@ -94,7 +94,7 @@ def test_every_epoch_has_as_many_batches(
     counts = set()
     for rank in range(world):
         sampler = TrainingBatches(
-            lengths, languages, 60, exponent, kind, 1, rank, world, labelled, unlabelled_ratio=ratio
+            lengths, languages, 60, exponent, kind, 1, rank, world, labelled=labelled, unlabelled_ratio=ratio
         )
         for epoch in range(20):
             sampler.set_epoch(epoch)

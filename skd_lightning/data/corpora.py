@@ -14,7 +14,7 @@ from skd_lightning.data.published import EXAMPLES, published_files, published_la
 from skd_lightning.data.readers import read
 from skd_lightning.data.sentences import Sentence
 from skd_lightning.data.splits import cut_dev, resample, sample_size
-from skd_lightning.data.unlabelled import read_text, read_unlabelled, without_tags
+from skd_lightning.data.unlabelled import read_text, read_unlabelled, unlabelled_files, without_tags
 from skd_lightning.errors import UserError
 
 SPLITS = {
@@ -90,6 +90,19 @@ def training_languages(task: str, data: str | None = None) -> list[str]:
 
         return hub_languages(task)
     return [name for name in languages_in(folder, task) if _split_files(folder, task, name)["train"]]
+
+
+def corpus_files(
+    task: str, data: str | None, languages: Sequence[str], unlabelled: str | None = None
+) -> list[Path]:
+    """The files that :func:`load_corpora` reads; none for what is generated or comes from the hub."""
+    folder = None if task == "demo" else find_folder(task, data)
+    files = [
+        path for name in languages if folder for path in _split_files(folder, task, name).values() if path
+    ]
+    return files + [
+        path for name in languages if unlabelled for path in unlabelled_files(Path(unlabelled), name)
+    ]
 
 
 def load_corpora(

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from skd_lightning import tags
 from skd_lightning.data.batches import Batch, SentenceDataset, as_is
 from skd_lightning.data.corpora import SPLITS, Corpora, load_corpora
+from skd_lightning.data.loading import TrainingLoader
 from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
 from skd_lightning.data.sentences import Sentence
 from skd_lightning.errors import UserError
@@ -223,27 +224,24 @@ class TaggingData(pl.LightningDataModule):
         if stage in ("test", "predict"):
             self.test_dataset = dataset("test")
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> TrainingLoader:
         """Batches of all languages, drawn anew each epoch."""
-        return self._loader(self.train_dataset, self.training_batches)
+        return TrainingLoader(self.train_dataset, self.training_batches, self.workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The dev sentences, each once."""
-        return self._loader(
-            self.dev_dataset, EvaluationBatches(self.dev_dataset.lengths, self.eval_tokens, *self._shard())
-        )
+        return self._evaluation_loader(self.dev_dataset)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """The test sentences, each once."""
-        return self._loader(
-            self.test_dataset, EvaluationBatches(self.test_dataset.lengths, self.eval_tokens, *self._shard())
-        )
+        return self._evaluation_loader(self.test_dataset)
 
     def predict_dataloader(self) -> DataLoader[Batch]:
         """The test sentences, each once."""
         return self.test_dataloader()
 
     def _training_batches(self) -> TrainingBatches:
+        assert self.trainer is not None
         return TrainingBatches(
             self.train_dataset.lengths,
             self.train_dataset.languages,
@@ -252,6 +250,7 @@ class TaggingData(pl.LightningDataModule):
             self.batches,
             self.seed,
             *self._shard(),
+            accumulate=self.trainer.accumulate_grad_batches,
             labelled=self.train_dataset.labelled,
             unlabelled_ratio=self.unlabelled_ratio,
         )
@@ -261,12 +260,10 @@ class TaggingData(pl.LightningDataModule):
         assert self.trainer is not None
         return self.trainer.global_rank, self.trainer.world_size
 
-    def _loader(
-        self, dataset: SentenceDataset, batches: TrainingBatches | EvaluationBatches
-    ) -> DataLoader[Batch]:
+    def _evaluation_loader(self, dataset: SentenceDataset) -> DataLoader[Batch]:
         return DataLoader(
             dataset,
-            batch_sampler=batches,
+            batch_sampler=EvaluationBatches(dataset.lengths, self.eval_tokens, *self._shard()),
             collate_fn=as_is,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,

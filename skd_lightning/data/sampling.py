@@ -34,6 +34,8 @@ class TrainingBatches(Sampler[list[int]]):
         seed: of the whole run.
         rank: of this process among ``world`` processes, which share an epoch's batches evenly.
         world: number of processes.
+        accumulate: batches of one process that make an optimiser step. An epoch has whole steps only, of ``accumulate``
+            batches in each of ``world`` processes: as many, of the same sentences, as with the two numbers exchanged.
         labelled: (sentences,) bool, which carry gold tags; all if None.
         unlabelled_ratio: unlabelled sentences for each labelled one; all of them in every epoch if None.
     """
@@ -48,6 +50,7 @@ class TrainingBatches(Sampler[list[int]]):
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
+        accumulate: int = 1,
         labelled: np.ndarray | None = None,
         unlabelled_ratio: float | None = None,
     ) -> None:
@@ -56,8 +59,10 @@ class TrainingBatches(Sampler[list[int]]):
         self.labelled, self.unlabelled = np.flatnonzero(labelled), np.flatnonzero(~labelled)
         self.unlabelled_ratio = unlabelled_ratio
         self.tokens, self.exponent, self.kind = tokens, exponent, kind
-        self.seed, self.rank, self.world = seed, rank, world
+        self.seed, self.rank, self.world, self.accumulate = seed, rank, world, accumulate
         self.epoch = 0
+        self.first = 0
+        """The batch of the epoch that an iteration begins with."""
         self._made: tuple[int, list[list[int]]] = (-1, [])
         self._counts: list[int] = []
         """Batches of each group (the languages of ``single`` batches), as the first epoch has them."""
@@ -75,7 +80,7 @@ class TrainingBatches(Sampler[list[int]]):
         return len(self._batches())
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self._batches())
+        return iter(self._batches()[self.first :])
 
     def padding(self) -> float:
         """Share of padding among the words of this epoch's batches."""
@@ -87,8 +92,8 @@ class TrainingBatches(Sampler[list[int]]):
         if self._made[0] != self.epoch:
             if not self._counts:
                 self._counts = [len(batches) + len(batches) // 50 for batches in self._cut(0)[1]]
-                if sum(self._counts):  # every process takes as many steps
-                    self._counts[0] += -sum(self._counts) % self.world
+                if sum(self._counts):  # every process takes as many steps, all of them whole
+                    self._counts[0] += -sum(self._counts) % (self.world * self.accumulate)
             self._made = (self.epoch, self._make())
         return self._made[1]
 

@@ -38,13 +38,18 @@ def read_text(path: Path, language: str, encoding: str | None = None, **columns:
     return without_tags(read(path, language, encoding=encoding, **columns))
 
 
+def unlabelled_files(folder: Path, language: str) -> list[Path]:
+    """The files of one language in a folder of unlabelled text."""
+    return sorted(folder.glob(f"{language}.*")) if folder.is_dir() else []
+
+
 def read_unlabelled(folder: Path, language: str, **reading: Any) -> list[Sentence]:
     """Text of one language from a folder that holds ``<language>.txt`` (``.conllu``, ``.tsv``, ``.gz`` …).
 
     Raises:
         UserError: there is no such file.
     """
-    files = sorted(folder.glob(f"{language}.*")) if folder.is_dir() else []
+    files = unlabelled_files(folder, language)
     if not files:
         raise UserError(f"{folder}: no unlabelled text '{language}.txt' there (--data.unlabelled)")
     return [sentence for file in files for sentence in read_text(file, language, **reading)]

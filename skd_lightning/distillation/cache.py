@@ -20,7 +20,7 @@ from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.ragged import cells
-from skd_lightning.storage import new_folder
+from skd_lightning.storage import alone_in, new_folder
 
 Precision = Literal["float32", "float16"]
 SCHEMA = 2
@@ -81,7 +81,8 @@ class CacheEntry:
                 for name in sorted(sizes)
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            self.rebuilt.append(str(folder))
+            if str(folder) not in self.rebuilt:
+                self.rebuilt.append(str(folder))
             return None
 
     def write(self, part: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -95,6 +96,17 @@ class CacheEntry:
         assert opened is not None
         return opened
 
+    def _find_or_make(
+        self, part: str, make: Callable[[], Mapping[str, np.ndarray]]
+    ) -> tuple[dict[str, np.ndarray], bool]:
+        """The arrays of a part, and whether they were there already."""
+        found = self.open(part)
+        if found is not None:
+            return found, True
+        with alone_in(self.folder):
+            found = self.open(part)  # another process may have made it while this one waited
+            return (self.write(part, make()), False) if found is None else (found, True)
+
     def emissions(
         self, predict: Callable[[], tuple[np.ndarray, Potentials]]
     ) -> tuple[dict[str, np.ndarray], bool]:
@@ -106,22 +118,21 @@ class CacheEntry:
         Returns:
             The arrays, and whether they were there already.
         """
-        found = self.open("emissions")
-        if found is not None:
-            return found, True
-        emissions, head = predict()
-        transitions, start, end = (scores.detach().float().cpu().numpy() for scores in head.scores())
-        emissions = emissions - emissions.max(axis=1, keepdims=True, initial=-np.inf)
-        emissions = np.maximum(emissions, np.finfo(self.precision).min).astype(self.precision)
-        arrays = {"emissions": emissions, "transitions": transitions, "start": start, "end": end}
-        return self.write("emissions", arrays), False
+
+        def make() -> dict[str, np.ndarray]:
+            emissions, head = predict()
+            transitions, start, end = (scores.detach().float().cpu().numpy() for scores in head.scores())
+            emissions = emissions - emissions.max(axis=1, keepdims=True, initial=-np.inf)
+            emissions = np.maximum(emissions, np.finfo(self.precision).min).astype(self.precision)
+            return {"emissions": emissions, "transitions": transitions, "start": start, "end": end}
+
+        return self._find_or_make("emissions", make)
 
     def paths(self, k: int) -> dict[str, np.ndarray]:
         """``paths`` (words, k) and ``log_probs`` (sentences, k) of the k best sequences."""
-        part = f"paths-k{k}"
-        found = self.open(part)
-        if found is not None:
-            return found
+        return self._find_or_make(f"paths-k{k}", lambda: self._kbest(k))[0]
+
+    def _kbest(self, k: int) -> dict[str, np.ndarray]:
         tags = self._source()["emissions"].shape[1]
         paths = np.zeros((self.words, k), dtype=np.uint8 if tags <= 256 else np.uint16)
         log_probs = np.full((len(self.lengths), k), -np.inf, dtype=np.float32)
@@ -130,7 +141,7 @@ class CacheEntry:
             log_probs[indices] = (best.scores - crf.log_partition.unsqueeze(1)).numpy()
             row, word = cells(self.lengths[indices])
             paths[self.starts[indices][row] + word] = best.paths.numpy()[row, :, word]
-        return self.write(part, {"paths": paths, "log_probs": log_probs})
+        return {"paths": paths, "log_probs": log_probs}
 
     def marginals(self, temperature: float = 1.0) -> np.ndarray:
         """(words, tags) posterior probabilities of the potentials divided by the temperature; not stored."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skd_lightning.storage import new_folder
+from skd_lightning.storage import alone_in, new_folder
 
 Precision = Literal["float16", "bfloat16"]
 """float16 has 11 bits of precision and ends at 65504; bfloat16 has 8 bits and the range of float32."""
@@ -52,7 +52,7 @@ class VectorStore:
 
     def _open(self) -> None:
         """Take in what has come to the disk; a folder that is damaged is passed over, and made again."""
-        for folder in sorted(set(self.folder.glob("*")) - self._opened):
+        for folder in sorted(set(self.folder.glob("[!.]*")) - self._opened):
             try:
                 lengths: dict[str, int] = json.loads((folder / "lengths.json").read_text())
                 vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
@@ -80,8 +80,19 @@ class VectorStore:
             keep: store what was made.
         """
         keys = [sentence_key(words) for words in sentences]
-        if any(key not in self._found for key in keys):
-            self._open()
+        if all(key in self._found for key in keys):
+            return [self._found[key] for key in keys]
+        with alone_in(self.folder):  # processes of one training want the same: the first makes it
+            return self._complete(keys, sentences, make, keep)
+
+    def _complete(
+        self,
+        keys: list[str],
+        sentences: Sequence[Sequence[str]],
+        make: Callable[[list[Sequence[str]]], list[np.ndarray]],
+        keep: bool,
+    ) -> list[np.ndarray]:
+        self._open()
         missing = {key: words for key, words in zip(keys, sentences, strict=True) if key not in self._found}
         made = dict(zip(missing, make(list(missing.values())), strict=True)) if missing else {}
         made = {key: packed(vectors, self.precision) for key, vectors in made.items()}

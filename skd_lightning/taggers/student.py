@@ -91,7 +91,7 @@ class Student(Tagger):
 
     def _weight(self, annealing: Annealing) -> float:
         trainer = self.trainer
-        steps = max(1, int(trainer.num_training_batches))
+        steps = max(1, -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches))
         max_epochs = float(trainer.max_epochs or 1)
         if max_epochs < 0:  # bounded by steps
             max_epochs = max(1.0, trainer.max_steps / steps)

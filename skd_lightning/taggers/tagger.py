@@ -99,6 +99,18 @@ class Tagger(pl.LightningModule):
         """(batch,) what is minimised, in nats a sentence; 0 for sentences without gold tags."""
         return torch.where(batch.labelled, -crf.log_prob(batch.tags), 0.0)
 
+    def on_fit_start(self) -> None:
+        """Remember the seed."""
+        self._seed = torch.initial_seed()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let all that is random in a step depend on the seed, the step and the process alone.
+
+        A training that goes on in the middle of an epoch then draws what it would have drawn, and processes differ.
+        """
+        step = (self._seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(step).generate_state(1, np.uint64)[0]))
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss a sentence."""
         loss = self.losses(self(batch), batch).mean()

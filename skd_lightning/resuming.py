@@ -1,0 +1,160 @@
+"""A training that is stopped at any moment goes on as if it had not been: where its state is saved, and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
+from pytorch_lightning.plugins.environments import SLURMEnvironment
+
+from skd_lightning.errors import Stopped
+from skd_lightning.storage import new_file
+from skd_lightning.taggers.optimization import MONITOR
+
+GRACEFUL = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+"""Signals on which a training saves its state before it stops; SIGUSR1 is what SLURM is asked to send."""
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are complete or not there: Lightning's own go through /tmp, which may be another disk."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write beside the old one, then take its place."""
+        with new_file(Path(path)) as file:
+            torch.save(checkpoint, file)
+
+
+class LastState(pl.Callback):
+    """Keeps ``last.ckpt``, from which a training goes on to the very weights that it would have reached.
+
+    It is written after the first step of each epoch, ``minutes`` after the last time, and when a signal asks the
+    training to stop; always after an optimiser step that no validation follows. Nothing is pending then that a
+    checkpoint does not hold: gradients of a part of a step, scores that the ``plateau`` schedule waits for, the best
+    weights so far. What is random in a step depends on seed, step and process alone (see
+    ``Tagger.on_train_batch_start``), so that no state of a random generator has to be kept. Means over an epoch's
+    batches, such as ``train/loss``, are of those since the restart.
+
+    Args:
+        folder: of the checkpoints.
+        minutes: between two of them in a long epoch.
+    """
+
+    def __init__(self, folder: Path, minutes: float = 10.0) -> None:
+        self.file = folder / "last.ckpt"
+        self.minutes = minutes
+        self.seconds_before = 0.0
+        """Time that earlier parts of this training took."""
+        self._began = self._saved = time.monotonic()
+        self._due = False
+        self._score: float | None = None
+        self._signal: int | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Time that this training has taken so far, earlier parts included."""
+        return self.seconds_before + time.monotonic() - self._began
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Start the clock."""
+        if stage == "fit":
+            self._began = time.monotonic()
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the time taken and the last dev score."""
+        score = trainer.callback_metrics.get(MONITOR)
+        checkpoint["last_state"] = {"seconds": self.seconds, "score": None if score is None else float(score)}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take over the time and the score."""
+        state = checkpoint.get("last_state", {"seconds": 0.0, "score": None})
+        self.seconds_before, self._score = state["seconds"], state["score"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Find the place in the epoch, and take the signals over. Lightning gives them back when training ends.
+
+        Its own handlers would save in the middle of a step (SLURM), or start a broadcast there (SIGTERM, several
+        processes), which deadlocks with the gradients' if the processes are not at the same place.
+        """
+        self._signal, self._saved = None, time.monotonic()
+        # Lightning restores the loader only where no schedule has asked for the number of steps before.
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        trainer.train_dataloader.load_state_dict({"given": done})  # type: ignore[union-attr]
+        if self._score is not None:
+            trainer.callback_metrics[MONITOR] = torch.tensor(self._score)
+        for number in GRACEFUL:
+            if number != signal.SIGUSR1 or SLURMEnvironment.detect():
+                signal.signal(number, self._note)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Each epoch is saved at its first opportunity."""
+        self._due = True
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Let the ``plateau`` schedule see the score of a resumed epoch, too, which Lightning keeps from it."""
+        trainer.fit_loop._restarting = False
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A test is done again rather than gone on with: let SIGTERM end it at once, which Lightning would ignore."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT:  # a second one ends it at once
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._signal = number
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save where it is time; stop where a signal asks for it, all processes at the same step."""
+        accumulate = trainer.accumulate_grad_batches
+        if (batch_idx + 1) % accumulate or _validation_follows(trainer, batch_idx):
+            return
+        late = time.monotonic() - self._saved > 60 * self.minutes
+        if not _any_process(trainer, self._due or late or self._signal is not None):
+            return
+        trainer.save_checkpoint(self.file, weights_only=False)
+        self._due, self._saved = False, time.monotonic()
+        if _any_process(trainer, self._signal is not None):
+            self._stop(trainer)
+
+    def _stop(self, trainer: pl.Trainer) -> None:
+        if not trainer.is_global_zero:
+            sys.exit(0)  # Lightning kills the first process, wherever it is, when another one fails
+        number = self._signal or signal.SIGTERM
+        if number == signal.SIGUSR1:
+            job = os.environ["SLURM_JOB_ID"]
+            if "SLURM_ARRAY_JOB_ID" in os.environ:
+                job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+            subprocess.run(["scontrol", "requeue", job], check=False)
+        raise Stopped(number)
+
+
+def _any_process(trainer: pl.Trainer, flag: bool) -> bool:
+    """Whether the flag is set in any process: clocks and signals differ, what is done must not."""
+    return trainer.strategy.reduce_boolean_decision(flag, all=False) if trainer.world_size > 1 else flag
+
+
+def _validation_follows(trainer: pl.Trainer, batch_idx: int) -> bool:
+    """Whether the dev scores are computed, or the epoch ends, right after this batch of the epoch."""
+    done = batch_idx + 1
+    if done == trainer.num_training_batches:
+        return True
+    if trainer.check_val_every_n_epoch is None:  # an interval over epochs
+        done = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+    interval = trainer.val_check_batch
+    return interval is not None and done % interval == 0
