@@ -43,6 +43,8 @@ class Student(Tagger):
         unlabelled_annealing: how λ_u falls, the weight of sentences on which only a teacher speaks.
     """
 
+    curves = ("train/loss", "train/teacher_weight", "train/loss_kd", "train/loss_nll")
+
     def __init__(
         self,
         tags: list[str],
@@ -105,11 +107,9 @@ class Student(Tagger):
         # Before the likelihood: an objective that needs both directions then shares its forward pass with it.
         from_teacher = self.objective(crf, batch.targets)
         from_gold = super().losses(crf, batch)
-        logged = {
-            "train/teacher_weight": from_teacher.new_full((), weight),
-            "train/loss_kd": from_teacher.detach().mean(),
-            "train/loss_nll": from_gold.detach().sum() / batch.labelled.sum().clamp(min=1),
-        }
-        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
+        annotated = batch.labelled.sum()
+        self.log_mean("train/teacher_weight", from_teacher.new_full((), weight), len(batch))
+        self.log_mean("train/loss_kd", from_teacher.mean(), len(batch))
+        self.log_mean("train/loss_nll", from_gold.sum() / annotated.clamp(min=1), annotated)
         labelled = torch.lerp(from_gold, from_teacher, weight)  # (1 - weight) · gold + weight · teacher
         return torch.where(batch.labelled, labelled, self._weight(self.unlabelled_annealing) * from_teacher)

@@ -12,6 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torchmetrics import MeanMetric
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch, SentenceDataset
@@ -59,6 +60,9 @@ class Tagger(pl.LightningModule):
         optimization: how it is trained.
     """
 
+    curves: tuple[str, ...] = ("train/loss",)
+    """What is logged of each epoch's training batches."""
+
     def __init__(
         self,
         tags: list[str],
@@ -79,6 +83,9 @@ class Tagger(pl.LightningModule):
         self.head = ChainHead(encoder.output_size, self.tag_set, decoder, constrain)
         self.dev_scores = TaggingScores(self.tag_set, self.languages)
         self.test_scores = TaggingScores(self.tag_set, self.languages)
+        self.means = torch.nn.ModuleDict(
+            {name.replace("/", "_"): MeanMetric(nan_strategy="disable") for name in self.curves}
+        )
         self.results: dict[str, Any] = {}
         """What the last test found: the output of :meth:`TaggingScores.compute`."""
         self.sentence_counts = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
@@ -114,16 +121,17 @@ class Tagger(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss a sentence."""
         loss = self.losses(self(batch), batch).mean()
-        self.log(
-            "train/loss",
-            loss,
-            on_step=False,
-            on_epoch=True,
-            prog_bar=True,
-            batch_size=len(batch),
-            sync_dist=True,
-        )
+        self.log_mean("train/loss", loss, len(batch), prog_bar=True)
         return loss
+
+    def log_mean(self, name: str, value: Tensor, weight: float | Tensor, prog_bar: bool = False) -> None:
+        """Log the weighted mean of a value over the epoch's batches, those of all processes.
+
+        Lightning's own mean rounds the number of sentences down where processes are averaged.
+        """
+        mean: Any = self.means[name.replace("/", "_")]
+        mean.update(value.detach(), weight)
+        self.log(name, mean, on_step=False, on_epoch=True, prog_bar=prog_bar)
 
     def configure_optimizers(self) -> Any:
         """One parameter group for each part (encoder, head, transitions; pretrained weights where there are any)."""
