@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
 import os
 import sys
@@ -44,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.stderr.write(f"skd: error: {reason}\n")
         raise SystemExit(2) from None
     except Exception as error:
-        mendable = user_error(error) or _disk_error(error)
+        mendable = user_error(error)
         if mendable is None:
             raise
         sys.stderr.write(f"skd: error: {mendable}\n")
@@ -57,14 +56,6 @@ def main(argv: list[str] | None = None) -> None:
             "\nskd: interrupted; the same command goes on where the last checkpoint was written\n"
         )
         raise SystemExit(130) from None
-
-
-def _disk_error(error: BaseException) -> UserError | None:
-    """What a full disk comes to."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        place = f"{error.filename}: " if error.filename else ""
-        return UserError(f"{place}{error.strerror}; make room, and the same command goes on")
-    return None
 
 
 def _dispatch(arguments: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 
 
@@ -21,7 +22,10 @@ class Stopped(SystemExit):
 
 
 def user_error(error: BaseException | None) -> UserError | None:
-    """The UserError that an exception is or was caused by: libraries wrap what constructors raise."""
+    """The UserError that an exception is or was caused by (libraries wrap what is raised); a full disk makes one."""
     while error is not None and not isinstance(error, UserError):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            place = f"{error.filename}: " if error.filename else ""
+            return UserError(f"{place}{error.strerror}; make room, and the same command goes on")
         error = error.__cause__ or error.__context__
     return error

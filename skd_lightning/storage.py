@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +20,8 @@ from skd_lightning.errors import UserError
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder that takes the name ``folder`` when its content is complete."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    temporary = _unfinished(folder)
+    temporary.mkdir()
     try:
         yield temporary
         if folder.exists():
@@ -34,8 +34,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 @contextmanager
 def new_file(file: Path) -> Iterator[BinaryIO]:
     """A temporary file, open for writing, that takes the name ``file`` when its content is complete and on disk."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = _unfinished(file)
     try:
         with temporary.open("wb") as opened:
             yield opened
@@ -44,6 +43,21 @@ def new_file(file: Path) -> Iterator[BinaryIO]:
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> Path:
+    """A name beside ``path`` for what shall become it. (Those of ``tempfile`` can be read by their owner only.)"""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process has left of :func:`new_file` and :func:`new_folder`."""
+    for path in list(folder.rglob(".*-????????")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_text(file: Path, text: str) -> None:
@@ -64,13 +78,12 @@ def alone_in(folder: Path, wait: bool = True) -> Iterator[None]:
         UserError: another process is at work there, and ``wait`` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    with (folder / ".lock").open("a") as lock:
         try:  # ends with the process, however that ends; loader workers do not inherit it
             fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise UserError(f"{folder}: another process is at work there; wait for it or stop it") from None
-        for path in folder.glob(".*-*"):
-            shutil.rmtree(path, ignore_errors=True)
+        remove_unfinished(folder)
         yield
 
 

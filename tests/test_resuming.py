@@ -2,13 +2,18 @@
 
 import functools
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from small_corpus import write_corpus
 
-from skd_lightning import lightning_cli
+from skd_lightning import lightning_cli, provenance
 from skd_lightning.cli import main
 from skd_lightning.resuming import LastState
 from skd_lightning.taggers import Tagger
@@ -126,3 +131,160 @@ def test_a_resumed_training_ends_with_the_same_weights(
     again = json.loads(results.read_text())
     for name in ("languages", "average", "epochs", "steps"):
         assert again[name] == whole[name]
+
+
+@pytest.fixture
+def stopped(home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[str]:
+    """The command of a student that was killed in its second epoch."""
+    command = ["distill", "--loss", "topk", "--trainer.max_epochs", "2", "--name", request.node.name]
+    with monkeypatch.context() as patch:
+        kill_at(patch, "on_train_batch_start", 22)
+        with pytest.raises(Killed):
+            skd(home, *command)
+    return command
+
+
+def refused(home: Path, capsys: pytest.CaptureFixture, *command: str) -> str:
+    with pytest.raises(SystemExit) as stop:
+        skd(home, *command)
+    assert stop.value.code == 2
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_changed_corpora_are_noticed(home: Path, stopped: list[str], capsys: pytest.CaptureFixture) -> None:
+    file = home / "mine/de/dev.tsv"
+    before = file.read_text()
+    file.write_text(before + before)
+    try:
+        line = refused(home, capsys, *stopped)
+        assert "since this training began, these changed: corpus de/dev.tsv;" in line
+        assert "--anew" in line
+        skd(home, *stopped, "--anew")
+        assert "going on" not in capsys.readouterr().out
+    finally:
+        file.write_text(before)
+    skd(home, *stopped)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "already trained with this configuration" in said
+    assert "changed since: corpus de/dev.tsv; --anew trains it again" in said
+
+
+def test_a_changed_teacher_is_noticed(home: Path, stopped: list[str], capsys: pytest.CaptureFixture) -> None:
+    checkpoint = home / "runs/mine/teachers/en/checkpoints/best.ckpt"
+    before = checkpoint.read_bytes()
+    other = torch.load(checkpoint, weights_only=True)
+    other["state_dict"]["head.transitions"] += 1
+    torch.save(other, checkpoint)
+    assert "these changed: teacher en;" in refused(home, capsys, *stopped)
+    checkpoint.write_bytes(before)
+    skd(home, *stopped)
+    assert "going on from" in capsys.readouterr().out
+
+
+def test_changed_code_is_noticed(
+    home: Path, stopped: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(provenance, "LEARNING", (*provenance.LEARNING, "errors.py"))
+    assert "these changed: code of skd_lightning;" in refused(home, capsys, *stopped)
+
+
+def test_a_changed_teacher_configuration_is_another_student(
+    home: Path, stopped: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    """What the user typed is what is run; what was there is put aside."""
+    skd(home, *stopped, "--model.k", "2")
+    assert "going on" not in capsys.readouterr().out
+    folder = home / "runs/mine" / stopped[-1] / "seed1"
+    assert json.loads((folder / "results.json").read_text())["k"] == 2
+    assert (folder / "previous/checkpoints/last.ckpt").is_file()
+
+
+def test_a_run_that_is_being_trained_is_left_alone(
+    home: Path, stopped: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    folder = home / "runs/mine" / stopped[-1] / "seed1"
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == "there\n"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert "another process is at work there" in refused(home, capsys, *stopped)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    other.kill()
+    other.wait()
+    skd(home, *stopped)
+    assert "going on from" in capsys.readouterr().out
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from skd_lightning.storage import alone_in
+with alone_in(Path(sys.argv[1])):
+    print("there", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_command_line_wins_over_the_checkpoint(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """--ckpt_path gives weights; the settings are those that were typed."""
+    common = ["fit", "--config", "experiments/student.yaml", "--data.task", "mine", "--data.data", str(home)]
+    common += ["--distillation.teachers", str(home / "runs/mine/teachers"), *QUICK]
+    common += ["--distillation.cache", str(home / "runs/cache")]
+    first = ["--trainer.default_root_dir", str(tmp_path / "first"), "--trainer.max_epochs", "1"]
+    main([*common, *first, "--model.loss", "posterior", "--model.optimization.weight_decay", "0.1"])
+    last = tmp_path / "first/checkpoints/last.ckpt"
+    second = ["--trainer.default_root_dir", str(tmp_path / "second"), "--trainer.max_epochs", "2"]
+    second += ["--ckpt_path", str(last)]
+    main([*common, *second, "--model.loss", "topk", "--model.k", "2"])
+    config = yaml.safe_load((tmp_path / "second/config.yaml").read_text())
+    assert config["model"]["init_args"]["loss"] == "topk"
+    assert config["model"]["init_args"]["k"] == 2
+    again = torch.load(tmp_path / "second/checkpoints/best.ckpt", weights_only=True)
+    assert again["tagger"]["optimization"]["weight_decay"] == 1e-4
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main([*common, *second, "--model.encoder.hidden_size", "16"])
+    assert stop.value.code == 2
+    assert "hidden_size" in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_slurm_gets_its_job_back_between_two_steps(home: Path, tmp_path: Path) -> None:
+    """SIGUSR1 before the time limit: the state is saved, the job is put back, the next attempt goes on."""
+    scontrol = tmp_path / "bin/scontrol"
+    scontrol.parent.mkdir()
+    scontrol.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/asked"\n')
+    scontrol.chmod(0o755)
+    slurm = {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "77", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
+    slurm |= {"SLURM_NODEID": "0", "SLURM_JOB_NAME": "distill", "SLURM_NTASKS_PER_NODE": "1"}
+    environment = {**os.environ, **slurm, "PATH": f"{scontrol.parent}:{os.environ['PATH']}"}
+    command = ["distill", "--runs", str(home / "runs"), "--task", "mine", "--data", str(home), *QUICK]
+    command += ["--loss", "topk", "--name", "slurm", "--trainer.max_epochs", "2"]
+    command += ["--trainer.accelerator", "cpu", "--trainer.devices", "1"]
+    first, second = (
+        subprocess.run(
+            [sys.executable, *start, *command], env=environment, capture_output=True, text=True, check=False
+        )
+        for start in (("-c", SIGNALLED), ("-m", "skd_lightning"))
+    )
+    assert first.returncode == 128 + signal.SIGUSR1, first.stderr[-2000:]
+    assert (tmp_path / "asked").read_text() == "requeue 77\n"
+    assert second.returncode == 0, second.stderr[-2000:]
+    assert "going on from" in second.stdout
+
+
+SIGNALLED = """
+import os, signal, sys
+from skd_lightning.taggers import Student
+start = Student.on_train_batch_start
+def signalled(self, batch, batch_idx):
+    if self.global_step == 5:
+        os.kill(os.getpid(), signal.SIGUSR1)
+    start(self, batch, batch_idx)
+Student.on_train_batch_start = signalled
+from skd_lightning.cli import main
+main(sys.argv[1:])
+"""

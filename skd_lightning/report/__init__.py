@@ -17,6 +17,7 @@ from skd_lightning.report.page import Section
 from skd_lightning.report.runs import TEACHERS, Task, read
 from skd_lightning.report.style import Look, Plot, looks
 from skd_lightning.report.table import Table, label, points, probability
+from skd_lightning.storage import new_file, remove_unfinished
 
 __all__ = ["show", "write"]
 
@@ -83,8 +84,10 @@ def write(runs: Path, task: str, out: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in MAYBE - files.keys():  # of an earlier report; other files there are not ours
             (folder / name).unlink(missing_ok=True)
+        remove_unfinished(folder)
         for name, content in files.items():
-            (folder / name).write_bytes(content)
+            with new_file(folder / name) as file:
+                file.write(content)
     except OSError as error:
         raise UserError(f"cannot write the report to {folder}: {error.strerror or error}") from None
     _print(found, board)
