@@ -23,6 +23,7 @@ from skd_lightning.cli import _quiet
 from skd_lightning.data.batches import Batch
 from skd_lightning.distillation import Loss
 from skd_lightning.lightning_cli import TaggingCLI
+from skd_lightning.plan import Plan
 from skd_lightning.taggers import Student
 
 LOSSES: tuple[Loss, ...] = ("none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk")
@@ -32,7 +33,7 @@ PARTS = ("batch", "encoder", "CRF and loss", "backward", "clipping", "optimiser"
 class Epochs:
     """A student with its data, whose epochs are run by hand: the bare training step, without a progress bar."""
 
-    def __init__(self, loss: Loss, plan: experiment.Plan) -> None:
+    def __init__(self, loss: Loss, plan: Plan) -> None:
         arguments = ["--config", "experiments/student.yaml", "--config", f"experiments/{plan.task}.yaml"]
         if loss == "token":
             arguments += ["--model.decoder", "softmax"]
@@ -114,7 +115,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         some = ("--data.max_train_sentences", str(options.sentences)) if options.sentences else ()
         quick = ("--trainer.max_epochs", "2", *some)
-        plan = experiment.Plan(Path(folder), options.task, options.data, options.languages, quick)
+        plan = Plan(Path(folder), options.task, options.data, options.languages, quick)
         experiment.train_teachers(plan)
         epochs = {loss: Epochs(loss, plan) for loss in LOSSES}
         words, padding = epochs["none"].words, epochs["none"].data.train_dataloader().batch_sampler.padding()

@@ -24,6 +24,7 @@ from skd_lightning import experiment
 from skd_lightning.cli import _quiet
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data import demo
+from skd_lightning.plan import Plan
 
 TAGS = 17
 
@@ -53,10 +54,10 @@ def k_best(k: int) -> Callable[[], object]:
     return lambda: crf.kbest(k)
 
 
-def epochs(plan: experiment.Plan, languages: tuple[str, ...], rounds: int) -> float:
+def epochs(plan: Plan, languages: tuple[str, ...], rounds: int) -> float:
     """Milliseconds of a posterior student's epoch on the first so many languages."""
     options = (*plan.options, "--data.languages", f"[{','.join(languages)}]")
-    student = Epochs("posterior", experiment.Plan(plan.runs, plan.task, options=options))
+    student = Epochs("posterior", Plan(plan.runs, plan.task, options=options))
     return 1000 * median(student.seconds() for _ in range(rounds))
 
 
@@ -118,7 +119,7 @@ def main() -> None:
             "exponent": exponent(sizes, times),
         }
     with tempfile.TemporaryDirectory() as folder:
-        plan = experiment.Plan(Path(folder), "demo", options=("--trainer.max_epochs", "1"))
+        plan = Plan(Path(folder), "demo", options=("--trainer.max_epochs", "1"))
         experiment.train_teachers(plan)
         languages = tuple(demo.LANGUAGES)
         sizes = list(range(1, len(languages) + 1))

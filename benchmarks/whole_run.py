@@ -21,6 +21,7 @@ from epoch import LOSSES
 
 from skd_lightning import experiment
 from skd_lightning.cli import _quiet
+from skd_lightning.plan import Plan
 
 
 def run(runs: Path, loss: str, options: argparse.Namespace, seed: int) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
         quick = ("--trainer.max_epochs", "2")
-        plan = experiment.Plan(runs, options.task, options.data, options.languages, quick)
+        plan = Plan(runs, options.task, options.data, options.languages, quick)
         experiment.train_teachers(plan)
         found: dict[str, list[dict[str, Any]]] = {loss: [] for loss in LOSSES}
         for seed in range(1, options.rounds + 1):

@@ -91,17 +91,16 @@ def _run(command: str, arguments: list[str]) -> None:
         return
     from skd_lightning import experiment, report
     from skd_lightning.distillation import Loss
+    from skd_lightning.plan import Plan
 
-    plan = experiment.Plan(
-        Path(options.runs), options.task, options.data, options.langs, tuple(rest), options.recipe
-    )
+    plan = Plan(Path(options.runs), options.task, options.data, options.langs, tuple(rest), options.recipe)
     if command == "corpus":
         from skd_lightning import corpus
 
         corpus.show(plan, options.csv)
         return
     if command == "teachers":
-        experiment.train_teachers(plan, options.anew)
+        experiment.train_teachers(plan, options.anew, options.devices)
     elif command == "distill":
         loss: Loss = options.loss or ("posterior" if options.recipe == "best" else "topk")
         experiment.train(plan.student(loss, options.seed, options.name), plan.task, options.anew)
@@ -149,7 +148,7 @@ def _zeroshot(arguments: list[str]) -> None:
 
 def _parser(command: str) -> argparse.ArgumentParser:
     from skd_lightning.distillation.objectives import Loss
-    from skd_lightning.experiment import Recipe
+    from skd_lightning.plan import Recipe
 
     parser = argparse.ArgumentParser(
         prog=f"skd {command}",
@@ -176,6 +175,13 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     if command != "corpus":
         parser.add_argument("--anew", action="store_true", help="train from scratch, whatever is there")
+    if command == "teachers":
+        parser.add_argument(
+            "--devices",
+            type=int,
+            default=1,
+            help="GPUs (processes, without any) of this machine: a teacher each, side by side (default: 1)",
+        )
     if command == "corpus":
         parser.add_argument("--csv", metavar="FILE", help="write the table of the splits there, too")
     if command == "distill":

@@ -2,149 +2,66 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import signal
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytorch_lightning as pl
 import yaml
 from rich.console import Console
 
-import skd_lightning
 from skd_lightning import provenance
 from skd_lightning.data import TaggingData
 from skd_lightning.data.corpora import training_languages
-from skd_lightning.distillation import DistillationCallback, Loss
+from skd_lightning.distillation import DistillationCallback
 from skd_lightning.errors import Stopped
+from skd_lightning.jobs import Job, run_jobs
 from skd_lightning.lightning_cli import TaggingCLI
+from skd_lightning.plan import Plan, Run, read_key, trained_on
 from skd_lightning.results import SCHEMA, put_aside, surroundings, write_results
 from skd_lightning.resuming import LastState
 from skd_lightning.storage import alone_in, write_text
 from skd_lightning.taggers import Student, Tagger
 from skd_lightning.taggers.loading import BEST
 
-INCIDENTAL = ("default_root_dir", "logger", "callbacks", "enable_progress_bar", "enable_checkpointing")
-"""Trainer settings that do not change what is learned."""
 
-Recipe = Literal["paper", "best"]
-"""Sets of choices beyond the objective: the paper's own, and those that were found to work best."""
+def train_teachers(plan: Plan, anew: bool = False, devices: int = 1) -> None:
+    """One teacher a language.
 
-
-@dataclass(frozen=True)
-class Run:
-    """One training.
-
-    Attributes:
-        folder: where its files go.
-        arguments: options of ``skd fit``.
-        role: ``teacher`` or ``student``.
-        loss: the objective; ``none`` for teachers and the baseline.
-        variant: what tables call it; ``teachers``, or the name of a student's folder.
-        title: what the screen calls it.
-        teachers: folder of the teachers that it listens to.
+    Args:
+        plan: of the teachers.
+        anew: see :func:`train`.
+        devices: GPUs of this machine (processes, where there are none). Where they are more than one teacher's
+            ``--trainer.devices``, several are trained side by side.
     """
-
-    folder: Path
-    arguments: tuple[str, ...]
-    role: Literal["teacher", "student"]
-    loss: Loss
-    variant: str
-    title: str
-    teachers: Path | None = None
-
-    def finished(self) -> bool:
-        """Whether a run with this very configuration has written its results."""
-        return _is_finished(self.folder, _key(_configuration(_parse(self)), self.teachers))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the experiments of a task have in common.
-
-    Attributes:
-        runs: folder of all runs.
-        task: name of the task.
-        data: folder of the corpora, or None for the default.
-        languages: codes of the languages, or None for all with training data.
-        options: further options of ``skd fit``, as on the command line.
-        recipe: choices beyond the objective, from ``experiments/recipes``.
-    """
-
-    runs: Path
-    task: str
-    data: str | None = None
-    languages: list[str] | None = None
-    options: tuple[str, ...] = ()
-    recipe: Recipe | None = None
-
-    @property
-    def teachers(self) -> Path:
-        """Folder with one run folder for each teacher."""
-        return self.runs / self.task / "teachers"
-
-    def teacher(self, language: str) -> Run:
-        """The monolingual tagger of one language."""
-        arguments = [*self._configs("teacher"), "--data.languages", json.dumps([language])]
-        folder = self.teachers / language
-        return Run(folder, (*arguments, *self.options), "teacher", "none", "teachers", language)
-
-    def student(self, loss: Loss, seed: int, name: str | None = None) -> Run:
-        """A multilingual tagger; ``loss`` "none" is the baseline.
-
-        Args:
-            loss: the objective.
-            seed: of everything random.
-            name: of the variant; by default the objective's, after the recipe's.
-        """
-        variant = name or (f"{self.recipe}-{loss}" if self.recipe else loss)
-        arguments = [*self._configs("student"), "--model.loss", loss, "--seed_everything", str(seed)]
-        arguments += ["--data.seed", str(seed), "--distillation.teachers", str(self.teachers)]
-        if self.languages:
-            arguments += ["--data.languages", json.dumps(self.languages)]
-        if loss == "token":
-            arguments += ["--model.decoder", "softmax"]
-        arguments += ["--distillation.cache", str(self.runs / "cache"), *self.options]
-        folder = self.runs / self.task / variant / f"seed{seed}"
-        teachers = self.teachers if loss != "none" else None
-        return Run(folder, tuple(arguments), "student", loss, variant, f"{variant} seed {seed}", teachers)
-
-    def _configs(self, role: str) -> list[str]:
-        """The files of ``experiments/`` for a role (a task of the user's own has none), then the corpora."""
-        folder = _experiments()
-        files = [folder / f"{role}.yaml", folder / f"{self.task}.yaml"]
-        if self.recipe:
-            files += [folder / "recipes" / self.recipe / f"{name}.yaml" for name in (role, self.task)]
-        arguments = [word for file in files if file.is_file() for word in ("--config", str(file))]
-        arguments += ["--data.task", self.task]
-        return arguments + (["--data.data", self.data] if self.data else [])
+    languages = plan.languages or training_languages(plan.task, plan.data)
+    runs = [plan.teacher(language) for language in languages]
+    wanted = runs[0].parse().config.trainer.devices
+    each = wanted if isinstance(wanted, int) else 1
+    at_once = min(devices // each, len(runs))
+    if at_once > 1:
+        again = ["--anew"] if anew else []
+        jobs = [job(run, [*plan.teacher_command(run.title), *again], anew) for run in runs]
+        run_jobs([jobs], at_once, each)
+        return
+    for run in runs:
+        train(run, plan.task, anew)
 
 
-def student_data(plan: Plan) -> TaggingData:
-    """The data that a student of this plan learns from and is tested on."""
-    return TaggingData(**_parse(plan.student("none", seed=1)).config["data"].as_dict())
+def job(run: Run, words: list[str], anew: bool = False) -> Job:
+    """The run as a command of its own."""
+    folder = run.folder
+    log = folder.parents[2] / "logs" / f"{'-'.join(folder.parts[-3:])}.txt"
+    title = f"{folder.parts[-3]}: {'teacher ' if run.role == 'teacher' else ''}{run.title}"
+    return Job(title, tuple(words), log, lambda: not anew and run.finished(), lambda: _score(folder))
 
 
-def train_teachers(plan: Plan, anew: bool = False) -> None:
-    """One teacher a language; see :func:`train`."""
-    for language in plan.languages or training_languages(plan.task, plan.data):
-        train(plan.teacher(language), plan.task, anew)
-
-
-def _experiments() -> Path:
-    """The YAML files: those of the working folder, else those that came with the package."""
-    package = Path(skd_lightning.__file__).parent
-    candidates = (Path("experiments"), package / "experiments", package.parent / "experiments")
-    return next((folder for folder in candidates if (folder / "student.yaml").is_file()), candidates[0])
-
-
-def _parse(run: Run) -> TaggingCLI:
-    arguments = [*run.arguments, "--trainer.default_root_dir", str(run.folder)]
-    return TaggingCLI(arguments, run=False, instantiate=False)
+def _score(folder: Path) -> str:
+    results = json.loads((folder / "results.json").read_text())
+    return f"{results['metric']} {results['average']:.2%}"
 
 
 def train(run: Run, task: str, anew: bool = False) -> None:
@@ -162,12 +79,12 @@ def train(run: Run, task: str, anew: bool = False) -> None:
     """
     console = Console()
     began = time.perf_counter()
-    cli = _parse(run)
-    config = _configuration(cli)
-    key = _key(config, run.teachers)
+    cli = run.parse()
+    config = run.configuration(cli)
+    key = run.key(config)
     data = yaml.safe_load(config)["data"]
-    made_from = provenance.provenance(data, _languages(data), run.teachers)
-    if not anew and _is_finished(run.folder, key):
+    made_from = provenance.provenance(data, trained_on(data), run.teachers)
+    if not anew and run.has_results(key):
         changes = provenance.changed(run.folder, made_from)
         since = f" (changed since: {', '.join(changes)}; --anew trains it again)" if changes else ""
         console.print(
@@ -176,7 +93,7 @@ def train(run: Run, task: str, anew: bool = False) -> None:
         )
         return
     last = run.folder / "checkpoints" / "last.ckpt"
-    resume = last if not anew and _read_key(run.folder) == key and last.is_file() else None
+    resume = last if not anew and read_key(run.folder) == key and last.is_file() else None
     if resume:
         provenance.verify(run.folder, made_from)
     cli.make()
@@ -197,9 +114,8 @@ def train(run: Run, task: str, anew: bool = False) -> None:
         labels = {"task": task, "role": run.role, "loss": run.loss, "variant": run.variant}
         results = _results(cli.model, trainer, {**labels, "seed": cli.config.seed_everything})
         write_results(run.folder, results, _counts(cli.model, cli.datamodule))
-    score = f"{results['metric']} {results['average']:.2%}"
     console.print(
-        f"[green]{run.title}[/]: test {score} after {time.perf_counter() - began:.0f} s, in {run.folder}",
+        f"[green]{run.title}[/]: test {_score(run.folder)} after {time.perf_counter() - began:.0f} s, in {run.folder}",
         highlight=False,
     )
 
@@ -252,38 +168,3 @@ def _counts(tagger: Tagger, data: TaggingData) -> dict[str, Any]:
         language: tagger.sentence_counts[languages == i] for i, language in enumerate(data.all_languages)
     }
     return {language: rows.numpy() for language, rows in counts.items() if len(rows)}
-
-
-def _configuration(cli: TaggingCLI) -> str:
-    """All settings, as YAML."""
-    return str(cli.parser.dump(cli.config, skip_none=False))
-
-
-def _key(config: str, teachers: Path | None) -> str:
-    """Hash of the settings that change what is learned; a student's include those of its teachers."""
-    settings = yaml.safe_load(config)
-    for name in INCIDENTAL:
-        settings["trainer"].pop(name, None)
-    for name in ("wandb", "threads", "distillation"):
-        settings.pop(name, None)
-    data = settings["data"]
-    data.pop("workers", None)
-    if teachers is not None:
-        settings["teachers"] = {language: _read_key(teachers / language) for language in _languages(data)}
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def _languages(data: dict[str, Any]) -> list[str]:
-    """What is trained on under these settings of the data."""
-    languages = training_languages(data["task"], data["data"])
-    return [language for language in languages if language in (data["languages"] or languages)]
-
-
-def _is_finished(folder: Path, key: str) -> bool:
-    return _read_key(folder) == key and (folder / "results.json").is_file()
-
-
-def _read_key(folder: Path) -> str | None:
-    file = folder / "config.yaml"
-    first = file.read_text().partition("\n")[0] if file.is_file() else ""
-    return first.removeprefix("# key: ") if first.startswith("# key: ") else None

@@ -85,7 +85,10 @@ class TaggingCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Threads first: encoders and loaders start with them."""
         config = self._subconfig()
-        torch.set_num_threads(config["threads"] or default_threads())
+        devices = config["trainer"]["devices"]
+        torch.set_num_threads(
+            config["threads"] or default_threads(devices if isinstance(devices, int) else 1)
+        )
 
     def instantiate_classes(self) -> None:
         """Data, model and trainer, unless only the configuration is wanted so far."""
@@ -115,14 +118,18 @@ class TaggingCLI(LightningCLI):
         return config[subcommand] if subcommand else config
 
 
-def default_threads() -> int:
+def default_threads(processes: int = 1) -> int:
     """Threads that serve small batches best: $OMP_NUM_THREADS where it is set, else at most 2.
 
     A batch of 1000 words gives a matrix product too little work for more; measured by ``make bench``.
+
+    Args:
+        processes: of this machine that compute at the same time, and share its cores.
     """
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
         return max(1, int(os.environ["OMP_NUM_THREADS"]))
-    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(2, cores // max(1, processes)))
 
 
 def run_callbacks(folder: Path, patience: int | None) -> list[pl.Callback]:

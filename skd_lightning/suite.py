@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
-import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from skd_lightning import zeroshot
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation import Loss
 from skd_lightning.errors import UserError
-from skd_lightning.experiment import Plan, Recipe, Run
+from skd_lightning.experiment import job
+from skd_lightning.jobs import Job, run_jobs
+from skd_lightning.plan import Plan, Recipe
 
 
 @dataclass(frozen=True)
@@ -83,26 +79,6 @@ class Suite:
     options: Mapping[str, Any] = field(default_factory=dict)
     teachers: Mapping[str, Any] = field(default_factory=dict)
     students: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One command of a suite, and how to know that it has been run."""
-
-    title: str
-    command: tuple[str, ...]
-    log: Path
-    run: Run | None = None
-    zeroshot: tuple[Path, str, tuple[str, ...]] | None = None
-
-    def finished(self) -> bool:
-        """Whether its results are there."""
-        if self.run is not None:
-            return self.run.finished()
-        assert self.zeroshot is not None
-        runs, task, languages = self.zeroshot
-        folders = zeroshot.finished_runs(runs, task)
-        return bool(folders) and all(zeroshot.is_evaluated(folder, languages) for folder in folders)
 
 
 def read_suite(file: Path) -> Suite:
@@ -168,37 +144,33 @@ def phases(suite: Suite, data: str | None = None) -> list[list[Job]]:
     """Teachers, then students, then transfer: the jobs of a phase do not depend on one another."""
     teachers, students, transfers = [], [], []
     for task, own in suite.tasks.items():
-        where = ["--runs", str(suite.runs), "--task", task, *(["--data", data] if data else [])]
         shared = {**suite.options, **own.options}
         options = _words({**shared, **suite.teachers})
         plan = Plan(suite.runs, task, data, own.languages, options, suite.recipe)
-        recipe = ["--recipe", suite.recipe] if suite.recipe else []
         for language in own.languages or training_languages(task, data):
-            words = ["teachers", *where, "--langs", language, *recipe, *options]
-            teachers.append(_job(plan.teacher(language), f"{task}: teacher {language}", words))
+            teachers.append(job(plan.teacher(language), plan.teacher_command(language)))
         for seed in suite.seeds:
             for name, variant in suite.variants.items():
                 options = _words({**shared, **suite.students, **variant.options})
                 chosen = variant.recipe or suite.recipe
                 plan = Plan(suite.runs, task, data, own.languages, options, chosen)
-                words = ["distill", *where, *(["--langs", *own.languages] if own.languages else [])]
-                words += ["--recipe", chosen] if chosen else []
-                words += ["--loss", variant.loss, "--seed", str(seed), "--name", name, *options]
-                students.append(
-                    _job(plan.student(variant.loss, seed, name), f"{task}: {name} seed {seed}", words)
-                )
+                words = plan.student_command(variant.loss, seed, name)
+                students.append(job(plan.student(variant.loss, seed, name), words))
         if own.zeroshot:
-            words = ["zeroshot", *where, "--langs", *own.zeroshot]
-            words += ["--on", own.zeroshot_task] if own.zeroshot_task else []
-            log = suite.runs / "logs" / f"{task}-zeroshot.txt"
-            asked = (suite.runs, task, tuple(own.zeroshot))
-            transfers.append(Job(f"{task}: on {' '.join(own.zeroshot)}", tuple(words), log, zeroshot=asked))
+            transfers.append(_transfer(suite.runs, task, data, own))
     return [teachers, students, transfers]
 
 
-def _job(run: Run, title: str, words: list[str]) -> Job:
-    log = run.folder.parents[2] / "logs" / f"{'-'.join(run.folder.parts[-3:])}.txt"
-    return Job(title, tuple(words), log, run)
+def _transfer(runs: Path, task: str, data: str | None, own: SuiteTask) -> Job:
+    words = ["zeroshot", "--runs", str(runs), "--task", task, *(["--data", data] if data else [])]
+    words += ["--langs", *own.zeroshot, *(["--on", own.zeroshot_task] if own.zeroshot_task else [])]
+
+    def finished() -> bool:
+        folders = zeroshot.finished_runs(runs, task)
+        return bool(folders) and all(zeroshot.is_evaluated(folder, own.zeroshot) for folder in folders)
+
+    log = runs / "logs" / f"{task}-zeroshot.txt"
+    return Job(f"{task}: on {' '.join(own.zeroshot)}", tuple(words), log, finished)
 
 
 def _words(options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -216,7 +188,7 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool) -> None:
     Args:
         suite: what to run.
         data: folder of the corpora, or None for the default.
-        jobs: processes at a time; each gets its share of the cores.
+        jobs: processes at a time; each gets its share of the cores, and a GPU where there are any.
         dry_run: print the commands, and which are finished, and run nothing.
 
     Raises:
@@ -225,62 +197,9 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool) -> None:
     console = Console()
     console.print(f"[bold]{suite.title}[/]", highlight=False)
     planned = phases(suite, data)
-    if dry_run:
-        for job in (job for phase in planned for job in phase):
-            state = "[green]finished[/]" if job.finished() else "[yellow]to run  [/]"
-            console.print(state, shlex.join(["skd", *job.command]), highlight=False, soft_wrap=True)
+    if not dry_run:
+        run_jobs(planned, jobs)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    failed: list[str] = []
-    with Progress(*columns, console=console) as bar:
-        whole = bar.add_task("runs", total=sum(len(phase) for phase in planned))
-        for phase in planned:
-            with ThreadPoolExecutor(jobs) as pool:
-                # Configurations are parsed here, one after the other; the processes do the work.
-                waiting = [pool.submit(_run, job, jobs) for job in phase if not _skip(job, bar, whole)]
-                try:
-                    for done in as_completed(waiting):
-                        job, status, seconds = done.result()
-                        bar.advance(whole)
-                        if status:
-                            failed.append(job.title)
-                        bar.console.print(_outcome(job, status, seconds), highlight=False)
-                except KeyboardInterrupt:
-                    pool.shutdown(cancel_futures=True)
-                    raise
-            if failed:
-                raise UserError(
-                    f"{len(failed)} runs failed: {', '.join(failed)}; the same command tries again"
-                )
-
-
-def _skip(job: Job, bar: Progress, whole: Any) -> bool:
-    finished = job.finished()
-    if finished:
-        bar.advance(whole)
-    return finished
-
-
-def _run(job: Job, jobs: int) -> tuple[Job, int, float]:
-    began = time.perf_counter()
-    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("w") as log:
-        status = subprocess.run(
-            [sys.executable, "-m", "skd_lightning", *job.command],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": threads, "COLUMNS": "120"},
-            check=False,
-        ).returncode
-    return job, status, time.perf_counter() - began
-
-
-def _outcome(job: Job, status: int, seconds: float) -> str:
-    if status:
-        lines = [line for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
-        return f"[red]{job.title}[/]: {lines[-1] if lines else 'failed'} (see {job.log})"
-    if job.run is None:
-        return f"[green]{job.title}[/] ({seconds:.0f} s)"
-    results = json.loads((job.run.folder / "results.json").read_text())
-    return f"[green]{job.title}[/]: {results['metric']} {results['average']:.2%} ({seconds:.0f} s)"
+    for planned_job in (each for phase in planned for each in phase):
+        state = "[green]finished[/]" if planned_job.finished() else "[yellow]to run  [/]"
+        console.print(state, shlex.join(["skd", *planned_job.command]), highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,9 +18,9 @@ from skd_lightning.cli import main
 
 LANGUAGES = ("de", "en", "es")
 SIZES = {"train": 41, "dev": 17, "test": 15}
-EXACT = ["--model.encoder.dropout", "0", "--model.encoder.form_dropout", "0"]
-QUICK = ["--trainer.enable_progress_bar", "false", "--model.encoder.hidden_size", "8"]
-QUICK += ["--model.encoder.buckets", "512", "--data.tokens", "60", "--data.eval_tokens", "100", *EXACT]
+DROPOUT = ["--trainer.enable_progress_bar", "false", "--model.encoder.hidden_size", "8"]
+DROPOUT += ["--model.encoder.buckets", "512", "--data.tokens", "60", "--data.eval_tokens", "100"]
+QUICK = [*DROPOUT, "--model.encoder.dropout", "0", "--model.encoder.form_dropout", "0"]
 STUDENT = ["--loss", "pos_topwk", "--trainer.max_epochs", "3", "--model.annealing.kind", "step"]
 CPU = ["--trainer.accelerator", "cpu"]
 
@@ -109,8 +110,9 @@ def test_each_sentence_is_counted_where_it_stands(home: Path, together: Path) ->
         assert counts[:, 1].sum() == results["languages"][language]["words"]
 
 
-def test_two_nodes_train_like_two_processes(home: Path, together: Path) -> None:
-    """Both nodes on this machine, started by torchrun as on a cluster."""
+@pytest.fixture(scope="module")
+def nodes(home: Path) -> Path:
+    """The run folder of a student with dropout, trained by two nodes: both on this machine, started by torchrun."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -118,14 +120,14 @@ def test_two_nodes_train_like_two_processes(home: Path, together: Path) -> None:
         "--name",
         "nodes",
         *STUDENT,
-        *QUICK,
+        *DROPOUT,
         *CPU,
         "--trainer.num_nodes",
         "2",
         "--trainer.devices",
         "1",
     ]
-    nodes = [
+    started = [
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--node-rank", str(node)),
@@ -139,12 +141,46 @@ def test_two_nodes_train_like_two_processes(home: Path, together: Path) -> None:
         )
         for node in (0, 1)
     ]
-    for node in nodes:
+    for node in started:
         _, errors = node.communicate(timeout=300)
         assert node.returncode == 0, errors[-3000:]
-    folder = home / "runs/mine/nodes/seed1"
-    same_training(together, folder)
-    assert (
-        json.loads((folder / "results.json").read_text())["languages"]
-        == json.loads((together / "results.json").read_text())["languages"]
+    return home / "runs/mine/nodes/seed1"
+
+
+def test_two_stopped_processes_go_on_like_two_nodes_that_were_not(home: Path, nodes: Path) -> None:
+    """Where a signal reaches one process only, both stop after the same step; all that is random goes on."""
+    script = home / "signalled.py"
+    script.write_text(SIGNALLED)
+    options = ["--name", "stopped", *STUDENT, *DROPOUT, *CPU, "--trainer.devices", "2"]
+    command = ["distill", *where(home), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    first = subprocess.run(
+        [sys.executable, str(script), *command], env=environment, capture_output=True, text=True, check=False
     )
+    assert first.returncode == 128 + signal.SIGTERM, first.stderr[-3000:]
+    second = run(command)
+    assert second.returncode == 0, second.stderr[-3000:]
+    assert "going on from" in second.stdout
+    folder = home / "runs/mine/stopped/seed1"
+    expected, found = (
+        torch.load(run_folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+        for run_folder in (nodes, folder)
+    )
+    for name, value in expected.items():
+        assert torch.equal(value, found[name]), name
+    results = [json.loads((run_folder / "results.json").read_text()) for run_folder in (nodes, folder)]
+    assert results[0]["languages"] == results[1]["languages"]
+
+
+SIGNALLED = """
+import os, signal, sys
+from skd_lightning.taggers import Student
+start = Student.on_train_batch_start
+def signalled(self, batch, batch_idx):
+    if self.global_step == 8 and self.global_rank == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+    start(self, batch, batch_idx)
+Student.on_train_batch_start = signalled
+from skd_lightning.cli import main
+main(sys.argv[1:])
+"""

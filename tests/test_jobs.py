@@ -1,0 +1,87 @@
+"""Runs side by side, each on devices of its own."""
+
+import json
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from small_corpus import write_corpus
+
+from skd_lightning import jobs
+from skd_lightning.cli import main
+from skd_lightning.errors import UserError
+from skd_lightning.jobs import Job, device_shares, run_jobs, visible_devices
+
+QUICK = [
+    "--trainer.enable_progress_bar",
+    "false",
+    "--trainer.max_epochs",
+    "2",
+    "--trainer.accelerator",
+    "cpu",
+]
+QUICK += ["--model.encoder.hidden_size", "8", "--model.encoder.buckets", "512"]
+
+
+def test_every_run_has_its_own_devices() -> None:
+    assert device_shares(4, 1, ["0", "1", "2", "3"]) == ["0", "1", "2", "3"]
+    assert device_shares(2, 2, ["0", "1", "2", "3"]) == ["0,1", "2,3"]
+    assert device_shares(3, 1, ["GPU-a", "GPU-b"]) == ["GPU-a", "GPU-b", "GPU-a"]
+    assert device_shares(3, 2, ["0", "1", "2"]) == ["0,1", "0,1", "0,1"]
+    assert device_shares(1, 1, ["0", "1"]) == [None]  # all of them, as without other runs
+    assert device_shares(2, 1, []) == [None, None]
+    with pytest.raises(UserError, match="wants 3 GPUs, 2 can be used"):
+        device_shares(2, 3, ["0", "1"])
+
+
+def test_the_devices_are_those_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert visible_devices() == ["2", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_devices() == []
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert len(visible_devices()) == torch.cuda.device_count()
+
+
+def test_runs_at_the_same_time_have_different_devices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "6,7")
+    together = threading.Barrier(2)
+    seen: list[str] = []
+
+    def start(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+        seen.append(env["CUDA_VISIBLE_DEVICES"])
+        together.wait(timeout=60)  # for the other one of two
+        assert sorted(seen[-2:]) == ["6", "7"]
+        together.wait(timeout=60)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(jobs.subprocess, "run", start)
+    four = [Job(str(i), ("--version",), tmp_path / f"{i}.txt", lambda: False) for i in range(4)]
+    run_jobs([four], at_once=2)
+    assert sorted(seen) == ["6", "6", "7", "7"]
+
+
+def test_teachers_side_by_side_are_those_one_after_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write_corpus(tmp_path / "mine", ("de", "en"), {"train": 30, "dev": 10, "test": 10})
+    for name, devices in (("one", "1"), ("two", "2")):
+        where = ["--runs", str(tmp_path / name), "--task", "mine", "--data", str(tmp_path)]
+        main(["teachers", *where, "--devices", devices, *QUICK])
+    for language in ("de", "en"):
+        folders = [tmp_path / name / "mine/teachers" / language for name in ("one", "two")]
+        weights = [
+            torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+            for folder in folders
+        ]
+        assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+        results = [json.loads((folder / "results.json").read_text()) for folder in folders]
+        assert results[0]["languages"] == results[1]["languages"]
+    assert (tmp_path / "two/logs/mine-teachers-de.txt").is_file()
+    capsys.readouterr()
+    main(["teachers", *where, "--devices", "2", *QUICK])
+    assert "after" not in capsys.readouterr().out  # nothing was trained again
