@@ -51,7 +51,6 @@ class Epochs:
         self.optimizer = torch.optim.AdamW(self.student.parameters(), fused=True)
         self.student.train()
         self.student.log = lambda *_, **__: None  # type: ignore[method-assign, assignment]
-        self.student.log_dict = lambda *_, **__: None  # type: ignore[method-assign, assignment]
         self.student.teacher_weight = lambda: 0.5  # type: ignore[method-assign]
 
     @property

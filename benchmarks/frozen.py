@@ -30,8 +30,8 @@ from skd_lightning.taggers import Teacher
 from skd_lightning.tags import TagSet
 
 
-def save_transformer(folder: Path, sentences: list[Sentence]) -> str:
-    """A transformer of M-BERT's shape, as ``save_pretrained`` leaves it."""
+def save_transformer(folder: Path, sentences: list[Sentence], layers: int = 12) -> str:
+    """A transformer of M-BERT's shape, or with fewer layers, as ``save_pretrained`` leaves it."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -41,7 +41,7 @@ def save_transformer(folder: Path, sentences: list[Sentence]) -> str:
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "pad", "cls", "sep", "mask")}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **names).save_pretrained(folder)
-    BertModel(BertConfig(vocab_size=119547)).save_pretrained(folder)
+    BertModel(BertConfig(vocab_size=119547, num_hidden_layers=layers)).save_pretrained(folder)
     return str(folder)
 
 

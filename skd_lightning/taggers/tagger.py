@@ -107,8 +107,13 @@ class Tagger(pl.LightningModule):
         return torch.where(batch.labelled, -crf.log_prob(batch.tags), 0.0)
 
     def on_fit_start(self) -> None:
-        """Remember the seed."""
+        """Remember the seed; refuse what several GPUs cannot do."""
         self._seed = torch.initial_seed()
+        sparse = any(getattr(module, "sparse", False) for module in self.encoder.modules())
+        if sparse and self.trainer.world_size > 1 and self.device.type == "cuda":
+            raise UserError(
+                "NCCL cannot add up sparse gradients: give --model.encoder.sparse false, or one GPU"
+            )
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let all that is random in a step depend on the seed, the step and the process alone.
