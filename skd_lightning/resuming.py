@@ -53,9 +53,9 @@ class LastState(pl.Callback):
     def __init__(self, folder: Path, minutes: float = 10.0) -> None:
         self.file = folder / "last.ckpt"
         self.minutes = minutes
-        self.seconds_before = 0.0
-        """Time that earlier parts of this training took."""
-        self._began = self._saved = time.monotonic()
+        self._seconds_before = 0.0
+        self._began: float | None = None
+        self._saved = time.monotonic()
         self._due = False
         self._score: float | None = None
         self._signal: int | None = None
@@ -63,12 +63,14 @@ class LastState(pl.Callback):
     @property
     def seconds(self) -> float:
         """Time that this training has taken so far, earlier parts included."""
-        return self.seconds_before + time.monotonic() - self._began
+        return self._seconds_before + (0.0 if self._began is None else time.monotonic() - self._began)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Start the clock."""
+        """Start the clock. Where nothing is trained, SLURM gets its job back at once."""
         if stage == "fit":
             self._began = time.monotonic()
+        if SLURMEnvironment.detect():
+            signal.signal(signal.SIGUSR1, self._stop_now)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -82,7 +84,7 @@ class LastState(pl.Callback):
     ) -> None:
         """Take over the time and the score."""
         state = checkpoint.get("last_state", {"seconds": 0.0, "score": None})
-        self.seconds_before, self._score = state["seconds"], state["score"]
+        self._seconds_before, self._score = state["seconds"], state["score"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Find the place in the epoch, and take the signals over. Lightning gives them back when training ends.
@@ -107,6 +109,10 @@ class LastState(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let the ``plateau`` schedule see the score of a resumed epoch, too, which Lightning keeps from it."""
         trainer.fit_loop._restarting = False
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop the clock."""
+        self._seconds_before, self._began = self.seconds, None
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A test is done again rather than gone on with: let SIGTERM end it at once, which Lightning would ignore."""
@@ -137,11 +143,21 @@ class LastState(pl.Callback):
             sys.exit(0)  # Lightning kills the first process, wherever it is, when another one fails
         number = self._signal or signal.SIGTERM
         if number == signal.SIGUSR1:
-            job = os.environ["SLURM_JOB_ID"]
-            if "SLURM_ARRAY_JOB_ID" in os.environ:
-                job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
-            subprocess.run(["scontrol", "requeue", job], check=False)
+            requeue()
         raise Stopped(number)
+
+    def _stop_now(self, number: int, frame: FrameType | None) -> None:
+        if os.environ.get("SLURM_PROCID", "0") == "0":
+            requeue()
+        raise Stopped(number)
+
+
+def requeue() -> None:
+    """Ask SLURM to run this job again."""
+    job = os.environ["SLURM_JOB_ID"]
+    if "SLURM_ARRAY_JOB_ID" in os.environ:
+        job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    subprocess.run(["scontrol", "requeue", job], check=False)
 
 
 def _any_process(trainer: pl.Trainer, flag: bool) -> bool:

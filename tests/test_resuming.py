@@ -252,8 +252,9 @@ def test_the_command_line_wins_over_the_checkpoint(
     assert "hidden_size" in capsys.readouterr().err.strip().splitlines()[-1]
 
 
-def test_slurm_gets_its_job_back_between_two_steps(home: Path, tmp_path: Path) -> None:
-    """SIGUSR1 before the time limit: the state is saved, the job is put back, the next attempt goes on."""
+@pytest.mark.parametrize("moment", ["on_train_batch_start", "predict_emissions", "on_test_epoch_end"])
+def test_slurm_gets_its_job_back(home: Path, tmp_path: Path, moment: str) -> None:
+    """SIGUSR1 before the time limit: what is done is saved, the job is put back, the next attempt goes on."""
     scontrol = tmp_path / "bin/scontrol"
     scontrol.parent.mkdir()
     scontrol.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/asked"\n')
@@ -262,29 +263,32 @@ def test_slurm_gets_its_job_back_between_two_steps(home: Path, tmp_path: Path) -
     slurm |= {"SLURM_NODEID": "0", "SLURM_JOB_NAME": "distill", "SLURM_NTASKS_PER_NODE": "1"}
     environment = {**os.environ, **slurm, "PATH": f"{scontrol.parent}:{os.environ['PATH']}"}
     command = ["distill", "--runs", str(home / "runs"), "--task", "mine", "--data", str(home), *QUICK]
-    command += ["--loss", "topk", "--name", "slurm", "--trainer.max_epochs", "2"]
+    command += ["--loss", "topk", "--name", f"slurm-{moment}", "--trainer.max_epochs", "1"]
     command += ["--trainer.accelerator", "cpu", "--trainer.devices", "1"]
-    first, second = (
-        subprocess.run(
-            [sys.executable, *start, *command], env=environment, capture_output=True, text=True, check=False
-        )
-        for start in (("-c", SIGNALLED), ("-m", "skd_lightning"))
+    command += ["--distillation.cache", str(tmp_path / "cache")]
+    first = subprocess.run(
+        [sys.executable, "-c", SIGNALLED.format(moment=moment), *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert first.returncode == 128 + signal.SIGUSR1, first.stderr[-2000:]
+    assert "stopped by SIGUSR1" in first.stderr
     assert (tmp_path / "asked").read_text() == "requeue 77\n"
-    assert second.returncode == 0, second.stderr[-2000:]
-    assert "going on from" in second.stdout
+    skd(home, *command[:1], *command[7 + len(QUICK) :])
+    assert (home / f"runs/mine/slurm-{moment}/seed1/results.json").is_file()
 
 
 SIGNALLED = """
 import os, signal, sys
-from skd_lightning.taggers import Student
-start = Student.on_train_batch_start
-def signalled(self, batch, batch_idx):
-    if self.global_step == 5:
-        os.kill(os.getpid(), signal.SIGUSR1)
-    start(self, batch, batch_idx)
-Student.on_train_batch_start = signalled
+from skd_lightning.taggers import Tagger
+original = Tagger.{moment}
+def signalled(self, *arguments):
+    Tagger.{moment} = original
+    os.kill(os.getpid(), signal.SIGUSR1)
+    return original(self, *arguments)
+Tagger.{moment} = signalled
 from skd_lightning.cli import main
 main(sys.argv[1:])
 """
