@@ -9,14 +9,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.plugins.environments import SLURMEnvironment
 
 from skd_lightning.data import TaggingData
 from skd_lightning.distillation import DistillationCallback
-from skd_lightning.resuming import AtomicCheckpoints, LastState
+from skd_lightning.resuming import AtomicCheckpoints, BestWeights, LastState
 from skd_lightning.taggers import Tagger
 from skd_lightning.taggers.optimization import MONITOR
 
@@ -143,18 +143,7 @@ def default_threads(processes: int = 1) -> int:
 def run_callbacks(folder: Path, patience: int | None) -> list[pl.Callback]:
     """The best weights, the last state to go on from, and early stopping where it is asked for."""
     checkpoints = folder / "checkpoints"
-    callbacks: list[pl.Callback] = [
-        ModelCheckpoint(
-            checkpoints,
-            "best",
-            monitor=MONITOR,
-            mode="max",
-            save_weights_only=True,
-            auto_insert_metric_name=False,
-            enable_version_counter=False,
-        ),
-        LastState(checkpoints),
-    ]
+    callbacks: list[pl.Callback] = [BestWeights(checkpoints), LastState(checkpoints)]
     if patience is not None:
         callbacks.append(EarlyStopping(MONITOR, patience=patience, mode="max"))
     return callbacks

@@ -14,6 +14,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.environments import SLURMEnvironment
 
 from skd_lightning.errors import Stopped
@@ -33,6 +34,34 @@ class AtomicCheckpoints(TorchCheckpointIO):
         """Write beside the old one, then take its place."""
         with new_file(Path(path)) as file:
             torch.save(checkpoint, file)
+
+
+class BestWeights(ModelCheckpoint):
+    """Keeps ``best.ckpt``, the weights with the best dev score.
+
+    Args:
+        folder: of the checkpoints.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            folder,
+            "best",
+            monitor=MONITOR,
+            mode="max",
+            save_weights_only=True,
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Know the best score again, also where the run's folder has been moved: Lightning would forget it then."""
+        best, score = Path(str(self.dirpath)) / "best.ckpt", state_dict["best_model_score"]
+        if best.is_file() and score is not None:
+            path = str(best)
+            paths = {"best_model_path": path, "kth_best_model_path": path, "best_k_models": {path: score}}
+            state_dict = {**state_dict, "dirpath": self.dirpath, **paths}
+        super().load_state_dict(state_dict)
 
 
 class LastState(pl.Callback):

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from small_corpus import write_corpus
 
 from skd_lightning import lightning_cli, provenance
 from skd_lightning.cli import main
+from skd_lightning.metrics import TaggingScores
 from skd_lightning.resuming import LastState
 from skd_lightning.taggers import Tagger
 
@@ -94,7 +96,7 @@ SETTINGS = {
     "sparse": ["--model.encoder.sparse", "true"],
     "workers": ["--data.workers", "2"],
     "steps": [
-        *("--trainer.max_epochs", "-1", "--trainer.max_steps", "25", "--trainer.val_check_interval", "7"),
+        *("--trainer.max_epochs", "-1", "--trainer.max_steps", "60", "--trainer.val_check_interval", "7"),
         *("--trainer.check_val_every_n_epoch", "null"),
     ],
 }
@@ -114,9 +116,14 @@ def test_a_resumed_training_ends_with_the_same_weights(
     skd(home, "distill", *options)
     results = home / "runs/mine" / setting.replace(" ", "-") / "seed1/results.json"
     whole = json.loads(results.read_text())
-    # In the first epoch, in the middle, and where one epoch has just ended: the state is that of some step before.
+    # Where an epoch has just been scored, and in the middle: the state is that of some step before.
     for anew, (hook, call) in enumerate(
-        (("on_train_batch_start", 4), ("on_train_batch_start", 9), ("on_validation_epoch_end", 2))
+        (
+            ("on_train_epoch_end", 1),
+            ("on_train_batch_start", 4),
+            ("on_train_batch_start", 9),
+            ("on_validation_epoch_end", 1),
+        )
     ):
         with monkeypatch.context() as patch:
             kill_at(patch, hook, call)
@@ -131,6 +138,42 @@ def test_a_resumed_training_ends_with_the_same_weights(
     again = json.loads(results.read_text())
     for name in ("languages", "average", "epochs", "steps"):
         assert again[name] == whole[name]
+
+
+def test_a_moved_folder_keeps_its_best_weights(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is worse than the best weights before the move does not take their place after it."""
+    options = ["--loss", "none", "--trainer.max_epochs", "3", "--model.optimization.head_lr", "0.05"]
+    scores = iter((0.5, 0.9, 0.7, 0.6))
+    compute = TaggingScores.compute
+    monkeypatch.setattr(TaggingScores, "compute", lambda self: {**compute(self), "average": next(scores)})
+    with monkeypatch.context() as patch:
+        kill_at(patch, "on_train_batch_start", 40)  # in the third epoch
+        with pytest.raises(Killed):
+            skd(home, "distill", *options, "--name", "before")
+    best = home / "runs/mine/before/seed1/checkpoints/best.ckpt"
+    weights = torch.load(best, weights_only=True)["state_dict"]
+    shutil.copytree(home, tmp_path / "moved", dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path / "moved")
+    main(
+        [
+            "distill",
+            "--runs",
+            "runs",
+            "--task",
+            "mine",
+            "--data",
+            str(home),
+            *options,
+            "--name",
+            "before",
+            *QUICK,
+        ]
+    )
+    again = torch.load("runs/mine/before/seed1/checkpoints/best.ckpt", weights_only=True)
+    assert all(torch.equal(value, again["state_dict"][name]) for name, value in weights.items())
+    assert best.is_file()
 
 
 @pytest.fixture
