@@ -7,6 +7,10 @@ class UserError(ValueError):
     The command line prints it without a traceback and exits with status 2.
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in the place of a traceback."""
+        return [f"skd: error: {self}"]
+
 
 def user_error(error: BaseException | None) -> UserError | None:
     """The UserError that an exception is or was caused by: libraries wrap what constructors raise."""
