@@ -99,7 +99,9 @@ def unknown_table(languages: Languages, split: str) -> pd.DataFrame:
     for language, own in train.items():
         words = [word for sentence in languages[language].get(split, ()) for word in sentence.words]
         if words and own:
-            rows[language] = [sum(word not in known for word in words) / len(words) for known in (own, everything)]
+            rows[language] = [
+                sum(word not in known for word in words) / len(words) for known in (own, everything)
+            ]
     return pd.DataFrame.from_dict(rows, orient="index", columns=["own", "all"])
 
 

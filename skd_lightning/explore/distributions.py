@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.sentences import Sentence
+from skd_lightning.explore.corpora import MARKERS
 from skd_lightning.explore.heat import heat_map
 from skd_lightning.report.style import Plot, draw, legend, looks
 
@@ -27,27 +28,32 @@ def kbest_table(crf: LinearChainCRF, words: Sequence[str], tags: Sequence[str], 
 
     Returns:
         Columns ``probability`` p(y|x), ``cumulative`` (of this sequence and the better ones), ``weight`` (p
-        renormalised over the k: what ``topwk`` weighs them with), then one a word with its tag; index from 1.
+        renormalised over the k: what ``topwk`` weighs them with), then one a word with its tag, a dot where it is
+        that of the best sequence; index from 1.
     """
     best = crf.kbest(k)
     real = torch.isfinite(best.scores[0])
     probabilities = crf.log_prob(best.paths)[0][real].double().exp()
-    rows = [[tags[tag] for tag in path[: len(words)]] for path in best.paths[0][real].tolist()]
+    paths = [path[: len(words)] for path in best.paths[0][real].tolist()]
+    rows = [
+        [tags[tag] if rank == 0 or tag != first else "·" for tag, first in zip(path, paths[0], strict=True)]
+        for rank, path in enumerate(paths)
+    ]
     table = pd.DataFrame(rows, columns=list(words), index=pd.RangeIndex(1, len(rows) + 1, name="rank"))
     numbers = {
         "probability": probabilities,
         "cumulative": probabilities.cumsum(0),
         "weight": probabilities / probabilities.sum(),
     }
-    return pd.concat([pd.DataFrame({name: x.tolist() for name, x in numbers.items()}, table.index), table], axis=1)
+    return pd.concat(
+        [pd.DataFrame({name: x.tolist() for name, x in numbers.items()}, table.index), table], axis=1
+    )
 
 
 def posterior_table(crf: LinearChainCRF, words: Sequence[str], tags: Sequence[str]) -> pd.DataFrame:
     """The marginals p(y_i | x) of a sentence (a batch of 1): rows are tags, columns words."""
     marginals = crf.marginals[0, : len(words)].T.cpu().numpy()
-    return pd.DataFrame(
-        marginals, index=pd.Index(tags, name="tag"), columns=pd.Index(words, name="word")
-    )
+    return pd.DataFrame(marginals, index=pd.Index(tags, name="tag"), columns=pd.Index(words, name="word"))
 
 
 def posterior_map(crf: LinearChainCRF, sentence: Sentence, tags: Sequence[str], title: str) -> Plot:
@@ -93,15 +99,14 @@ def mass_table(crfs: Mapping[str, LinearChainCRF], k: int) -> pd.DataFrame:
 
 
 def show_mass(table: pd.DataFrame) -> Plot:
-    """The curves of :func:`mass_table`."""
+    """The curves of :func:`mass_table`, at most four."""
     seen = looks(table.columns, {})
 
     def paint(figure: Figure, axes: Axes) -> None:
-        for name in table:
-            look = seen[str(name)]
+        for marker, name in zip(MARKERS, table, strict=False):
             axes.plot(
-                table.index, 100 * table[name], color=look.colour, marker=look.marker, markersize=5, linewidth=1.4,
-                label=str(name),
+                table.index, 100 * table[name], color=seen[str(name)].colour, marker=marker, markersize=5,
+                linewidth=1.4, label=str(name),
             )  # fmt: skip
         axes.grid(axis="y")
         axes.set_ylim(top=101)
@@ -110,5 +115,5 @@ def show_mass(table: pd.DataFrame) -> Plot:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         legend(figure, axes)
 
-    caption = "Mean over sentences."
+    caption = "Probability that the k best tag sequences of a sentence have together, mean over sentences."
     return draw("mass", "What the k best sequences cover", caption, 3.6, paint)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from skd_lightning.report.style import INK, WIDTH, Plot, draw
+from skd_lightning.report.style import FAINT, INK, WIDTH, Plot, draw
 
 FRAME = "#d05a00"
 
 
-def heat_map(
-    table: pd.DataFrame, title: str, caption: str, framed: Collection[tuple[int, int]] = ()
-) -> Plot:
+def heat_map(table: pd.DataFrame, title: str, caption: str, framed: Collection[tuple[int, int]] = ()) -> Plot:
     """One cell a row and column; below half a per cent no number stands in it.
 
     Args:
@@ -29,16 +28,20 @@ def heat_map(
     slanted = max(map(len, map(str, table.columns)), default=0) > 4
 
     def paint(figure: Figure, axes: Axes) -> None:
-        axes.imshow(table.to_numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        for (row, column), share in zip(
-            ((row, column) for row in range(rows) for column in range(columns)), table.to_numpy().flat, strict=True
-        ):
+        edges = [[place - 0.5 for place in range(size + 1)] for size in (columns, rows)]
+        axes.pcolormesh(
+            *edges, table.to_numpy(), cmap="Blues", vmin=0, vmax=1, edgecolor=FAINT, linewidth=0.4
+        )
+        axes.invert_yaxis()
+        for (row, column), share in np.ndenumerate(table.to_numpy()):
             if share >= 0.005:
                 ink = "white" if share > 0.6 else INK
                 axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=ink, fontsize=8)
         for row, column in framed:
             axes.add_patch(
-                Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=FRAME, linewidth=1.8, zorder=3)
+                Rectangle(
+                    (column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=FRAME, linewidth=1.8, zorder=3
+                )
             )
         slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
         axes.set_xticks(range(columns), list(table.columns), **slant)
