@@ -75,6 +75,6 @@ def unknown_words(languages: Languages, split: str = "test") -> Plot:
         "unknown",
         "Unknown words",
         "A teacher has seen its own language alone, a student all of them: the line is what other languages show it.",
-        band_height(table.index, 2),
+        band_height(list(table.index), 2),
         paint,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,13 +44,13 @@ def heat_map(table: pd.DataFrame, title: str, caption: str, framed: Collection[t
                     (column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=FRAME, linewidth=1.8, zorder=3
                 )
             )
-        slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+        slant: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
         axes.set_xticks(range(columns), list(table.columns), **slant)
         axes.set_yticks(range(rows), list(table.index))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set_xlabel(table.columns.name or "")
-        axes.set_ylabel(table.index.name or "")
+        axes.set_xlabel(str(table.columns.name or ""))
+        axes.set_ylabel(str(table.index.name or ""))
 
     height = 0.8 + 0.25 * rows + (0.5 if slanted else 0.0)
     return draw("heat", title, caption, height, paint, width=max(WIDTH, 1.2 + 0.48 * columns))
