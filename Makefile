@@ -16,7 +16,7 @@ SKD    := $(VENV)/bin/skd
 COMMON  = --task $(TASK) $(if $(LANGS),--langs $(LANGS)) $(if $(DATA),--data $(DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo corpus teachers distill suite zeroshot report test lint bench
+.PHONY: help install demo corpus teachers distill suite zeroshot report notebooks test lint bench
 
 help: ## this list
 	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [SEED=1] [ARGS=\"--model.k 5\"]"
@@ -50,6 +50,10 @@ zeroshot: install ## all runs of TASK on languages never trained on: LANGS="es n
 
 report: install ## all runs of TASK in one table, with plots
 	$(SKD) report --task $(TASK)
+
+notebooks: install ## opens notebooks/ in JupyterLab: corpora, what a teacher knows, objectives compared
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks]"
+	$(VENV)/bin/jupyter lab notebooks
 
 test: install ## the test suite
 	$(VENV)/bin/python -m pytest $(ARGS)

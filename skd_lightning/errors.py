@@ -12,6 +12,10 @@ class UserError(ValueError):
     The command line prints it without a traceback and exits with status 2.
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in the place of a traceback."""
+        return [f"skd: error: {self}"]
+
 
 class Stopped(SystemExit):
     """A signal asked a training to stop, and its state is on disk; the exit status is the shell's, 128 + signal."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from skd_lightning.data.corpora import duplicates
@@ -68,6 +69,40 @@ def tag_table(languages: Languages) -> pd.DataFrame:
     table = pd.DataFrame(columns).fillna(0.0)
     order = table.mean(axis=1).sort_values(ascending=False, kind="stable").index
     return table.loc[sorted(order, key=lambda name: name == _INSIDE)]
+
+
+def length_table(languages: Languages, quantiles: Sequence[float]) -> pd.DataFrame:
+    """Quantiles of the number of words of a sentence: index (language, split), one column a quantile."""
+    found = {
+        (language, split): np.quantile([len(sentence.words) for sentence in sentences], quantiles)
+        for language, splits in languages.items()
+        for split, sentences in splits.items()
+        if sentences
+    }
+    table = pd.DataFrame.from_dict(found, orient="index", columns=list(quantiles))
+    table.index = pd.MultiIndex.from_tuples(table.index, names=["language", "split"])
+    return table
+
+
+def unknown_table(languages: Languages, split: str) -> pd.DataFrame:
+    """Share of a split's words whose form the training data do not hold, one row a language that has both.
+
+    Columns: ``own``, the training data of the language itself, which its teacher sees; ``all``, those of all
+    languages together, which the student sees.
+    """
+    train = {
+        language: {word for sentence in splits.get("train", ()) for word in sentence.words}
+        for language, splits in languages.items()
+    }
+    everything = set().union(*train.values())
+    rows = {}
+    for language, own in train.items():
+        words = [word for sentence in languages[language].get(split, ()) for word in sentence.words]
+        if words and own:
+            rows[language] = [
+                sum(word not in known for word in words) / len(words) for known in (own, everything)
+            ]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["own", "all"])
 
 
 _INSIDE = "in entities"

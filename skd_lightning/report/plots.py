@@ -14,7 +14,7 @@ from skd_lightning.report import logs
 from skd_lightning.report.board import Board
 from skd_lightning.report.cost import cost
 from skd_lightning.report.runs import TEACHERS, Task
-from skd_lightning.report.style import FAINT, INK, Look, Plot, draw, legend
+from skd_lightning.report.style import INK, Look, Plot, band_height, bands, draw, legend, offset
 from skd_lightning.report.table import label
 from skd_lightning.report.tables import METRICS
 
@@ -38,10 +38,10 @@ def scores(board: Board, looks: Looks) -> Plot:
                 if math.isnan(value):
                     continue
                 xs.append(100 * value)
-                ys.append(row + _offset(place, len(board.systems)))
+                ys.append(row + offset(place, len(board.systems)))
                 errors.append(100 * (board.spread(name, None if whole else language) or 0.0))
             _dots(axes, xs, ys, errors, looks[name], label(name))
-        _bands(axes, rows)
+        bands(axes, rows)
         axes.set_xlabel(f"test {METRICS[board.metric]} (%)")
         legend(figure, axes)
 
@@ -49,7 +49,7 @@ def scores(board: Board, looks: Looks) -> Plot:
         "scores",
         "Scores by language",
         "Mean over seeds; lines span one standard deviation to each side where there are several seeds.",
-        _height(rows, len(board.systems)),
+        band_height(rows, len(board.systems)),
         paint,
     )
 
@@ -78,7 +78,7 @@ def differences(board: Board, looks: Looks) -> Plot | None:
                 value = comparison.value if language == "average" else comparison.by_language.get(language)
                 if value is None or (language == "average" and comparison.languages != board.languages):
                     continue
-                y = row + _offset(place, len(found))
+                y = row + offset(place, len(found))
                 if certain:
                     axes.plot(
                         [100 * certain.low, 100 * certain.high], [y, y], color=look.colour, linewidth=1.1
@@ -86,7 +86,7 @@ def differences(board: Board, looks: Looks) -> Plot | None:
                 text = label(name) if row == 0 else None
                 axes.plot(100 * value, y, look.marker, color=look.colour, markersize=5, label=text)
         axes.axvline(0, color=INK, linewidth=0.9)
-        _bands(axes, rows)
+        bands(axes, rows)
         axes.set_xlabel(f"difference to the baseline (points of {METRICS[board.metric]})")
         legend(figure, axes)
 
@@ -94,7 +94,7 @@ def differences(board: Board, looks: Looks) -> Plot | None:
         "differences",
         "Differences to the baseline",
         "Seeds averaged; lines: 95 % intervals of the paired bootstrap over test sentences.",
-        _height(rows, len(board.systems)),
+        band_height(rows, len(board.systems)),
         paint,
     )
 
@@ -233,23 +233,3 @@ def _dots(
         color=look.colour, linewidth=1.1,
     )  # fmt: skip
     axes.plot(xs, ys, look.marker, color=look.colour, markersize=5, label=text)
-
-
-def _offset(place: int, systems: int) -> float:
-    """Height of a system inside its language's band."""
-    return (place + 0.5) / systems * 0.86 - 0.43
-
-
-def _bands(axes: Axes, rows: Sequence[str]) -> None:
-    """Languages as rows, the first on top, every second on a shade."""
-    axes.set_yticks(range(len(rows)), rows)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-    for row in range(0, len(rows), 2):
-        axes.axhspan(row - 0.5, row + 0.5, color=FAINT, alpha=0.35, linewidth=0, zorder=0)
-    axes.grid(axis="x")
-
-
-def _height(rows: Sequence[str], systems: int) -> float:
-    """Inches."""
-    return 1.1 + len(rows) * max(0.24, 0.085 * systems)

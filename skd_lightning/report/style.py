@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +85,7 @@ def looks(systems: Iterable[str], losses: Mapping[str, str]) -> dict[str, Look]:
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawn figure.
+    """A drawn figure; a notebook shows it with title and caption.
 
     Attributes:
         name: of its file, without suffix.
@@ -91,6 +93,7 @@ class Plot:
         caption: how to read it.
         svg: an element for a page, with the page's colours; no width of its own.
         png: a file on white ground.
+        width: inches.
     """
 
     name: str
@@ -98,6 +101,16 @@ class Plot:
     caption: str
     svg: str
     png: bytes
+    width: float
+
+    def _repr_html_(self) -> str:
+        title, caption = html.escape(self.title, quote=True), html.escape(self.caption)
+        image = base64.b64encode(self.png).decode()
+        return (
+            f'<figure style="margin: 0"><b>{title}</b><br>\n'
+            f'<img alt="{title}" style="width: {self.width}in; max-width: 100%" src="data:image/png;base64,{image}">\n'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
 
 
 RC: Any = {
@@ -124,15 +137,22 @@ RC: Any = {
 }
 
 
-def draw(name: str, title: str, caption: str, height: float, paint: Callable[[Figure, Axes], None]) -> Plot:
-    """A figure ``height`` inches high that ``paint`` fills."""
+def draw(
+    name: str,
+    title: str,
+    caption: str,
+    height: float,
+    paint: Callable[[Figure, Axes], None],
+    width: float = WIDTH,
+) -> Plot:
+    """A figure of ``width`` by ``height`` inches that ``paint`` fills."""
     with matplotlib.rc_context(rc=RC):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout="constrained")
         paint(figure, figure.add_subplot())
         vector, pixels = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         figure.savefig(pixels, format="png", dpi=144, facecolor="white", metadata={"Software": None})
-    return Plot(name, title, caption, _inline(vector.getvalue(), name, title), pixels.getvalue())
+    return Plot(name, title, caption, _inline(vector.getvalue(), name, title), pixels.getvalue(), width)
 
 
 def legend(figure: Figure, axes: Axes) -> None:
@@ -141,6 +161,26 @@ def legend(figure: Figure, axes: Axes) -> None:
     if handles:
         columns = max(1, min(3, int(WIDTH / (0.45 + 0.066 * max(map(len, labels))))))
         figure.legend(handles, labels, loc="outside upper left", ncols=columns)
+
+
+def bands(axes: Axes, rows: Sequence[str]) -> None:
+    """Languages as rows, the first on top, every second on a shade."""
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    for row in range(0, len(rows), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color=FAINT, alpha=0.35, linewidth=0, zorder=0)
+    axes.grid(axis="x")
+
+
+def offset(place: int, systems: int) -> float:
+    """Height of a system inside its language's band."""
+    return (place + 0.5) / systems * 0.86 - 0.43
+
+
+def band_height(rows: Sequence[str], systems: int) -> float:
+    """Inches of a figure with bands."""
+    return 1.1 + len(rows) * max(0.24, 0.085 * systems)
 
 
 def _inline(text: str, name: str, title: str) -> str:

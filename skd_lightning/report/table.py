@@ -70,6 +70,9 @@ class Table:
             f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n{notes}"
         )
 
+    def _repr_html_(self) -> str:
+        return f"<b>{html.escape(self.title)}</b>\n{self.html()}"
+
     def csv(self) -> str:
         """Numbers with full precision; empty where there is none."""
         columns = list(dict.fromkeys(key for row in self.data for key in row))

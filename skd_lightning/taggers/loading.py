@@ -26,7 +26,9 @@ def load(path: str | Path) -> Tagger:
     """
     file = Path(path) / BEST if Path(path).is_dir() else Path(path)
     if not file.is_file():
-        raise UserError(f"{file}: no trained tagger there; train it first (make help)")
+        raise UserError(
+            f"{file}: no trained tagger there; train it first (make demo, make teachers, make distill)"
+        )
     try:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
         description = checkpoint["tagger"]

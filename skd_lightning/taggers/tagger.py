@@ -223,6 +223,18 @@ class Tagger(pl.LightningModule):
         finally:
             self.train(was_training)
 
+    def distribution(self, sentences: Sequence[Sequence[str]]) -> LinearChainCRF:
+        """The distributions over the tag sequences of sentences that are given as lists of words, in their order.
+
+        All of them are one batch on the CPU, which has the memory of as many of the longest.
+        """
+        lengths = torch.tensor([len(words) for words in sentences], dtype=torch.long)
+        emissions = torch.zeros(len(sentences), max(lengths.tolist(), default=0), len(self.tag_set))
+        for indices, crf in self._chains(sentences):
+            emissions[indices, : crf.emissions.shape[1]] = crf.emissions.float().cpu()
+        transitions, start, end = (scores.detach().cpu() for scores in self.head.scores())
+        return LinearChainCRF(emissions, transitions, lengths, start, end)
+
     def predict(self, sentences: Sequence[Sequence[str]]) -> list[Prediction]:
         """Tags of sentences that are given as lists of words, with true posterior confidences."""
         predictions: dict[int, Prediction] = {}
