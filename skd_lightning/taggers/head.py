@@ -54,6 +54,8 @@ class ChainHead(nn.Module):
         )
 
     def forward(self, states: Tensor, lengths: Tensor) -> LinearChainCRF:
-        """The distributions of a batch, from vectors (batch, words, input_size)."""
+        """The distributions of a batch, from vectors (batch, words, input_size); float32 under autocast, too."""
         transitions, start, end = self.scores()
-        return LinearChainCRF(self.emissions(states), transitions, lengths, start, end)
+        with torch.autocast(states.device.type, enabled=False):  # bfloat16 would round a score of 10 by 0.03
+            emissions = self.emissions(states.to(self.emissions.weight.dtype))
+        return LinearChainCRF(emissions, transitions, lengths, start, end)

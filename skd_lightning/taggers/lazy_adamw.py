@@ -17,6 +17,11 @@ class LazyAdamW(torch.optim.AdamW):
     Bias corrections count all steps.
     """
 
+    def __init__(self, params: Any, **settings: Any) -> None:
+        super().__init__(params, **settings)
+        # Unscaled before the step: scaled ones could not be clipped, and Lightning refuses to.
+        self._step_supports_amp_scaling = False
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
         """One step; the closure, if any, computes the loss and the gradients."""
         loss = None

@@ -1,0 +1,83 @@
+"""Mixed precision, compiled encoders: what they may change and what not."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from small_corpus import write_corpus
+
+from skd_lightning.cli import main
+from skd_lightning.crf import LinearChainCRF
+from skd_lightning.taggers.head import ChainHead
+
+QUICK = [
+    "--trainer.enable_progress_bar",
+    "false",
+    "--trainer.max_epochs",
+    "2",
+    "--model.encoder.hidden_size",
+    "16",
+]
+QUICK += [
+    "--model.encoder.buckets",
+    "512",
+    "--model.encoder.dropout",
+    "0",
+    "--model.encoder.form_dropout",
+    "0",
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two teachers and a student in float32."""
+    folder = tmp_path_factory.mktemp("precision")
+    write_corpus(folder / "mine", ("de", "en"), {"train": 60, "dev": 20, "test": 20})
+    skd(folder, "teachers")
+    distill(folder, "plain")
+    return folder
+
+
+def skd(home: Path, command: str, *options: str) -> None:
+    main([command, "--runs", str(home / "runs"), "--task", "mine", "--data", str(home), *options, *QUICK])
+
+
+def distill(home: Path, name: str, *options: str) -> pd.Series:
+    """The student's loss by epoch."""
+    skd(home, "distill", "--loss", "posterior", "--name", name, *options)
+    folder = home / "runs/mine" / name / "seed1"
+    assert json.loads((folder / "results.json").read_text())["average"] >= 0
+    return pd.read_csv(folder / "metrics.csv")["train/loss"].dropna()
+
+
+def test_bf16_leaves_the_crf_in_float32(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dtypes = set()
+    forward = ChainHead.forward
+
+    def noted(head: ChainHead, states: torch.Tensor, lengths: torch.Tensor) -> LinearChainCRF:
+        crf = forward(head, states, lengths)
+        dtypes.add((states.dtype, crf.emissions.dtype, crf.transitions.dtype, crf.log_partition.dtype))
+        return crf
+
+    monkeypatch.setattr(ChainHead, "forward", noted)
+    mixed = distill(home, "bf16", "--trainer.precision", "bf16-mixed")
+    assert {kinds[1:] for kinds in dtypes} == {(torch.float32,) * 3}
+    assert torch.bfloat16 in {kinds[0] for kinds in dtypes}  # and the encoder did run in bfloat16
+    plain = pd.read_csv(home / "runs/mine/plain/seed1/metrics.csv")["train/loss"].dropna()
+    assert mixed.tolist() == pytest.approx(plain.tolist(), rel=0.02)
+    assert mixed.tolist() != plain.tolist()
+
+
+def test_a_compiled_encoder_learns_the_same(home: Path) -> None:
+    compiled = distill(home, "compiled", "--compile", "true")
+    plain = pd.read_csv(home / "runs/mine/plain/seed1/metrics.csv")["train/loss"].dropna()
+    assert compiled.tolist() == pytest.approx(plain.tolist(), rel=1e-3)
+    names = [
+        torch.load(home / f"runs/mine/{name}/seed1/checkpoints/best.ckpt", weights_only=True)[
+            "state_dict"
+        ].keys()
+        for name in ("plain", "compiled")
+    ]
+    assert names[0] == names[1]
