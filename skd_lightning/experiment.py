@@ -20,6 +20,7 @@ from skd_lightning.distillation import DistillationCallback, Loss
 from skd_lightning.lightning_cli import TaggingCLI
 from skd_lightning.results import SCHEMA, put_aside, surroundings, write_results, write_text
 from skd_lightning.taggers import Student, Tagger
+from skd_lightning.weights_and_biases import Labels, finish, stored_run_id
 
 INCIDENTAL = ("default_root_dir", "logger", "callbacks", "enable_progress_bar", "enable_checkpointing")
 """Trainer settings that do not change what is learned."""
@@ -153,10 +154,11 @@ def train(run: Run, task: str) -> None:
             highlight=False,
         )
         return
-    cli.make()
-    trainer, tagger = cli.trainer, cli.model
     last = run.folder / "checkpoints" / "last.ckpt"
     resume = last if _read_key(run.folder) == key and last.is_file() else None
+    cli.labels = Labels(run.title, f"{task}/{run.variant}", run.role, stored_run_id(resume))
+    cli.make()
+    trainer, tagger = cli.trainer, cli.model
     if trainer.is_global_zero:
         if resume:
             console.print(f"{run.title}: going on from {resume}", highlight=False)
@@ -180,7 +182,8 @@ def train(run: Run, task: str) -> None:
         return
     labels = {"task": task, "role": run.role, "loss": run.loss, "variant": run.variant}
     results = _results(tagger, trainer, {**labels, "seed": cli.config.seed_everything}, fit_seconds)
-    write_results(run.folder, results, _counts(tagger, cli.datamodule))
+    write_results(run.folder, results, _counts(tagger, cli.datamodule), tagger.confusion.numpy())
+    finish(trainer, run.folder, Path(cli.config.distillation.teachers) if run.role == "student" else None)
     score = f"{results['metric']} {results['average']:.2%}"
     console.print(
         f"[green]{run.title}[/]: test {score} after {time.perf_counter() - began:.0f} s, in {run.folder}",
@@ -202,6 +205,7 @@ def _results(
         "metric": found["metric"],
         "languages": {name: row for name, row in found["languages"].items() if row["sentences"]},
         "average": found["average"],
+        "tags": list(tagger.tag_set.names),
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "seconds": {"teacher_predictions": round(predicting, 3), "fit": round(fit_seconds - predicting, 3)},
