@@ -94,6 +94,7 @@ class Job:
     log: Path
     run: Run | None = None
     zeroshot: tuple[Path, str, tuple[str, ...]] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def finished(self) -> bool:
         """Whether its results are there."""
@@ -230,6 +231,15 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool) -> None:
             state = "[green]finished[/]" if job.finished() else "[yellow]to run  [/]"
             console.print(state, shlex.join(["skd", *job.command]), highlight=False, soft_wrap=True)
         return
+    run_phases(planned, jobs, console)
+
+
+def run_phases(planned: Sequence[Sequence[Job]], jobs: int, console: Console) -> None:
+    """Run the jobs that are not finished, one phase after the other, under a progress bar.
+
+    Raises:
+        UserError: some jobs of a phase failed; the others of this phase have been run all the same.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     failed: list[str] = []
     with Progress(*columns, console=console) as bar:
@@ -270,7 +280,7 @@ def _run(job: Job, jobs: int) -> tuple[Job, int, float]:
             [sys.executable, "-m", "skd_lightning", *job.command],
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": threads, "COLUMNS": "120"},
+            env={**os.environ, "OMP_NUM_THREADS": threads, "COLUMNS": "120", **job.environment},
             check=False,
         ).returncode
     return job, status, time.perf_counter() - began

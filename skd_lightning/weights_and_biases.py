@@ -144,7 +144,7 @@ def finish(trainer: pl.Trainer, folder: Path, teachers: Path | None) -> None:
     image = Image.open(io.BytesIO(confusion_figure(results["tags"], _matrices(folder, results, teachers))))
     run.log(
         {
-            "scores": wandb.Table(columns=columns, data=rows),
+            "scores": wandb.Table(columns=[*columns], data=[*rows]),
             "confusion": wandb.Image(image),
             "epoch": trainer.current_epoch,
         }
