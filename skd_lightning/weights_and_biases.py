@@ -141,7 +141,9 @@ def finish(trainer: pl.Trainer, folder: Path, teachers: Path | None) -> None:
     results = read_results(folder)
     assert results is not None
     columns, rows = score_table(results, teachers)
-    image = Image.open(io.BytesIO(confusion_figure(results["tags"], _matrices(folder, results, teachers))))
+    image = Image.open(
+        io.BytesIO(confusion_figure(results["tags"], confusion_matrices(folder, results, teachers)))
+    )
     run.log(
         {
             "scores": wandb.Table(columns=[*columns], data=[*rows]),
@@ -182,7 +184,9 @@ def score_table(results: Mapping[str, Any], teachers: Path | None) -> tuple[list
     return ["language", *(f"{name} {metric}" for name in systems)], [*rows, ["average", *means]]
 
 
-def _matrices(folder: Path, results: Mapping[str, Any], teachers: Path | None) -> dict[str, np.ndarray]:
+def confusion_matrices(
+    folder: Path, results: Mapping[str, Any], teachers: Path | None
+) -> dict[str, np.ndarray]:
     """Confusion counts of the run, and of its teachers together, which may know fewer tags."""
     tags = results["tags"]
     found = {str(results["role"]): np.load(folder / CONFUSION, allow_pickle=False)}
