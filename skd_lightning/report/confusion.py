@@ -58,7 +58,7 @@ def _matrix(axes: Axes, tags: Sequence[str], counts: NDArray[np.int64]) -> None:
         )
     for gold, predicted in np.argwhere(shares >= 0.5):
         share = shares[gold, predicted]
-        ink = "white" if share > 75 else INK
+        ink = "white" if share > (75 if gold == predicted else 60) else INK
         axes.text(predicted, gold, f"{share:.0f}", ha="center", va="center", fontsize=7, color=ink)
     for gold in np.flatnonzero(words == 0):
         axes.axhspan(gold - 0.5, gold + 0.5, color=FAINT, alpha=0.5, linewidth=0)

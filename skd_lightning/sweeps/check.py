@@ -71,11 +71,11 @@ def _trials(sweep: Sweep) -> tuple[list[dict[str, Any]], str]:
     """What to try, and in words what that is."""
     number = grid_size(sweep.parameters)
     if number is not None and number <= MOST:
-        return list(grid(sweep.parameters)), f"all {number} trials"
+        return list(grid(sweep.parameters, str(sweep.file))), f"all {number} trials"
     if number is not None:
         return random_trials(sweep.parameters, MOST, seed=1), f"{MOST} trials of {number}, drawn with seed 1"
     if sweep.method == "grid":
-        next(grid(sweep.parameters))  # says which parameter has no end of values
+        next(grid(sweep.parameters, str(sweep.file)))  # says which parameter has no end of values
     trials = random_trials(sweep.parameters, SAMPLES, seed=1)
     first = {parameter.name: parameter.extremes()[0] for parameter in sweep.parameters}
     ends = [{**first, p.name: value} for p in sweep.parameters for value in p.values or p.extremes()]

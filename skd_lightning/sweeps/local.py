@@ -59,7 +59,7 @@ def search(sweep: Sweep, method: str | None, number: int | None, jobs: int, seed
         console.print("method bayes needs W&B's server: random search here", style="yellow")
     method = method or ("grid" if sweep.method == "grid" else "random")
     if method == "grid":
-        chosen = list(itertools.islice(grid(sweep.parameters), number or sweep.run_cap))
+        chosen = list(itertools.islice(grid(sweep.parameters, str(sweep.file)), number or sweep.run_cap))
     else:
         chosen = random_trials(sweep.parameters, number or sweep.run_cap or TRIALS, seed)
     trials = [_trial(sweep, values) for values in chosen]
@@ -99,7 +99,8 @@ def _show(sweep: Sweep, trials: Sequence[Trial], console: Console) -> None:
     csv.writer(text, lineterminator="\n").writerows([headings, *rows])
     file = trials[0].run.folder.parent / "trials.csv"
     write_text(file, text.getvalue())
-    table = Table(title=f"{sweep.goal} {sweep.metric}, the best epoch of each trial", title_justify="left")
+    console.print(f"[bold]{sweep.goal} {sweep.metric}[/], the best epoch of each trial", highlight=False)
+    table = Table()
     for heading in headings:
         table.add_column(heading)
     for row in rows:

@@ -150,7 +150,7 @@ def _hint(value: Any) -> str:
     return "; YAML reads 1e-4 as a word, write 1.0e-4" if isinstance(value, str) and "e" in value else ""
 
 
-def grid(parameters: list[Parameter]) -> Iterator[dict[str, Any]]:
+def grid(parameters: list[Parameter], where: str) -> Iterator[dict[str, Any]]:
     """Every combination; the last parameter changes fastest.
 
     Raises:
@@ -159,7 +159,7 @@ def grid(parameters: list[Parameter]) -> Iterator[dict[str, Any]]:
     for parameter in parameters:
         if parameter.values is None:
             raise UserError(
-                f"parameter {parameter.name}: a grid needs values, not {parameter.distribution}; take random search"
+                f"{where}: parameter {parameter.name}: a grid needs values, not {parameter.distribution}; take random search"
             )
     for row in itertools.product(*(parameter.values or () for parameter in parameters)):
         yield dict(zip((parameter.name for parameter in parameters), row, strict=True))
