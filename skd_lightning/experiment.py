@@ -156,7 +156,8 @@ def train(run: Run, task: str) -> None:
         return
     last = run.folder / "checkpoints" / "last.ckpt"
     resume = last if _read_key(run.folder) == key and last.is_file() else None
-    cli.labels = Labels(run.title, f"{task}/{run.variant}", run.role, stored_run_id(resume))
+    run_id = stored_run_id(resume) if resume and cli.config.wandb else None
+    cli.labels = Labels(run.title, f"{task}/{run.variant}", run.role, run_id)
     cli.make()
     trainer, tagger = cli.trainer, cli.model
     if trainer.is_global_zero:

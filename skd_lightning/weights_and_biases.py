@@ -74,10 +74,8 @@ def _has_key() -> bool:
         return False
 
 
-def stored_run_id(checkpoint: Path | None) -> str | None:
+def stored_run_id(checkpoint: Path) -> str | None:
     """The W&B run that a checkpoint was written in, None where there is none."""
-    if checkpoint is None:
-        return None
     content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     run_id: str | None = content.get(RUN_ID)
     return run_id

@@ -15,6 +15,7 @@ from PIL import Image
 from small_corpus import write_corpus
 from test_experiment import QUICK, STOP_AFTER_ONE_EPOCH
 from wandb_files import OfflineRun, offline_runs
+from wandb_server import WandbServer
 
 from skd_lightning.cli import main
 from skd_lightning.lightning_cli import with_nulls
@@ -33,15 +34,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for file in (folder / "mine/de").iterdir():
         lines = file.read_text().splitlines()
         file.write_text("\n".join(f"{line[:-5]}O" if line.endswith("-LOC") else line for line in lines))
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, WandbServer("", {}) as server:
+        patch.setenv("WANDB_BASE_URL", server.url)
         for name, value in {"WANDB_API_KEY": "", "WANDB_SILENT": "true", "HOME": str(folder)}.items():
             patch.setenv(name, value)
-        patch.setenv("WANDB_MODE", "offline")  # what is set here is unset again
+        patch.setenv("WANDB_MODE", "")  # so that it is unset again
         patch.delenv("WANDB_MODE")
         main(["teachers", *options(folder, "2")])
         main(["distill", "--loss", "none", *options(folder, "1")])
         main(["distill", "--loss", "topk", *options(folder, "2")])
         yield folder
+        assert server.requests == 0  # nobody has asked for any
 
 
 def options(home: Path, epochs: str) -> list[str]:

@@ -17,6 +17,7 @@ class WandbServer:
         url: of the server.
         history: {run: one dictionary a logged step}.
         summary: {run: its last summary}.
+        requests: how many there were.
         unknown: operations that it has no answer to.
     """
 
@@ -25,6 +26,7 @@ class WandbServer:
         self.history: dict[str, list[dict[str, Any]]] = {}
         self.summary: dict[str, dict[str, Any]] = {}
         self.buckets: dict[str, dict[str, Any]] = {}
+        self.requests = 0
         self.unknown: list[str] = []
         self._lock = threading.Lock()
         server = self
@@ -55,6 +57,7 @@ class WandbServer:
                     self.answer({})
 
             def answer(self, content: dict[str, Any]) -> None:
+                server.requests += 1
                 text = json.dumps(content).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
