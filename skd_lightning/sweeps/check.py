@@ -42,14 +42,16 @@ def check_sweeps(files: Sequence[Path]) -> None:
         trials, how = _trials(sweep)
         for trial in trials:
             _check_trial(sweep, trial)
-        console.print(f"[bold]{file}[/]: {sweep.method}, {sweep.goal} {sweep.metric}", highlight=False)
+        console.print(
+            f"[bold]{file}[/]: {sweep.method}, {sweep.goal} {sweep.metric}", highlight=False, soft_wrap=True
+        )
         table = Table()
         for heading in ("parameter", "distribution", "values"):
             table.add_column(heading)
         for parameter in sweep.parameters:
             table.add_row(parameter.name, parameter.distribution, _shown(parameter))
         console.print(table)
-        console.print(f"[green]{how}: all are understood[/]", highlight=False)
+        console.print(f"[green]{how}: all are understood[/]", highlight=False, soft_wrap=True)
 
 
 def _check_metric(sweep: Sweep) -> None:

@@ -63,7 +63,9 @@ def search(sweep: Sweep, method: str | None, number: int | None, jobs: int, seed
     else:
         chosen = random_trials(sweep.parameters, number or sweep.run_cap or TRIALS, seed)
     trials = [_trial(sweep, values) for values in chosen]
-    console.print(f"[bold]{sweep.file}[/]: {method} search, {len(trials)} trials", highlight=False)
+    console.print(
+        f"[bold]{sweep.file}[/]: {method} search, {len(trials)} trials", highlight=False, soft_wrap=True
+    )
     try:
         run_phases([[trial.job for trial in trials]], jobs, console)
     finally:
@@ -99,7 +101,9 @@ def _show(sweep: Sweep, trials: Sequence[Trial], console: Console) -> None:
     csv.writer(text, lineterminator="\n").writerows([headings, *rows])
     file = trials[0].run.folder.parent / "trials.csv"
     write_text(file, text.getvalue())
-    console.print(f"[bold]{sweep.goal} {sweep.metric}[/], the best epoch of each trial", highlight=False)
+    console.print(
+        f"[bold]{sweep.goal} {sweep.metric}[/], the best epoch of each trial", highlight=False, soft_wrap=True
+    )
     table = Table()
     for heading in headings:
         table.add_column(heading)
@@ -107,4 +111,4 @@ def _show(sweep: Sweep, trials: Sequence[Trial], console: Console) -> None:
         cells = [value if isinstance(value, str) else json.dumps(value) for value in row[:-2]]
         table.add_row(*cells, f"{row[-2]:.4f}", str(row[-1]))
     console.print(table)
-    console.print(f"in {file}", highlight=False)
+    console.print(f"in {file}", highlight=False, soft_wrap=True)

@@ -159,7 +159,8 @@ def grid(parameters: list[Parameter], where: str) -> Iterator[dict[str, Any]]:
     for parameter in parameters:
         if parameter.values is None:
             raise UserError(
-                f"{where}: parameter {parameter.name}: a grid needs values, not {parameter.distribution}; take random search"
+                f"{where}: parameter {parameter.name}: a grid needs values, not {parameter.distribution}; "
+                "take random search"
             )
     for row in itertools.product(*(parameter.values or () for parameter in parameters)):
         yield dict(zip((parameter.name for parameter in parameters), row, strict=True))
