@@ -8,19 +8,28 @@ SEED   ?= 1
 ARGS   ?=
 LANGS  ?=
 DATA   ?=
+DEVICES ?=
+NODES  ?=
+TORCHRUN ?=
+LOGGER ?=
+PROJECT ?= skd_lightning
+SWEEP  ?= experiments/sweeps/distillation.yaml
 PYTHON ?= python3
 VENV   ?= .venv
 BENCH  ?= .venv-bench
 
-SKD    := $(VENV)/bin/skd
+SKD    := $(if $(TORCHRUN),$(VENV)/bin/torchrun $(TORCHRUN) -m skd_lightning,$(VENV)/bin/skd)
 COMMON  = --task $(TASK) $(if $(LANGS),--langs $(LANGS)) $(if $(DATA),--data $(DATA))
+SPREAD  = $(if $(DEVICES),--trainer.devices $(DEVICES)) $(if $(NODES),--trainer.num_nodes $(NODES))
+TRACK   = $(if $(filter wandb,$(LOGGER)),--wandb $(PROJECT))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo corpus teachers distill suite zeroshot report notebooks test lint bench
+.PHONY: help install demo corpus teachers distill suite zeroshot report sweep sweep-check sweep-local notebooks
+.PHONY: test lint bench
 
 help: ## this list
 	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [SEED=1] [ARGS=\"--model.k 5\"]"
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## virtual environment with the package and what tests and linting need
 
@@ -36,11 +45,11 @@ demo: install ## four teachers, a baseline, two students and their table, on a g
 corpus: install ## what TASK's corpora hold: sizes, tags, repeated sentences, unknown words
 	$(SKD) corpus $(COMMON) $(ARGS)
 
-teachers: install ## one monolingual teacher a language; RECIPE=paper for the paper's training choices
-	$(SKD) teachers $(COMMON) $(if $(RECIPE),--recipe $(RECIPE)) $(ARGS)
+teachers: install ## one monolingual teacher a language; DEVICES=4 side by side, RECIPE=paper, LOGGER=wandb PROJECT=name
+	$(SKD) teachers $(COMMON) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(NODES),$(SPREAD),$(if $(DEVICES),--devices $(DEVICES))) $(TRACK) $(ARGS)
 
-distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk, RECIPE=paper|best
-	$(SKD) distill $(COMMON) $(if $(LOSS),--loss $(LOSS)) $(if $(RECIPE),--recipe $(RECIPE)) --seed $(SEED) $(ARGS)
+distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk, RECIPE=paper|best, DEVICES=4 NODES=2
+	$(SKD) distill $(COMMON) $(if $(LOSS),--loss $(LOSS)) $(if $(RECIPE),--recipe $(RECIPE)) --seed $(SEED) $(SPREAD) $(TRACK) $(ARGS)
 
 suite: install ## a whole table of runs: SUITE=experiments/suites/demo.yaml JOBS=2
 	$(SKD) suite $(SUITE) $(if $(DATA),--data $(DATA)) --jobs $(JOBS) $(ARGS)
@@ -50,6 +59,16 @@ zeroshot: install ## all runs of TASK on languages never trained on: LANGS="es n
 
 report: install ## all runs of TASK in one table, with plots
 	$(SKD) report --task $(TASK)
+
+sweep: install ## a sweep at Weights & Biases, and an agent that runs it here: SWEEP=file PROJECT=name (needs an account)
+	@id=$$($(VENV)/bin/wandb sweep --project $(PROJECT) $(SWEEP) 2>&1 | tee /dev/stderr | sed -n 's/.*wandb agent //p'); \
+	test -n "$$id" && PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/wandb agent $(ARGS) $$id
+
+sweep-check: install ## whether every trial of the sweeps in experiments/sweeps is understood (offline)
+	$(SKD) sweep-check experiments/sweeps/*.yaml
+
+sweep-local: install ## the same sweep without an account: SWEEP=file JOBS=2 ARGS="--method random --trials 20"
+	$(SKD) sweep-local $(SWEEP) --jobs $(JOBS) $(ARGS)
 
 notebooks: install ## opens notebooks/ in JupyterLab: corpora, what a teacher knows, objectives compared
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks]"

@@ -7,10 +7,15 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from skd_lightning.errors import Stopped, UserError, user_error
+
+if TYPE_CHECKING:
+    from skd_lightning.distillation import Loss
+    from skd_lightning.plan import Plan, Run
 
 LIGHTNING = ("fit", "validate", "test", "predict")
 
@@ -23,6 +28,8 @@ commands:
   teachers    train one monolingual teacher a language
   distill     train a multilingual student from them, test it, print it beside its teachers
   suite       a whole table of experiments from one YAML file: resumable, several at a time
+  sweep-check whether every trial of a hyperparameter sweep is understood, without running one
+  sweep-local run a sweep on this machine, without an account at Weights & Biases
   zeroshot    evaluate runs on languages that they were not trained on
   report      collect all runs of a task into a table (mean and deviation over seeds) with plots
   fit, validate, test, predict
@@ -39,8 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         _dispatch(arguments)
     except argparse.ArgumentError as error:
-        reason = "; ".join(line.strip(" -") for line in str(error).splitlines() if line.strip())
-        sys.stderr.write(f"skd: error: {reason}\n")
+        sys.stderr.write(f"skd: error: {one_line(error)}\n")
         raise SystemExit(2) from None
     except Exception as error:
         mendable = user_error(error)
@@ -56,6 +62,11 @@ def main(argv: list[str] | None = None) -> None:
             "\nskd: interrupted; the same command goes on where the last checkpoint was written\n"
         )
         raise SystemExit(130) from None
+
+
+def one_line(error: argparse.ArgumentError) -> str:
+    """What a parser says, without its line breaks."""
+    return "; ".join(line.strip(" -") for line in str(error).splitlines() if line.strip())
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -74,6 +85,10 @@ def _dispatch(arguments: list[str]) -> None:
         _suite(arguments[1:])
     elif command == "zeroshot":
         _zeroshot(arguments[1:])
+    elif command == "sweep-check":
+        _sweep_check(arguments[1:])
+    elif command == "sweep-local":
+        _sweep_local(arguments[1:])
     elif command in ("corpus", "teachers", "distill", "demo", "report"):
         _run(command, arguments[1:])
     else:
@@ -89,11 +104,12 @@ def _run(command: str, arguments: list[str]) -> None:
             raise UserError(f"report: unknown option {rest[0]}")
         report.write(Path(options.runs), options.task, Path(options.out) if options.out else None)
         return
-    from skd_lightning import experiment, report
-    from skd_lightning.distillation import Loss
-    from skd_lightning.plan import Plan
+    from pytorch_lightning.utilities import rank_zero_only
 
-    plan = Plan(Path(options.runs), options.task, options.data, options.langs, tuple(rest), options.recipe)
+    from skd_lightning import experiment, report
+    from skd_lightning.sweeps.trial import as_trial
+
+    plan = _plan(options, rest)
     if command == "corpus":
         from skd_lightning import corpus
 
@@ -102,14 +118,55 @@ def _run(command: str, arguments: list[str]) -> None:
     if command == "teachers":
         experiment.train_teachers(plan, options.anew, options.devices)
     elif command == "distill":
-        loss: Loss = options.loss or ("posterior" if options.recipe == "best" else "topk")
-        experiment.train(plan.student(loss, options.seed, options.name), plan.task, options.anew)
+        plain = distill_run(arguments)
+        run = as_trial(plain)
+        experiment.train(run, plan.task, options.anew)
+        if run is not plain:
+            return  # trials are compared by their sweep
     else:
         experiment.train_teachers(plan, options.anew)
         for loss in options.losses:
             experiment.train(plan.student(loss, seed=1), plan.task, options.anew)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # under DDP every process comes here
+    if getattr(rank_zero_only, "rank", 0) == 0:  # under DDP every process comes here
         report.show(Path(options.runs), options.task)
+
+
+def _plan(options: argparse.Namespace, rest: Sequence[str]) -> Plan:
+    from skd_lightning.plan import Plan
+
+    return Plan(Path(options.runs), options.task, options.data, options.langs, tuple(rest), options.recipe)
+
+
+def distill_run(arguments: Sequence[str]) -> Run:
+    """The student that ``skd distill`` trains with these arguments."""
+    options, rest = _parser("distill").parse_known_args(arguments)
+    loss: Loss = options.loss or ("posterior" if options.recipe == "best" else "topk")
+    return _plan(options, rest).student(loss, options.seed, options.name)
+
+
+def _sweep_check(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="skd sweep-check", allow_abbrev=False)
+    parser.add_argument("files", nargs="+", type=Path, help="such as experiments/sweeps/learning_rates.yaml")
+    options = parser.parse_args(arguments)
+    from skd_lightning.sweeps.check import check_sweeps
+
+    check_sweeps(options.files)
+
+
+def _sweep_local(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="skd sweep-local", allow_abbrev=False)
+    parser.add_argument("file", type=Path, help="such as experiments/sweeps/learning_rates.yaml")
+    parser.add_argument("--method", choices=("grid", "random"), help="default: the file's; random for bayes")
+    parser.add_argument(
+        "--trials", type=int, help="at most so many (default: the whole grid; run_cap or 10 random ones)"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="trials at a time (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random search (default: 1)")
+    options = parser.parse_args(arguments)
+    from skd_lightning.sweeps.file import read_sweep
+    from skd_lightning.sweeps.local import search
+
+    search(read_sweep(options.file), options.method, options.trials, max(1, options.jobs), options.seed)
 
 
 def _suite(arguments: list[str]) -> None:
@@ -153,6 +210,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"skd {command}",
         allow_abbrev=False,
+        exit_on_error=False,  # one line from us
         epilog=None if command == "report" else "Further options are those of 'skd fit --help'.",
     )
     parser.add_argument("--runs", default="runs", help="folder of all runs (default: runs)")

@@ -26,6 +26,7 @@ from skd_lightning.resuming import LastState
 from skd_lightning.storage import alone_in, write_text
 from skd_lightning.taggers import Student, Tagger
 from skd_lightning.taggers.loading import BEST
+from skd_lightning.weights_and_biases import Labels, finish, stored_run_id
 
 
 def train_teachers(plan: Plan, anew: bool = False, devices: int = 1) -> None:
@@ -96,6 +97,8 @@ def train(run: Run, task: str, anew: bool = False) -> None:
     resume = last if not anew and read_key(run.folder) == key and last.is_file() else None
     if resume:
         provenance.verify(run.folder, made_from)
+    run_id = stored_run_id(resume) if resume and cli.config.wandb else None
+    cli.labels = Labels(run.title, f"{task}/{run.variant}", run.role, run_id)
     cli.make()
     trainer = cli.trainer
     # Of several processes the first is at work there for all of them.
@@ -113,7 +116,8 @@ def train(run: Run, task: str, anew: bool = False) -> None:
             return
         labels = {"task": task, "role": run.role, "loss": run.loss, "variant": run.variant}
         results = _results(cli.model, trainer, {**labels, "seed": cli.config.seed_everything})
-        write_results(run.folder, results, _counts(cli.model, cli.datamodule))
+        write_results(run.folder, results, _counts(cli.model, cli.datamodule), cli.model.confusion.numpy())
+        finish(trainer, run.folder, Path(cli.config.distillation.teachers) if run.role == "student" else None)
     console.print(
         f"[green]{run.title}[/]: test {_score(run.folder)} after {time.perf_counter() - began:.0f} s, in {run.folder}",
         highlight=False,
@@ -154,6 +158,7 @@ def _results(tagger: Tagger, trainer: pl.Trainer, labels: dict[str, Any]) -> dic
         "metric": found["metric"],
         "languages": {name: row for name, row in found["languages"].items() if row["sentences"]},
         "average": found["average"],
+        "tags": list(tagger.tag_set.names),
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "seconds": {"teacher_predictions": round(predicting, 3), "fit": round(fit_seconds - predicting, 3)},

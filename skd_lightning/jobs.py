@@ -7,9 +7,9 @@ import queue
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -30,6 +30,7 @@ class Job:
         log: gets all that it prints.
         finished: whether its results are there already.
         outcome: what to say when it has run; a few words, or nothing.
+        environment: variables that it gets beside those of this process.
     """
 
     title: str
@@ -37,6 +38,7 @@ class Job:
     log: Path
     finished: Callable[[], bool]
     outcome: Callable[[], str] = lambda: ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) -> None:
@@ -111,7 +113,7 @@ def device_shares(at_once: int, each: int, visible: Sequence[str]) -> list[str |
 def _run(job: Job, at_once: int, shares: queue.Queue[str | None]) -> tuple[Job, int, float]:
     began = time.perf_counter()
     share = shares.get()
-    environment = {**os.environ, "COLUMNS": "120"}
+    environment = {**os.environ, "COLUMNS": "120", **job.environment}
     environment.setdefault("OMP_NUM_THREADS", str(default_threads(at_once)))
     if share is not None:
         environment["CUDA_VISIBLE_DEVICES"] = share

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import netrc
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import yaml
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.plugins.environments import SLURMEnvironment
 
 from skd_lightning.data import TaggingData
@@ -19,6 +21,7 @@ from skd_lightning.distillation import DistillationCallback
 from skd_lightning.resuming import AtomicCheckpoints, BestWeights, LastState
 from skd_lightning.taggers import Tagger
 from skd_lightning.taggers.optimization import MONITOR
+from skd_lightning.weights_and_biases import Labels, WandbRun, make_logger
 
 
 class TaggingCLI(LightningCLI):
@@ -34,6 +37,8 @@ class TaggingCLI(LightningCLI):
 
     def __init__(self, args: list[str], run: bool = True, instantiate: bool = True) -> None:
         self._instantiate = instantiate
+        self.labels: Labels | None = None
+        """What Weights & Biases calls the training, if anything; to be set before :meth:`make`."""
         super().__init__(
             Tagger,
             TaggingData,
@@ -52,7 +57,7 @@ class TaggingCLI(LightningCLI):
             },
             parser_kwargs={"exit_on_error": False},  # one line from us instead of pages of usage
             auto_configure_optimizers=False,  # taggers have parameter groups of their own
-            args=args,
+            args=with_nulls(args),
             run=run,
         )
 
@@ -113,7 +118,11 @@ class TaggingCLI(LightningCLI):
         config, init = self._subconfig(), self._subconfig(initialised=True)
         folder = Path(config["trainer"]["default_root_dir"])
         callbacks = [*(init["trainer"]["callbacks"] or []), *run_callbacks(folder, config["patience"])]
-        loggers = run_loggers(folder, config["wandb"])
+        loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+        if config["wandb"]:
+            settings = yaml.safe_load(self._parser(self.subcommand).dump(config, skip_none=False))
+            loggers.append(make_logger(folder, config["wandb"], self.labels or Labels(str(folder)), settings))
+            callbacks.append(WandbRun())
         plugins = init["trainer"]["plugins"] or []
         plugins = [*(plugins if isinstance(plugins, list) else [plugins]), AtomicCheckpoints()]
         if SLURMEnvironment.detect():  # LastState takes SLURM's signal: Lightning would save within a step
@@ -140,6 +149,28 @@ def default_threads(processes: int = 1) -> int:
     return max(1, min(2, cores // max(1, processes)))
 
 
+def with_nulls(arguments: Sequence[str]) -> list[str]:
+    """``--a.b=None`` and ``--a.b None``, as sweeps write it, and the same with ``null``, as a setting that is null.
+
+    jsonargparse takes the word None for text, and makes that of null inside of a class's dataclass; a configuration
+    in place of the option says the same of every setting.
+    """
+    found: list[str] = []
+    for word in arguments:
+        name, sign, value = word.partition("=")
+        if not sign and found and found[-1].startswith("--") and "=" not in found[-1]:
+            name, value = found[-1], word
+        if name.startswith("--") and value in ("None", "null"):
+            if not sign:
+                found.pop()
+            settings: Any = None
+            for part in reversed(name.removeprefix("--").split(".")):
+                settings = {part: settings}
+            word = f"--config={json.dumps(settings)}"
+        found.append(word)
+    return found
+
+
 def run_callbacks(folder: Path, patience: int | None) -> list[pl.Callback]:
     """The best weights, the last state to go on from, and early stopping where it is asked for."""
     checkpoints = folder / "checkpoints"
@@ -147,25 +178,3 @@ def run_callbacks(folder: Path, patience: int | None) -> list[pl.Callback]:
     if patience is not None:
         callbacks.append(EarlyStopping(MONITOR, patience=patience, mode="max"))
     return callbacks
-
-
-def run_loggers(folder: Path, project: str | None) -> list[Logger]:
-    """``metrics.csv`` always; Weights & Biases when a project is named, without ever asking for a login."""
-    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
-    if project and project != "None":  # sweeps write None as a word
-        if not _has_wandb_key():
-            os.environ.setdefault(
-                "WANDB_MODE", "offline"
-            )  # else wandb asks for a login, or fails without a terminal
-        loggers.append(WandbLogger(project=project, save_dir=folder, name=str(folder)))
-    return loggers
-
-
-def _has_wandb_key() -> bool:
-    """Is a key configured, in the environment or (by ``wandb login``) in ~/.netrc."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        return netrc.netrc().authenticators("api.wandb.ai") is not None
-    except (OSError, netrc.NetrcParseError):
-        return False

@@ -20,6 +20,8 @@ import torch
 from skd_lightning.storage import new_folder, write_text
 
 SCHEMA = 1
+CONFUSION = "confusion.npy"
+"""(tags, tags) int64 test words ``[gold, predicted]`` of a run; ``tags`` in its results names rows and columns."""
 ZEROSHOT = "zeroshot"
 """Folder in a run's folder for what was found on languages that it was not trained on: the same files again."""
 
@@ -36,18 +38,32 @@ def surroundings() -> dict[str, Any]:
     }
 
 
-def write_results(folder: Path, results: Mapping[str, Any], counts: Mapping[str, np.ndarray]) -> None:
+def write_results(
+    folder: Path,
+    results: Mapping[str, Any],
+    counts: Mapping[str, np.ndarray],
+    confusion: np.ndarray | None = None,
+) -> None:
     """``results.json`` last: where it is, everything is.
 
     Args:
         folder: of the run.
         results: plain values.
         counts: {language: (sentences, 9)}, see ``metrics.COLUMNS``; one row a test sentence, in the corpus's order.
+        confusion: (tags, tags) words, see ``CONFUSION``.
     """
     with new_folder(folder / "counts") as temporary:
         for language, rows in counts.items():
             np.save(temporary / f"{language}.npy", rows.astype(np.int32), allow_pickle=False)
+    if confusion is not None:
+        np.save(folder / CONFUSION, confusion.astype(np.int64), allow_pickle=False)
     write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_results(folder: Path) -> dict[str, Any] | None:
+    """What ``results.json`` of a run says, None where there is none."""
+    file = folder / "results.json"
+    return json.loads(file.read_text()) if file.is_file() else None
 
 
 def peak_memory() -> int:

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch, SentenceDataset
@@ -86,10 +87,14 @@ class Tagger(pl.LightningModule):
         self.means = torch.nn.ModuleDict(
             {name.replace("/", "_"): MeanMetric(nan_strategy="disable") for name in self.curves}
         )
+        # Counts of words, summed over processes; a word with the gold tag -1 does not count.
+        self.test_confusion = MulticlassConfusionMatrix(len(tags), ignore_index=-1, validate_args=False)
         self.results: dict[str, Any] = {}
         """What the last test found: the output of :meth:`TaggingScores.compute`."""
         self.sentence_counts = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
         """(sentences, 9) what the last test counted in each sentence of the test dataset, see ``metrics.COLUMNS``."""
+        self.confusion = torch.zeros(len(tags), len(tags), dtype=torch.int64)
+        """(tags, tags) words of the last test, ``[gold, predicted]``."""
 
     @property
     def learns_from_unlabelled(self) -> bool:
@@ -185,6 +190,8 @@ class Tagger(pl.LightningModule):
         paths, lengths = self(batch).viterbi(), _labelled_lengths(batch)
         self.test_scores.update(paths, batch.tags, lengths, batch.languages)
         counts = self.test_scores.count(paths, batch.tags, lengths)
+        words = torch.arange(paths.shape[1], device=self.device) < lengths.unsqueeze(1)
+        self.test_confusion.update(paths, batch.tags.masked_fill(~words, -1))
         there = batch.indices >= 0
         self.sentence_counts[batch.indices[there]] = counts[there]
 
@@ -195,6 +202,8 @@ class Tagger(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log and keep the test scores."""
         self.results = self._log_scores("test", self.test_scores)
+        self.confusion = self.test_confusion.compute().cpu()
+        self.test_confusion.reset()
         # Every process counted its share and has 0 elsewhere.
         self.sentence_counts = self.trainer.strategy.reduce(self.sentence_counts, reduce_op="sum").cpu()
 

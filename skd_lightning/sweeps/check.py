@@ -1,0 +1,131 @@
+"""Whether every trial of a sweep is a command that would be understood, without running one."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+from rich.table import Table
+
+from skd_lightning.cli import distill_run, one_line
+from skd_lightning.errors import UserError, user_error
+from skd_lightning.lightning_cli import TaggingCLI
+from skd_lightning.sweeps.file import Sweep, read_sweep
+from skd_lightning.sweeps.space import Parameter, grid, grid_size, random_trials
+from skd_lightning.taggers import Student, Tagger
+from skd_lightning.taggers.optimization import MONITOR
+
+MOST = 200
+"""Trials that are parsed; of more a sample is taken (a trial takes a fifth of a second)."""
+
+SAMPLES = 10
+"""Random trials of a sweep without end, beside the bounds of its parameters."""
+
+LOGGED = (*Student.curves, MONITOR)
+"""What a search can go by; dev scores of a language, too."""
+
+
+def check_sweeps(files: Sequence[Path]) -> None:
+    """Parse the trials of each file, and print what was tried.
+
+    Raises:
+        UserError: a file, a parameter, a value or the metric is wrong; the line says which and why.
+    """
+    console = Console()
+    for file in files:
+        sweep = read_sweep(file)
+        _check_metric(sweep)
+        trials, how = _trials(sweep)
+        for trial in trials:
+            _check_trial(sweep, trial)
+        console.print(
+            f"[bold]{file}[/]: {sweep.method}, {sweep.goal} {sweep.metric}", highlight=False, soft_wrap=True
+        )
+        table = Table()
+        for heading in ("parameter", "distribution", "values"):
+            table.add_column(heading)
+        for parameter in sweep.parameters:
+            table.add_row(parameter.name, parameter.distribution, _shown(parameter))
+        console.print(table)
+        console.print(f"[green]{how}: all are understood[/]", highlight=False, soft_wrap=True)
+
+
+def _check_metric(sweep: Sweep) -> None:
+    name = sweep.metric
+    score = re.fullmatch(r"dev/([^/]+/(f1|accuracy)|average)", name)
+    if name.startswith("test/"):
+        raise UserError(f"{sweep.file}: metric {name}: choices are made on dev data; take dev/average")
+    if name not in LOGGED and not score:
+        raise UserError(
+            f"{sweep.file}: metric {name} is not logged; there are {', '.join(LOGGED)}, dev/<language>/f1 "
+            "and dev/<language>/accuracy"
+        )
+    wanted = "maximize" if score else "minimize"
+    if sweep.goal != wanted:
+        raise UserError(f"{sweep.file}: metric {name}: goal is {sweep.goal} (W&B's default); write {wanted}")
+
+
+def _trials(sweep: Sweep) -> tuple[list[dict[str, Any]], str]:
+    """What to try, and in words what that is."""
+    number = grid_size(sweep.parameters)
+    if number is not None and number <= MOST:
+        return list(grid(sweep.parameters, str(sweep.file))), f"all {number} trials"
+    if number is not None:
+        return random_trials(sweep.parameters, MOST, seed=1), f"{MOST} trials of {number}, drawn with seed 1"
+    if sweep.method == "grid":
+        next(grid(sweep.parameters, str(sweep.file)))  # says which parameter has no end of values
+    trials = random_trials(sweep.parameters, SAMPLES, seed=1)
+    first = {parameter.name: parameter.extremes()[0] for parameter in sweep.parameters}
+    ends = [{**first, p.name: value} for p in sweep.parameters for value in p.values or p.extremes()]
+    return [*ends, *trials], f"{len(ends)} trials at the bounds and {len(trials)} drawn with seed 1"
+
+
+def _check_trial(sweep: Sweep, trial: Mapping[str, Any]) -> None:
+    if not (reason := _refusal(sweep, trial)):
+        return
+    for name, value in trial.items():
+        if alone := _refusal(sweep, {name: value}):
+            raise UserError(f"{sweep.file}: parameter {name}: value {value!r}: {alone}")
+    values = ", ".join(f"{name}={value}" for name, value in trial.items())
+    raise UserError(f"{sweep.file}: {values}: {reason}")
+
+
+def _refusal(sweep: Sweep, trial: Mapping[str, Any]) -> str | None:
+    """Why ``skd distill`` would refuse it, in one line."""
+    try:
+        run = distill_run(sweep.arguments(trial))
+        _make_model(TaggingCLI(list(run.arguments), run=False, instantiate=False).config)
+    except argparse.ArgumentError as error:
+        return one_line(error)
+    except Exception as error:
+        mendable = user_error(error)
+        if mendable is None:
+            raise
+        return str(mendable)
+    return None
+
+
+def _make_model(config: Namespace) -> None:
+    """Values of the right type may still be out of range, which only the classes know."""
+    model = config.model.as_dict()
+    model["init_args"] |= {"tags": ["O"], "scheme": "none", "languages": ["en"]}
+    small = "skd_lightning.encoders.NgramEncoder"
+    if not model["init_args"]["encoder"]["class_path"].endswith(
+        ".NgramEncoder"
+    ):  # others may load a large model
+        model["init_args"]["encoder"] = {"class_path": small}
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(Tagger, "model")
+    parser.instantiate_classes(parser.parse_object({"model": model}))
+
+
+def _shown(parameter: Parameter) -> str:
+    if parameter.values is not None and len(parameter.values) <= 12:
+        return ", ".join(map(str, parameter.values))
+    low, high = parameter.extremes()
+    return f"{low:.3g} … {high:.3g}"

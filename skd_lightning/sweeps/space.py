@@ -1,0 +1,184 @@
+"""What a parameter of a sweep may be: values, or a distribution of numbers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skd_lightning.errors import UserError
+
+BOUNDED = ("uniform", "int_uniform", "log_uniform", "log_uniform_values")
+BELLS = ("normal", "log_normal")
+DISTRIBUTIONS = ("constant", "categorical", *BOUNDED, *BELLS, *(f"q_{name}" for name in (*BOUNDED, *BELLS)))
+"""``log_uniform`` has natural logarithms as bounds, ``log_uniform_values`` the values themselves; ``q_`` rounds."""
+
+DRAWS = 10_000
+"""Attempts to find trials that differ."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter.
+
+    Attributes:
+        name: of an option, with dots.
+        distribution: one of ``DISTRIBUTIONS``.
+        values: all it can be, in the file's order; None for numbers without end.
+        weights: probability of each of the values, None for equal ones.
+        low: lower bound, or the mean of a bell curve.
+        high: upper bound, or the standard deviation of a bell curve.
+        step: of the ``q_`` distributions.
+    """
+
+    name: str
+    distribution: str
+    values: tuple[Any, ...] | None
+    weights: tuple[float, ...] | None = None
+    low: float = 0.0
+    high: float = 1.0
+    step: float | None = None
+
+    def sample(self, generator: np.random.Generator) -> Any:
+        """A value."""
+        if self.values is not None:
+            return self.values[int(generator.choice(len(self.values), p=self.weights))]
+        kind = self.distribution.removeprefix("q_")
+        if kind in BELLS:
+            value = generator.normal(self.low, self.high)
+        elif kind == "log_uniform_values":
+            value = generator.uniform(math.log(self.low), math.log(self.high))
+        else:
+            value = generator.uniform(self.low, self.high)
+        return self._rounded(math.exp(value) if kind.startswith("log") else float(value))
+
+    def extremes(self) -> list[Any]:
+        """The bounds; of a bell curve what lies three deviations from its mean."""
+        if self.values is not None:
+            return [self.values[0], self.values[-1]]
+        kind = self.distribution.removeprefix("q_")
+        ends = [self.low, self.high]
+        if kind in BELLS:
+            ends = [self.low - 3 * self.high, self.low + 3 * self.high]
+        if kind in ("log_uniform", "log_normal"):
+            ends = [math.exp(end) for end in ends]
+        return [self._rounded(end) for end in ends]
+
+    def _rounded(self, value: float) -> float:
+        if self.step is None:
+            return value
+        whole = isinstance(self.step, int)
+        return int(round(value / self.step) * self.step) if whole else round(value / self.step) * self.step
+
+
+def read_parameter(name: str, settings: Any, where: str) -> Parameter:
+    """A parameter as the file has it.
+
+    Raises:
+        UserError: not a parameter, or a distribution that is not known here.
+    """
+    where = f"{where}: parameter {name}"
+    if not isinstance(settings, Mapping):
+        raise UserError(f"{where}: expected value, values, or min and max, found {settings!r}")
+    if "parameters" in settings:
+        raise UserError(
+            f"{where}: nested parameters arrive as one dictionary; write {name}.… with dots instead"
+        )
+    known = ("value", "values", "probabilities", "distribution", "min", "max", "mu", "sigma", "q")
+    if unknown := [key for key in settings if key not in known]:
+        raise UserError(f"{where}: unknown setting '{unknown[0]}'; there are {', '.join(known)}")
+    kind = settings.get("distribution") or _default(settings)
+    if kind not in DISTRIBUTIONS:
+        raise UserError(
+            f"{where}: distribution '{kind}' is not known here; choose one of {', '.join(DISTRIBUTIONS)}"
+        )
+    if kind == "constant":
+        return Parameter(name, kind, (_needed(settings, "value", where),))
+    if kind == "categorical":
+        values = _needed(settings, "values", where)
+        if not isinstance(values, list) or not values:
+            raise UserError(f"{where}: values is {values!r}, it must be a list with something in it")
+        weights = settings.get("probabilities")
+        if weights is not None and (
+            len(weights) != len(values) or not math.isclose(sum(weights), 1, abs_tol=1e-6)
+        ):
+            raise UserError(f"{where}: probabilities must be one for each of the values, with sum 1")
+        return Parameter(name, kind, tuple(values), tuple(weights) if weights else None)
+    step = settings.get("q", 1) if kind.startswith("q_") else None
+    plain = kind.removeprefix("q_")
+    if plain in BELLS:
+        low, high = settings.get("mu", 0.0), settings.get("sigma", 1.0)
+    else:
+        low, high = _needed(settings, "min", where), _needed(settings, "max", where)
+    if bad := [
+        value
+        for value in (low, high, step or 1)
+        if isinstance(value, bool) or not isinstance(value, int | float)
+    ]:
+        raise UserError(f"{where}: {bad[0]!r} is not a number" + _hint(bad[0]))
+    if plain in BOUNDED and low >= high:
+        raise UserError(f"{where}: min is {low}, it must be below max, which is {high}")
+    if plain == "log_uniform_values" and low <= 0:
+        raise UserError(f"{where}: min is {low}, it must be above 0 for {kind}")
+    values = None
+    if plain == "int_uniform":
+        values = tuple(range(int(low), int(high) + 1, int(step or 1)))
+    return Parameter(name, kind, values, None, low, high, step)
+
+
+def _default(settings: Mapping[str, Any]) -> str:
+    """What W&B takes where no distribution is named."""
+    if "value" in settings:
+        return "constant"
+    if "values" in settings:
+        return "categorical"
+    whole = all(isinstance(settings.get(bound), int) for bound in ("min", "max"))
+    return "int_uniform" if whole else "normal" if "mu" in settings else "uniform"
+
+
+def _needed(settings: Mapping[str, Any], key: str, where: str) -> Any:
+    if key not in settings:
+        raise UserError(f"{where}: '{key}' is missing")
+    return settings[key]
+
+
+def _hint(value: Any) -> str:
+    return "; YAML reads 1e-4 as a word, write 1.0e-4" if isinstance(value, str) and "e" in value else ""
+
+
+def grid(parameters: list[Parameter], where: str) -> Iterator[dict[str, Any]]:
+    """Every combination; the last parameter changes fastest.
+
+    Raises:
+        UserError: one of them has no end of values.
+    """
+    for parameter in parameters:
+        if parameter.values is None:
+            raise UserError(
+                f"{where}: parameter {parameter.name}: a grid needs values, not {parameter.distribution}; "
+                "take random search"
+            )
+    for row in itertools.product(*(parameter.values or () for parameter in parameters)):
+        yield dict(zip((parameter.name for parameter in parameters), row, strict=True))
+
+
+def grid_size(parameters: list[Parameter]) -> int | None:
+    """Number of combinations, None if there is no end of them."""
+    return math.prod(len(p.values) if p.values is not None else 0 for p in parameters) or None
+
+
+def random_trials(parameters: list[Parameter], number: int, seed: int) -> list[dict[str, Any]]:
+    """So many trials that differ, fewer where there are no more; the first of more trials are the same."""
+    generator = np.random.default_rng(seed)
+    found: list[dict[str, Any]] = []
+    for _ in range(DRAWS):
+        if len(found) == number:
+            break
+        trial = {parameter.name: parameter.sample(generator) for parameter in parameters}
+        if trial not in found:
+            found.append(trial)
+    return found
