@@ -112,12 +112,11 @@ def train(run: Run, task: str, anew: bool = False) -> None:
             summary = cli.datamodule.corpora.summary()
             console.print(f"[bold]{task} · {run.title}[/]: {summary}", highlight=False)
         _fit_and_test(cli, run, resume)
-        if not trainer.is_global_zero:
-            return
-        labels = {"task": task, "role": run.role, "loss": run.loss, "variant": run.variant}
-        results = _results(cli.model, trainer, {**labels, "seed": cli.config.seed_everything})
-        write_results(run.folder, results, _counts(cli.model, cli.datamodule), cli.model.confusion.numpy())
-        finish(trainer, run.folder, Path(cli.config.distillation.teachers) if run.role == "student" else None)
+        if trainer.is_global_zero:
+            _write_results(cli, run, task)
+        trainer.strategy.barrier()  # a process that left before, and badly, would take the first one with it
+    if not trainer.is_global_zero:
+        return
     console.print(
         f"[green]{run.title}[/]: test {_score(run.folder)} after {time.perf_counter() - began:.0f} s, in {run.folder}",
         highlight=False,
@@ -143,6 +142,14 @@ def _fit_and_test(cli: TaggingCLI, run: Run, resume: Path | None) -> None:
         if isinstance(error, SystemExit) and trainer.interrupted:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
         raise
+
+
+def _write_results(cli: TaggingCLI, run: Run, task: str) -> None:
+    labels = {"task": task, "role": run.role, "loss": run.loss, "variant": run.variant}
+    results = _results(cli.model, cli.trainer, {**labels, "seed": cli.config.seed_everything})
+    write_results(run.folder, results, _counts(cli.model, cli.datamodule), cli.model.confusion.numpy())
+    teachers = Path(cli.config.distillation.teachers) if run.role == "student" else None
+    finish(cli.trainer, run.folder, teachers)
 
 
 def _results(tagger: Tagger, trainer: pl.Trainer, labels: dict[str, Any]) -> dict[str, Any]:

@@ -130,7 +130,7 @@ class DistillationCallback(pl.Callback):
         entry = CacheEntry(self.cache / key, lengths, self.precision)
 
         def predict() -> tuple[np.ndarray, Potentials]:
-            with Progress(transient=True) as bar:
+            with Progress(transient=True, disable=not student.trainer.is_global_zero) as bar:
                 task = bar.add_task(f"teacher {part}: {len(sentences)} sentences", total=len(sentences))
                 emissions = teacher.predict_emissions(sentences, lambda n: bar.advance(task, n))
             return emissions, teacher.head
