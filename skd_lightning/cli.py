@@ -7,15 +7,9 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
 
 from skd_lightning.errors import Stopped, UserError, user_error
-
-if TYPE_CHECKING:
-    from skd_lightning.distillation import Loss
-    from skd_lightning.plan import Plan, Run
 
 LIGHTNING = ("fit", "validate", "test", "predict")
 
@@ -46,6 +40,8 @@ def main(argv: list[str] | None = None) -> None:
     try:
         _dispatch(arguments)
     except argparse.ArgumentError as error:
+        from skd_lightning.arguments import one_line
+
         sys.stderr.write(f"skd: error: {one_line(error)}\n")
         raise SystemExit(2) from None
     except Exception as error:
@@ -62,11 +58,6 @@ def main(argv: list[str] | None = None) -> None:
             "\nskd: interrupted; the same command goes on where the last checkpoint was written\n"
         )
         raise SystemExit(130) from None
-
-
-def one_line(error: argparse.ArgumentError) -> str:
-    """What a parser says, without its line breaks."""
-    return "; ".join(line.strip(" -") for line in str(error).splitlines() if line.strip())
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -96,7 +87,9 @@ def _dispatch(arguments: list[str]) -> None:
 
 
 def _run(command: str, arguments: list[str]) -> None:
-    options, rest = _parser(command).parse_known_args(arguments)
+    from skd_lightning.arguments import distill_run, parser_of, plan_of
+
+    options, rest = parser_of(command).parse_known_args(arguments)
     if command == "report":
         from skd_lightning import report
 
@@ -109,7 +102,7 @@ def _run(command: str, arguments: list[str]) -> None:
     from skd_lightning import experiment, report
     from skd_lightning.sweeps.trial import as_trial
 
-    plan = _plan(options, rest)
+    plan = plan_of(options, rest)
     if command == "corpus":
         from skd_lightning import corpus
 
@@ -129,19 +122,6 @@ def _run(command: str, arguments: list[str]) -> None:
             experiment.train(plan.student(loss, seed=1), plan.task, options.anew)
     if getattr(rank_zero_only, "rank", 0) == 0:  # under DDP every process comes here
         report.show(Path(options.runs), options.task)
-
-
-def _plan(options: argparse.Namespace, rest: Sequence[str]) -> Plan:
-    from skd_lightning.plan import Plan
-
-    return Plan(Path(options.runs), options.task, options.data, options.langs, tuple(rest), options.recipe)
-
-
-def distill_run(arguments: Sequence[str]) -> Run:
-    """The student that ``skd distill`` trains with these arguments."""
-    options, rest = _parser("distill").parse_known_args(arguments)
-    loss: Loss = options.loss or ("posterior" if options.recipe == "best" else "topk")
-    return _plan(options, rest).student(loss, options.seed, options.name)
 
 
 def _sweep_check(arguments: list[str]) -> None:
@@ -170,9 +150,11 @@ def _sweep_local(arguments: list[str]) -> None:
 
 
 def _suite(arguments: list[str]) -> None:
+    from skd_lightning.arguments import add_data
+
     parser = argparse.ArgumentParser(prog="skd suite", allow_abbrev=False)
     parser.add_argument("file", type=Path, help="such as experiments/suites/demo.yaml")
-    _add_data(parser)
+    add_data(parser)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
     parser.add_argument("--dry-run", action="store_true", help="print what would be run, and run nothing")
     options = parser.parse_args(arguments)
@@ -186,13 +168,15 @@ def _suite(arguments: list[str]) -> None:
 
 
 def _zeroshot(arguments: list[str]) -> None:
+    from skd_lightning.arguments import add_data
+
     parser = argparse.ArgumentParser(prog="skd zeroshot", allow_abbrev=False)
     parser.add_argument(
         "folders", nargs="*", type=Path, metavar="RUN", help="run folders (default: all of the task)"
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
     parser.add_argument("--task", default="demo", help="name of the task (default: demo)")
-    _add_data(parser)
+    add_data(parser)
     parser.add_argument("--langs", nargs="+", required=True, metavar="LANG", help="languages to evaluate on")
     parser.add_argument("--on", metavar="TASK", help="take their test sentences from another task's corpora")
     options = parser.parse_args(arguments)
@@ -201,70 +185,6 @@ def _zeroshot(arguments: list[str]) -> None:
     folders = options.folders or zeroshot.finished_runs(options.runs, options.task)
     zeroshot.transfer(folders, options.on or options.task, options.data, options.langs)
     zeroshot.show(folders)
-
-
-def _parser(command: str) -> argparse.ArgumentParser:
-    from skd_lightning.distillation.objectives import Loss
-    from skd_lightning.plan import Recipe
-
-    parser = argparse.ArgumentParser(
-        prog=f"skd {command}",
-        allow_abbrev=False,
-        exit_on_error=False,  # one line from us
-        epilog=None if command == "report" else "Further options are those of 'skd fit --help'.",
-    )
-    parser.add_argument("--runs", default="runs", help="folder of all runs (default: runs)")
-    parser.add_argument(
-        "--task",
-        default="demo",
-        help="demo, upos, wikiann, uner, conll, absa or a folder of your own below --data",
-    )
-    if command == "report":
-        parser.add_argument("--out", help="folder to write to (default: <runs>/<task>/report)")
-        return parser
-    _add_data(parser)
-    parser.add_argument(
-        "--langs", nargs="+", metavar="LANG", help="languages (default: all with training data)"
-    )
-    parser.add_argument(
-        "--recipe",
-        choices=get_args(Recipe),
-        help="paper: the paper's training choices; best: what works best, unlabelled text included",
-    )
-    if command != "corpus":
-        parser.add_argument("--anew", action="store_true", help="train from scratch, whatever is there")
-    if command == "teachers":
-        parser.add_argument(
-            "--devices",
-            type=int,
-            default=1,
-            help="GPUs (processes, without any) of this machine: a teacher each, side by side (default: 1)",
-        )
-    if command == "corpus":
-        parser.add_argument("--csv", metavar="FILE", help="write the table of the splits there, too")
-    if command == "distill":
-        parser.add_argument(
-            "--loss",
-            choices=get_args(Loss),
-            help="objective (default: topk; posterior with the recipe best)",
-        )
-        parser.add_argument("--name", help="name of the run's folder (default: recipe and objective)")
-        parser.add_argument("--seed", type=int, default=1, help="seed of the run (default: 1)")
-    if command == "demo":
-        parser.add_argument(
-            "--losses",
-            nargs="+",
-            choices=get_args(Loss),
-            default=["none", "topk", "posterior"],
-            metavar="LOSS",
-        )
-    return parser
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)"
-    )
 
 
 def _quiet() -> None:

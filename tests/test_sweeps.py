@@ -8,7 +8,8 @@ import pytest
 import yaml
 from small_corpus import write_corpus
 
-from skd_lightning.cli import distill_run, main
+from skd_lightning.arguments import distill_run
+from skd_lightning.cli import main
 from skd_lightning.errors import UserError
 from skd_lightning.sweeps.file import read_sweep, trial_name
 from skd_lightning.sweeps.space import random_trials, read_parameter

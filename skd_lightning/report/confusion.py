@@ -21,8 +21,7 @@ CELL = 0.34
 def confusion_figure(tags: Sequence[str], systems: Mapping[str, NDArray[np.int64]]) -> bytes:
     """A PNG with one matrix a system, gold tags on rows, predicted ones on columns, in per cent of the row's words.
 
-    What is right is blue, what is wrong is orange; shares below half a per cent have
-    a colour and no number. Made for
+    What is right is blue, what is wrong is orange; shares below half a per cent have a colour and no number. Made for
     up to some thirty tags.
 
     Args:

@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
 
-from skd_lightning.cli import distill_run, one_line
+from skd_lightning.arguments import distill_run, one_line
 from skd_lightning.errors import UserError, user_error
 from skd_lightning.lightning_cli import TaggingCLI
 from skd_lightning.sweeps.file import Sweep, read_sweep

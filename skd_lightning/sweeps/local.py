@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from skd_lightning.cli import distill_run
+from skd_lightning.arguments import distill_run
 from skd_lightning.jobs import Job, run_jobs
 from skd_lightning.plan import Run
 from skd_lightning.report import logs

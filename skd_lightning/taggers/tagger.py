@@ -25,6 +25,7 @@ from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, TaggingScores
 from skd_lightning.ragged import cells
 from skd_lightning.storage import add_weights
+from skd_lightning.taggers.belonging import refuse_other
 from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.optimization import MONITOR, Optimization
@@ -295,24 +296,8 @@ class Tagger(pl.LightningModule):
         checkpoint["tagger"] = self.description()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights that belong to other tags, which would load and mean nothing, or to another network."""
-        tags = checkpoint.get("tagger", {}).get("tags")
-        if tags is not None and tuple(tags) != tuple(self.tag_set.names):
-            raise UserError(
-                f"the checkpoint was trained on the tags {', '.join(tags)}, "
-                f"the data have {', '.join(self.tag_set.names)}; give the data it was trained on, or train anew"
-            )
-        weights = {name: value.shape for name, value in checkpoint["state_dict"].items()}
-        if weights != {name: value.shape for name, value in self.state_dict().items()}:
-            there, here = _settings(checkpoint.get("tagger", {})), _settings(self.description())
-            differing = [
-                f"{name} {there.get(name)} there, {value} here"
-                for name, value in here.items()
-                if there.get(name) != value
-            ]
-            raise UserError(
-                f"the checkpoint is of another network ({'; '.join(differing)}); give the options it was trained with"
-            )
+        """Refuse weights of another tagger."""
+        refuse_other(checkpoint, self.description(), self.state_dict())
 
     def fingerprint(self) -> str:
         """Hash of all that its predictions depend on: description and weights."""
@@ -321,12 +306,6 @@ class Tagger(pl.LightningModule):
         digest.update(self.encoder.identity().encode())
         add_weights(digest, self)
         return digest.hexdigest()
-
-
-def _settings(description: dict[str, Any]) -> dict[str, Any]:
-    """What decides about the shapes of a described tagger's weights, and some more."""
-    encoder = description.get("encoder", {})
-    return {"encoder": encoder.get("class_path"), **encoder.get("init_args", {})}
 
 
 def _labelled_lengths(batch: Batch) -> Tensor:
