@@ -66,8 +66,9 @@ def test_runs_at_the_same_time_have_different_devices(
 
 
 def test_teachers_side_by_side_are_those_one_after_the_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the number of threads decides about the order of additions
     write_corpus(tmp_path / "mine", ("de", "en"), {"train": 30, "dev": 10, "test": 10})
     for name, devices in (("one", "1"), ("two", "2")):
         where = ["--runs", str(tmp_path / name), "--task", "mine", "--data", str(tmp_path)]

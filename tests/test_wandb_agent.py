@@ -27,6 +27,7 @@ def test_the_agent_trains_and_reports_every_trial(tmp_path: Path) -> None:
     with WandbServer(json.dumps({"command": command, "method": "grid"}), TRIALS) as server:
         environment = {
             **os.environ,
+            "WANDB_MODE": "online",
             "WANDB_BASE_URL": server.url,
             "WANDB_API_KEY": "0123456789" * 4,
             "WANDB_DIR": str(tmp_path),
