@@ -97,8 +97,6 @@ def _run(command: str, arguments: list[str]) -> None:
             raise UserError(f"report: unknown option {rest[0]}")
         report.write(Path(options.runs), options.task, Path(options.out) if options.out else None)
         return
-    from pytorch_lightning.utilities import rank_zero_only
-
     from skd_lightning import experiment, report
     from skd_lightning.sweeps.trial import as_trial
 
@@ -120,7 +118,7 @@ def _run(command: str, arguments: list[str]) -> None:
         experiment.train_teachers(plan, options.anew)
         for loss in options.losses:
             experiment.train(plan.student(loss, seed=1), plan.task, options.anew)
-    if getattr(rank_zero_only, "rank", 0) == 0:  # under DDP every process comes here
+    if experiment.first_process():
         report.show(Path(options.runs), options.task)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import yaml
+from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from skd_lightning import provenance
@@ -88,10 +89,11 @@ def train(run: Run, task: str, anew: bool = False) -> None:
     if not anew and run.has_results(key):
         changes = provenance.changed(run.folder, made_from)
         since = f" (changed since: {', '.join(changes)}; --anew trains it again)" if changes else ""
-        console.print(
-            f"[green]{run.title}[/]: already trained with this configuration, in {run.folder}{since}",
-            highlight=False,
-        )
+        if first_process():
+            console.print(
+                f"[green]{run.title}[/]: already trained with this configuration, in {run.folder}{since}",
+                highlight=False,
+            )
         return
     last = run.folder / "checkpoints" / "last.ckpt"
     resume = last if not anew and read_key(run.folder) == key and last.is_file() else None
@@ -121,6 +123,11 @@ def train(run: Run, task: str, anew: bool = False) -> None:
         f"[green]{run.title}[/]: test {_score(run.folder)} after {time.perf_counter() - began:.0f} s, in {run.folder}",
         highlight=False,
     )
+
+
+def first_process() -> bool:
+    """Whether this is the process that speaks for all of a distributed training."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _fit_and_test(cli: TaggingCLI, run: Run, resume: Path | None) -> None:
