@@ -90,6 +90,8 @@ bench: install $(BENCH)/.installed ## all measurements, into benchmarks/results 
 	$(VENV)/bin/python benchmarks/cache.py
 	$(VENV)/bin/python benchmarks/scaling.py
 	$(VENV)/bin/python benchmarks/frozen.py
+	$(VENV)/bin/python benchmarks/processes.py
+	$(VENV)/bin/python benchmarks/compiled.py
 
 # An environment of their own: some of the libraries that ours is measured against want older packages.
 $(BENCH)/.installed: pyproject.toml constraints.txt
