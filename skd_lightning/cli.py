@@ -155,11 +155,12 @@ def _suite(arguments: list[str]) -> None:
     add_data(parser)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
     parser.add_argument("--dry-run", action="store_true", help="print what would be run, and run nothing")
+    parser.add_argument("--anew", action="store_true", help="what was stopped starts from scratch")
     options = parser.parse_args(arguments)
     from skd_lightning import report, suite
 
     wanted = suite.read_suite(options.file)
-    suite.run_suite(wanted, options.data, max(1, options.jobs), options.dry_run)
+    suite.run_suite(wanted, options.data, max(1, options.jobs), options.dry_run, options.anew)
     if not options.dry_run:
         for task in wanted.tasks:
             report.show(wanted.runs, task)

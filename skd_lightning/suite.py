@@ -140,22 +140,29 @@ def _known(settings: Any, kind: type, where: str) -> dict[str, Any]:
     return settings
 
 
-def phases(suite: Suite, data: str | None = None) -> list[list[Job]]:
-    """Teachers, then students, then transfer: the jobs of a phase do not depend on one another."""
+def phases(suite: Suite, data: str | None = None, anew: bool = False) -> list[list[Job]]:
+    """Teachers, then students, then transfer: the jobs of a phase do not depend on one another.
+
+    Args:
+        suite: what to run.
+        data: folder of the corpora, or None for the default.
+        anew: a training that was stopped starts from scratch; finished ones stay finished.
+    """
+    again = ["--anew"] if anew else []
     teachers, students, transfers = [], [], []
     for task, own in suite.tasks.items():
         shared = {**suite.options, **own.options}
         options = _words({**shared, **suite.teachers})
         plan = Plan(suite.runs, task, data, own.languages, options, suite.recipe)
         for language in own.languages or training_languages(task, data):
-            teachers.append(job(plan.teacher(language), plan.teacher_command(language)))
+            teachers.append(job(plan.teacher(language), [*plan.teacher_command(language), *again]))
         for seed in suite.seeds:
             for name, variant in suite.variants.items():
                 options = _words({**shared, **suite.students, **variant.options})
                 chosen = variant.recipe or suite.recipe
                 plan = Plan(suite.runs, task, data, own.languages, options, chosen)
                 words = plan.student_command(variant.loss, seed, name)
-                students.append(job(plan.student(variant.loss, seed, name), words))
+                students.append(job(plan.student(variant.loss, seed, name), [*words, *again]))
         if own.zeroshot:
             transfers.append(_transfer(suite.runs, task, data, own))
     return [teachers, students, transfers]
@@ -182,7 +189,7 @@ def _words(options: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool) -> None:
+def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bool = False) -> None:
     """Run what is not finished yet, each in a process of its own.
 
     Args:
@@ -190,13 +197,14 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool) -> None:
         data: folder of the corpora, or None for the default.
         jobs: processes at a time; each gets its share of the cores, and a GPU where there are any.
         dry_run: print the commands, and which are finished, and run nothing.
+        anew: see :func:`phases`.
 
     Raises:
         UserError: some runs failed; the others have been run all the same.
     """
     console = Console()
     console.print(f"[bold]{suite.title}[/]", highlight=False)
-    planned = phases(suite, data)
+    planned = phases(suite, data, anew)
     if not dry_run:
         run_jobs(planned, jobs)
         return

@@ -68,6 +68,10 @@ def test_a_dry_run_tells_what_is_finished(home: Path, capsys: pytest.CaptureFixt
     assert len(to_run) == 1
     assert "--loss posterior --seed 3" in to_run[0]
     assert not (home / "runs/mine/posterior").exists()
+    main(["suite", str(home / "more.yaml"), "--data", str(home), "--dry-run", "--anew"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.endswith("--anew") for line in lines if line.startswith("to run")] == [True]
+    assert sum(line.startswith("finished") for line in lines) == 5  # with what was transferred
 
 
 def test_a_failed_run_is_named(home: Path, capsys: pytest.CaptureFixture) -> None:
