@@ -18,12 +18,12 @@ from statistics import median
 import torch
 from common import report
 
-from skd_lightning import experiment
 from skd_lightning.cli import _quiet
 from skd_lightning.data.batches import Batch
 from skd_lightning.distillation import Loss
-from skd_lightning.lightning_cli import TaggingCLI
-from skd_lightning.plan import Plan
+from skd_lightning.runs import execution as experiment
+from skd_lightning.runs.lightning_cli import TaggingCLI
+from skd_lightning.runs.plan import Plan
 from skd_lightning.taggers import Student
 
 LOSSES: tuple[Loss, ...] = ("none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk")

@@ -24,7 +24,7 @@ from transformers import AutoModelForTokenClassification, BertConfig, BertModel,
 from skd_lightning.data import demo
 from skd_lightning.data.batches import Batch, SentenceDataset
 from skd_lightning.data.sampling import TrainingBatches
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.encoders.transformer import FrozenTransformerEncoder
 from skd_lightning.taggers import Teacher
 from skd_lightning.tags import TagSet

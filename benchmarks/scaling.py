@@ -20,11 +20,11 @@ import torch
 from common import RESULTS, milliseconds, report
 from epoch import Epochs
 
-from skd_lightning import experiment
 from skd_lightning.cli import _quiet
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data import demo
-from skd_lightning.plan import Plan
+from skd_lightning.runs import execution as experiment
+from skd_lightning.runs.plan import Plan
 
 TAGS = 17
 

@@ -19,9 +19,9 @@ from typing import Any
 from common import report
 from epoch import LOSSES
 
-from skd_lightning import experiment
 from skd_lightning.cli import _quiet
-from skd_lightning.plan import Plan
+from skd_lightning.runs import execution as experiment
+from skd_lightning.runs.plan import Plan
 
 
 def run(runs: Path, loss: str, options: argparse.Namespace, seed: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import signal
 import sys
 from typing import Any
 
-from skd_lightning import corpus, experiment, lightning_cli, report  # noqa: F401 - children find them imported
+from skd_lightning import report  # noqa: F401 - children find them imported
 from skd_lightning.cli import main
 
 

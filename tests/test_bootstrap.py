@@ -6,10 +6,10 @@ from statistics import fmean
 import numpy as np
 import pytest
 
+from skd_lightning.analysis import bootstrap
+from skd_lightning.analysis.board import Board
+from skd_lightning.analysis.collection import Scores, parts, ratio
 from skd_lightning.metrics import COLUMNS
-from skd_lightning.report import bootstrap
-from skd_lightning.report.board import Board
-from skd_lightning.report.runs import Scores, parts, ratio
 
 
 def f1_counts(generator: np.random.Generator, sentences: int, skill: float) -> np.ndarray:

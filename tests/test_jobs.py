@@ -9,10 +9,10 @@ import pytest
 import torch
 from small_corpus import write_corpus
 
-from skd_lightning import jobs
 from skd_lightning.cli import main
 from skd_lightning.errors import UserError
-from skd_lightning.jobs import Job, device_shares, run_jobs, visible_devices
+from skd_lightning.runs import jobs
+from skd_lightning.runs.jobs import Job, device_shares, run_jobs, visible_devices
 
 QUICK = [
     "--trainer.enable_progress_bar",

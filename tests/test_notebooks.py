@@ -17,8 +17,8 @@ from skd_lightning.cli import main
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.demo import demo_corpus
 from skd_lightning.data.overview import length_table, unknown_table
-from skd_lightning.data.sentences import Sentence
-from skd_lightning.report.style import Plot
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.display.style import Plot
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 QUICK = """

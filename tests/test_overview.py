@@ -9,8 +9,8 @@ import pytest
 
 from skd_lightning.cli import main
 from skd_lightning.data.overview import has_entities, split_table, tag_table
-from skd_lightning.data.sentences import Sentence
-from skd_lightning.plan import Plan, student_data
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.runs.plan import Plan, student_data
 
 SHARED = Path(os.environ.get("SKD_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

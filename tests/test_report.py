@@ -14,13 +14,16 @@ import pytest
 from made_up_runs import LANGUAGES, counts, make_runs, results, write_log, write_run
 
 from skd_lightning import report
+from skd_lightning.analysis import bootstrap
+from skd_lightning.analysis import curves as logs
+from skd_lightning.analysis import paper as published
+from skd_lightning.analysis.board import BEST_TEACHER, MEAN_TEACHER, test_board, zeroshot_board
+from skd_lightning.analysis.collection import natural, read
 from skd_lightning.cli import main
+from skd_lightning.display.style import looks
+from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
-from skd_lightning.report import bootstrap, cost, logs, plots, published, tables
-from skd_lightning.report.board import BEST_TEACHER, MEAN_TEACHER, test_board, zeroshot_board
-from skd_lightning.report.runs import natural, read
-from skd_lightning.report.style import looks
-from skd_lightning.report.table import Table
+from skd_lightning.report import cost, plots, tables
 
 test_board.__test__ = False  # a function of the package, whatever its name
 
@@ -30,7 +33,7 @@ SMALL = {"languages": ("de", "en"), "variants": ("none", "topk", "posterior"), "
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap.scores, "__defaults__", (200, 0))
-    monkeypatch.setattr("skd_lightning.report.board.Board.draw.__defaults__", (200,))
+    monkeypatch.setattr("skd_lightning.analysis.board.Board.draw.__defaults__", (200,))
 
 
 @pytest.fixture
@@ -493,7 +496,7 @@ def test_the_page_says_where_the_paper_has_nothing(tmp_path: Path) -> None:
     report.write(tmp_path, "mine")
     page = (tmp_path / "mine/report/index.html").read_text()
     assert "None of its tables is about the task mine" in page
-    assert "published.json" in page
+    assert "paper.json" in page
 
 
 def test_made_up_languages_are_the_papers() -> None:

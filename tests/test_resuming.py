@@ -14,10 +14,10 @@ import torch
 import yaml
 from small_corpus import write_corpus
 
-from skd_lightning import lightning_cli, provenance
 from skd_lightning.cli import main
 from skd_lightning.metrics import TaggingScores
-from skd_lightning.resuming import LastState
+from skd_lightning.runs import lightning_cli, provenance
+from skd_lightning.runs.resuming import LastState
 from skd_lightning.taggers import Tagger
 
 LANGUAGES = ("de", "en")

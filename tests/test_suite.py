@@ -12,9 +12,9 @@ from skd_lightning.cli import main
 from skd_lightning.data.demo import demo_corpus
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS
-from skd_lightning.plan import Plan, Recipe
-from skd_lightning.suite import phases, read_suite
-from skd_lightning.zeroshot import evaluate
+from skd_lightning.runs.plan import Plan, Recipe
+from skd_lightning.studies.suite import phases, read_suite
+from skd_lightning.studies.zeroshot import evaluate
 
 SIZES = {"train": 40, "dev": 10, "test": 15}
 SUITE = """
@@ -181,7 +181,7 @@ def test_evaluation_agrees_with_lightnings_test(home: Path) -> None:
 
 def test_tags_unknown_to_a_tagger_count_against_it(home: Path) -> None:
     tagger = skd_lightning.load(home / "runs/mine/none/seed3")
-    from skd_lightning.data.sentences import Sentence
+    from skd_lightning.data.sentence import Sentence
 
     found, _ = evaluate(tagger, {"fi": [Sentence(("a", "b"), ("S-NEW", "O"), "fi")]})
     assert found["languages"]["fi"]["recall"] == 0.0

@@ -8,12 +8,12 @@ import pytest
 import yaml
 from small_corpus import write_corpus
 
-from skd_lightning.arguments import distill_run
 from skd_lightning.cli import main
+from skd_lightning.cli.arguments import distill_run
 from skd_lightning.errors import UserError
-from skd_lightning.sweeps.file import read_sweep, trial_name
-from skd_lightning.sweeps.space import random_trials, read_parameter
-from skd_lightning.sweeps.trial import as_trial
+from skd_lightning.studies.sweep.file import read_sweep, trial_name
+from skd_lightning.studies.sweep.space import random_trials, read_parameter
+from skd_lightning.studies.sweep.trial import as_trial
 
 FILES = sorted(Path("experiments/sweeps").glob("*.yaml"))
 SWEEP = """
@@ -126,7 +126,7 @@ def test_mistakes_are_named(
 
 
 def test_metrics_that_a_search_may_go_by_are_logged(sweep: Path) -> None:
-    from skd_lightning.sweeps.check import LOGGED
+    from skd_lightning.studies.sweep.check import LOGGED
 
     home = sweep.parent
     write_corpus(home / "other", ("de",), {"train": 20, "dev": 10, "test": 10})

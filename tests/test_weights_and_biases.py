@@ -18,10 +18,10 @@ from wandb_files import OfflineRun, offline_runs
 from wandb_server import WandbServer
 
 from skd_lightning.cli import main
-from skd_lightning.lightning_cli import with_nulls
-from skd_lightning.report.confusion import confusion_figure
-from skd_lightning.results import CONFUSION, read_results
-from skd_lightning.weights_and_biases import confusion_matrices
+from skd_lightning.display.confusion import confusion_figure
+from skd_lightning.runs.lightning_cli import with_nulls
+from skd_lightning.runs.record import CONFUSION, read_results
+from skd_lightning.runs.tracking import confusion_matrices
 
 LANGUAGES = ("de", "en")
 

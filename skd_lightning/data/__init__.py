@@ -2,6 +2,6 @@
 
 from skd_lightning.data.batches import Batch, SentenceDataset
 from skd_lightning.data.module import TaggingData
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 
 __all__ = ["Batch", "Sentence", "SentenceDataset", "TaggingData"]

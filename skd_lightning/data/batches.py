@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.tags import TagSet
 
 

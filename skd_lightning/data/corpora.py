@@ -12,7 +12,7 @@ from typing import Any
 from skd_lightning.data import semeval
 from skd_lightning.data.published import EXAMPLES, published_files, published_languages
 from skd_lightning.data.readers import read
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.splits import cut_dev, resample, sample_size
 from skd_lightning.data.unlabelled import read_text, read_unlabelled, unlabelled_files, without_tags
 from skd_lightning.errors import UserError

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Sequence
 
 from skd_lightning.data import demo_words as words
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 
 LANGUAGES = tuple(words.GRAMMARS)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 
 SPLIT_NAMES = {"train": "train", "dev": "validation", "test": "test"}

@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader
 from skd_lightning import tags
 from skd_lightning.data.batches import Batch, SentenceDataset, as_is
 from skd_lightning.data.corpora import SPLITS, Corpora, load_corpora
-from skd_lightning.data.loading import TrainingLoader
+from skd_lightning.data.loader import TrainingLoader
 from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from skd_lightning.data.corpora import duplicates
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.tags import entities, split_tag
 
 Languages = Mapping[str, Mapping[str, Sequence[Sentence]]]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from skd_lightning.data import semeval
 from skd_lightning.data.published import published_encoding
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 
 

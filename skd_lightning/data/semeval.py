@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 from skd_lightning.tags import OUTSIDE
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skd_lightning.data.readers import read, read_lines
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 
 

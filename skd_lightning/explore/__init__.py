@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from skd_lightning.display.heat import heat_map
 from skd_lightning.explore.corpora import sentence_lengths, tag_shares, unknown_words
 from skd_lightning.explore.distributions import (
     kbest_table,
@@ -18,7 +19,6 @@ from skd_lightning.explore.distributions import (
     show_mass,
     tempered_table,
 )
-from skd_lightning.explore.heat import heat_map
 
 __all__ = [
     "heat_map",

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from skd_lightning.data.corpora import SPLITS
 from skd_lightning.data.overview import Languages, has_entities, length_table, tag_table, unknown_table
-from skd_lightning.explore.heat import heat_map
-from skd_lightning.report.style import Plot, band_height, bands, draw, legend, looks, offset
+from skd_lightning.display.heat import heat_map
+from skd_lightning.display.style import Plot, band_height, bands, draw, legend, looks, offset
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MARKERS = ("o", "s", "D", "X")  # none that points somewhere

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.display.heat import heat_map
+from skd_lightning.display.style import Plot, draw, legend, looks
 from skd_lightning.explore.corpora import MARKERS
-from skd_lightning.explore.heat import heat_map
-from skd_lightning.report.style import Plot, draw, legend, looks
 
 
 def kbest_table(crf: LinearChainCRF, words: Sequence[str], tags: Sequence[str], k: int) -> pd.DataFrame:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from skd_lightning.analysis import paper as published
+from skd_lightning.analysis.board import BEST_TEACHER, Board, test_board, zeroshot_board
+from skd_lightning.analysis.collection import TEACHERS, Task, read
+from skd_lightning.display.style import Look, Plot, looks
+from skd_lightning.display.table import Table, label, points, probability
 from skd_lightning.errors import UserError
-from skd_lightning.report import cost, page, plots, published, tables
-from skd_lightning.report.board import BEST_TEACHER, Board, test_board, zeroshot_board
+from skd_lightning.report import cost, page, plots, tables
 from skd_lightning.report.page import Section
-from skd_lightning.report.runs import TEACHERS, Task, read
-from skd_lightning.report.style import Look, Plot, looks
-from skd_lightning.report.table import Table, label, points, probability
 from skd_lightning.storage import new_file, remove_unfinished
 
 __all__ = ["show", "write"]
@@ -145,7 +146,7 @@ def _beside(
     if not shown:
         text += f" None of its tables is about the task {task.name} and a language trained here."
     text += " Not there: " + "; ".join(paper.missing) + "." if paper.missing else ""
-    text += " Figures are added in skd_lightning/report/published.json; its format is told in published.py."
+    text += " Figures are added in skd_lightning/analysis/paper.json; its format is told in paper.py."
     return [*shown, *([time] if time else []), text]
 
 

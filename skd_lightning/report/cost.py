@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from skd_lightning.report.runs import TEACHERS, Run, Task
-from skd_lightning.report.table import Table, label, plain
+from skd_lightning.analysis.collection import TEACHERS, Run, Task
+from skd_lightning.display.table import Table, label, plain
 
 
 def cost_table(task: Task) -> Table:

@@ -6,8 +6,8 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from skd_lightning.report.style import FAINT, INK, Look, Plot
-from skd_lightning.report.table import Table
+from skd_lightning.display.style import FAINT, INK, Look, Plot
+from skd_lightning.display.table import Table
 
 
 @dataclass

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from skd_lightning.report import logs
-from skd_lightning.report.board import Board
+from skd_lightning.analysis import curves as logs
+from skd_lightning.analysis.board import Board
+from skd_lightning.analysis.collection import TEACHERS, Task
+from skd_lightning.display.style import INK, Look, Plot, band_height, bands, draw, legend, offset
+from skd_lightning.display.table import label
 from skd_lightning.report.cost import cost
-from skd_lightning.report.runs import TEACHERS, Task
-from skd_lightning.report.style import INK, Look, Plot, band_height, bands, draw, legend, offset
-from skd_lightning.report.table import label
 from skd_lightning.report.tables import METRICS
 
 Looks = Mapping[str, Look]

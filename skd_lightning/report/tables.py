@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from skd_lightning.report import bootstrap
-from skd_lightning.report.board import Board
+from skd_lightning.analysis import bootstrap
+from skd_lightning.analysis.board import Board
+from skd_lightning.analysis.collection import BASELINE, TEACHERS, Task
+from skd_lightning.display.table import Row, Table, label, plain, points, probability
 from skd_lightning.report.cost import cost
-from skd_lightning.report.runs import BASELINE, TEACHERS, Task
-from skd_lightning.report.table import Row, Table, label, plain, points, probability
 
 METRICS = {"f1": "entity F1", "accuracy": "accuracy"}
 LEAST = 1 / (1 + bootstrap.RESAMPLES)

@@ -18,7 +18,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch, SentenceDataset
 from skd_lightning.data.sampling import EvaluationBatches
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.encoders import Encoder
 from skd_lightning.encoders.description import describe
 from skd_lightning.errors import UserError

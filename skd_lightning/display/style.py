@@ -14,8 +14,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skd_lightning.report.board import BEST_TEACHER, MEAN_TEACHER
-from skd_lightning.report.runs import BASELINE, TEACHERS
+from skd_lightning.analysis.board import BEST_TEACHER, MEAN_TEACHER
+from skd_lightning.analysis.collection import BASELINE, TEACHERS
 
 WIDTH = 4.6  # inches: at its natural size on a desktop page, still legible on a phone's 360 pixels
 

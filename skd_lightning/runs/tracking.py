@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import WandbLogger
 
-from skd_lightning.results import CONFUSION, read_results
+from skd_lightning.runs.record import CONFUSION, read_results
 from skd_lightning.taggers.optimization import MONITOR
 
 RUN_ID = "wandb_run_id"
@@ -133,7 +133,7 @@ def finish(trainer: pl.Trainer, folder: Path, teachers: Path | None) -> None:
     import wandb
     from PIL import Image
 
-    from skd_lightning.report.confusion import confusion_figure
+    from skd_lightning.display.confusion import confusion_figure
 
     run = logger.experiment
     results = read_results(folder)

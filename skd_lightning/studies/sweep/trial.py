@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from skd_lightning.plan import Run
+from skd_lightning.runs.plan import Run
 
 SWEEP_ID, RUN_ID = "WANDB_SWEEP_ID", "WANDB_RUN_ID"
 """Environment variables that the agent sets for a trial."""

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         _dispatch(arguments)
     except argparse.ArgumentError as error:
-        from skd_lightning.arguments import one_line
+        from skd_lightning.cli.arguments import one_line
 
         sys.stderr.write(f"skd: error: {one_line(error)}\n")
         raise SystemExit(2) from None
@@ -69,7 +69,7 @@ def _dispatch(arguments: list[str]) -> None:
 
         sys.stdout.write(f"skd {__version__}\n")
     elif command in LIGHTNING:
-        from skd_lightning.lightning_cli import TaggingCLI
+        from skd_lightning.runs.lightning_cli import TaggingCLI
 
         TaggingCLI(args=arguments)
     elif command == "suite":
@@ -87,7 +87,7 @@ def _dispatch(arguments: list[str]) -> None:
 
 
 def _run(command: str, arguments: list[str]) -> None:
-    from skd_lightning.arguments import distill_run, parser_of, plan_of
+    from skd_lightning.cli.arguments import distill_run, parser_of, plan_of
 
     options, rest = parser_of(command).parse_known_args(arguments)
     if command == "report":
@@ -97,12 +97,13 @@ def _run(command: str, arguments: list[str]) -> None:
             raise UserError(f"report: unknown option {rest[0]}")
         report.write(Path(options.runs), options.task, Path(options.out) if options.out else None)
         return
-    from skd_lightning import experiment, report
-    from skd_lightning.sweeps.trial import as_trial
+    from skd_lightning import report
+    from skd_lightning.runs import execution as experiment
+    from skd_lightning.studies.sweep.trial import as_trial
 
     plan = plan_of(options, rest)
     if command == "corpus":
-        from skd_lightning import corpus
+        from skd_lightning.cli import corpus
 
         corpus.show(plan, options.csv)
         return
@@ -126,7 +127,7 @@ def _sweep_check(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="skd sweep-check", allow_abbrev=False)
     parser.add_argument("files", nargs="+", type=Path, help="such as experiments/sweeps/learning_rates.yaml")
     options = parser.parse_args(arguments)
-    from skd_lightning.sweeps.check import check_sweeps
+    from skd_lightning.studies.sweep.check import check_sweeps
 
     check_sweeps(options.files)
 
@@ -141,14 +142,14 @@ def _sweep_local(arguments: list[str]) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="trials at a time (default: 1)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the random search (default: 1)")
     options = parser.parse_args(arguments)
-    from skd_lightning.sweeps.file import read_sweep
-    from skd_lightning.sweeps.local import search
+    from skd_lightning.studies.sweep.file import read_sweep
+    from skd_lightning.studies.sweep.local import search
 
     search(read_sweep(options.file), options.method, options.trials, max(1, options.jobs), options.seed)
 
 
 def _suite(arguments: list[str]) -> None:
-    from skd_lightning.arguments import add_data
+    from skd_lightning.cli.arguments import add_data
 
     parser = argparse.ArgumentParser(prog="skd suite", allow_abbrev=False)
     parser.add_argument("file", type=Path, help="such as experiments/suites/demo.yaml")
@@ -157,7 +158,8 @@ def _suite(arguments: list[str]) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print what would be run, and run nothing")
     parser.add_argument("--anew", action="store_true", help="what was stopped starts from scratch")
     options = parser.parse_args(arguments)
-    from skd_lightning import report, suite
+    from skd_lightning import report
+    from skd_lightning.studies import suite
 
     wanted = suite.read_suite(options.file)
     suite.run_suite(wanted, options.data, max(1, options.jobs), options.dry_run, options.anew)
@@ -167,7 +169,7 @@ def _suite(arguments: list[str]) -> None:
 
 
 def _zeroshot(arguments: list[str]) -> None:
-    from skd_lightning.arguments import add_data
+    from skd_lightning.cli.arguments import add_data
 
     parser = argparse.ArgumentParser(prog="skd zeroshot", allow_abbrev=False)
     parser.add_argument(
@@ -179,7 +181,7 @@ def _zeroshot(arguments: list[str]) -> None:
     parser.add_argument("--langs", nargs="+", required=True, metavar="LANG", help="languages to evaluate on")
     parser.add_argument("--on", metavar="TASK", help="take their test sentences from another task's corpora")
     options = parser.parse_args(arguments)
-    from skd_lightning import zeroshot
+    from skd_lightning.studies import zeroshot
 
     folders = options.folders or zeroshot.finished_runs(options.runs, options.task)
     zeroshot.transfer(folders, options.on or options.task, options.data, options.langs)

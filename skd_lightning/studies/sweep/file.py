@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from skd_lightning.errors import UserError
-from skd_lightning.sweeps.space import Parameter, read_parameter
+from skd_lightning.studies.sweep.space import Parameter, read_parameter
 
 KEYS = (
     "program", "method", "metric", "parameters", "command", "name", "description", "project", "entity",

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from skd_lightning.report.style import FAINT, INK, WIDTH, Plot, draw
+from skd_lightning.display.style import FAINT, INK, WIDTH, Plot, draw
 
 FRAME = "#d05a00"
 

@@ -13,14 +13,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from skd_lightning.arguments import distill_run
-from skd_lightning.jobs import Job, run_jobs
-from skd_lightning.plan import Run
-from skd_lightning.report import logs
+from skd_lightning.analysis import curves as logs
+from skd_lightning.cli.arguments import distill_run
+from skd_lightning.runs.jobs import Job, run_jobs
+from skd_lightning.runs.plan import Run
 from skd_lightning.storage import write_text
-from skd_lightning.sweeps.file import Sweep, trial_name
-from skd_lightning.sweeps.space import grid, random_trials
-from skd_lightning.sweeps.trial import RUN_ID, SWEEP_ID, as_trial
+from skd_lightning.studies.sweep.file import Sweep, trial_name
+from skd_lightning.studies.sweep.space import grid, random_trials
+from skd_lightning.studies.sweep.trial import RUN_ID, SWEEP_ID, as_trial
 
 TRIALS = 10
 """Of a random search that says nothing else."""

@@ -12,13 +12,13 @@ from typing import Any, get_args
 import yaml
 from rich.console import Console
 
-from skd_lightning import zeroshot
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation import Loss
 from skd_lightning.errors import UserError
-from skd_lightning.experiment import job
-from skd_lightning.jobs import Job, run_jobs
-from skd_lightning.plan import Plan, Recipe
+from skd_lightning.runs.execution import job
+from skd_lightning.runs.jobs import Job, run_jobs
+from skd_lightning.runs.plan import Plan, Recipe
+from skd_lightning.studies import zeroshot
 
 
 @dataclass(frozen=True)

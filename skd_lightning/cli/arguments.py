@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from skd_lightning.distillation import Loss
-from skd_lightning.plan import Plan, Recipe, Run
+from skd_lightning.runs.plan import Plan, Recipe, Run
 
 
 def parser_of(command: str) -> argparse.ArgumentParser:

@@ -18,10 +18,10 @@ from pytorch_lightning.plugins.environments import SLURMEnvironment
 
 from skd_lightning.data import TaggingData
 from skd_lightning.distillation import DistillationCallback
-from skd_lightning.resuming import AtomicCheckpoints, BestWeights, LastState
+from skd_lightning.runs.resuming import AtomicCheckpoints, BestWeights, LastState
+from skd_lightning.runs.tracking import Labels, WandbRun, make_logger
 from skd_lightning.taggers import Tagger
 from skd_lightning.taggers.optimization import MONITOR
-from skd_lightning.weights_and_biases import Labels, WandbRun, make_logger
 
 
 class TaggingCLI(LightningCLI):

@@ -12,11 +12,11 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
 
-from skd_lightning.arguments import distill_run, one_line
+from skd_lightning.cli.arguments import distill_run, one_line
 from skd_lightning.errors import UserError, user_error
-from skd_lightning.lightning_cli import TaggingCLI
-from skd_lightning.sweeps.file import Sweep, read_sweep
-from skd_lightning.sweeps.space import Parameter, grid, grid_size, random_trials
+from skd_lightning.runs.lightning_cli import TaggingCLI
+from skd_lightning.studies.sweep.file import Sweep, read_sweep
+from skd_lightning.studies.sweep.space import Parameter, grid, grid_size, random_trials
 from skd_lightning.taggers import Student, Tagger
 from skd_lightning.taggers.optimization import MONITOR
 

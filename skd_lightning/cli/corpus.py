@@ -11,7 +11,7 @@ from rich.table import Table
 
 from skd_lightning.data.overview import has_entities, split_table, tag_table
 from skd_lightning.errors import UserError
-from skd_lightning.plan import Plan, student_data
+from skd_lightning.runs.plan import Plan, student_data
 
 
 def show(plan: Plan, csv: str | None = None) -> None:

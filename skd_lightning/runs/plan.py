@@ -14,7 +14,7 @@ import skd_lightning
 from skd_lightning.data import TaggingData
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation import Loss
-from skd_lightning.lightning_cli import TaggingCLI
+from skd_lightning.runs.lightning_cli import TaggingCLI
 
 INCIDENTAL = ("default_root_dir", "logger", "callbacks", "enable_progress_bar", "enable_checkpointing")
 """Trainer settings that do not change what is learned."""

@@ -14,20 +14,20 @@ import yaml
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from skd_lightning import provenance
 from skd_lightning.data import TaggingData
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation import DistillationCallback
 from skd_lightning.errors import Stopped
-from skd_lightning.jobs import Job, run_jobs
-from skd_lightning.lightning_cli import TaggingCLI
-from skd_lightning.plan import Plan, Run, read_key, trained_on
-from skd_lightning.results import SCHEMA, put_aside, surroundings, write_results
-from skd_lightning.resuming import LastState
+from skd_lightning.runs import provenance
+from skd_lightning.runs.jobs import Job, run_jobs
+from skd_lightning.runs.lightning_cli import TaggingCLI
+from skd_lightning.runs.plan import Plan, Run, read_key, trained_on
+from skd_lightning.runs.record import SCHEMA, put_aside, surroundings, write_results
+from skd_lightning.runs.resuming import LastState
+from skd_lightning.runs.tracking import Labels, finish, stored_run_id
 from skd_lightning.storage import alone_in, write_text
 from skd_lightning.taggers import Student, Tagger
 from skd_lightning.taggers.loading import BEST
-from skd_lightning.weights_and_biases import Labels, finish, stored_run_id
 
 
 def train_teachers(plan: Plan, anew: bool = False, devices: int = 1) -> None:

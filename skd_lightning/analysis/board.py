@@ -9,10 +9,10 @@ from statistics import fmean, stdev
 
 import numpy as np
 
+from skd_lightning.analysis import bootstrap
+from skd_lightning.analysis.bootstrap import Difference, Floats
+from skd_lightning.analysis.collection import BASELINE, TEACHERS, Scores, Task, common, parts
 from skd_lightning.metrics import COLUMNS
-from skd_lightning.report import bootstrap
-from skd_lightning.report.bootstrap import Difference, Floats
-from skd_lightning.report.runs import BASELINE, TEACHERS, Scores, Task, common, parts
 
 BEST_TEACHER, MEAN_TEACHER = "best teacher", "mean of teachers"
 

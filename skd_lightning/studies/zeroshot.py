@@ -14,11 +14,11 @@ from rich.progress import track
 from rich.table import Table
 
 from skd_lightning.data import TaggingData
-from skd_lightning.data.sentences import Sentence
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.display.table import points
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores
-from skd_lightning.report.table import points
-from skd_lightning.results import SCHEMA, ZEROSHOT, surroundings, write_results
+from skd_lightning.runs.record import SCHEMA, ZEROSHOT, surroundings, write_results
 from skd_lightning.taggers import Tagger, load
 from skd_lightning.tags import TagSet
 

@@ -13,7 +13,7 @@ import rich.markup
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
-from skd_lightning.report.runs import BASELINE
+from skd_lightning.analysis.collection import BASELINE
 
 Number = float | int | str | None
 Row = dict[str, Number]

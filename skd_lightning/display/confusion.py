@@ -12,7 +12,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from skd_lightning.report.style import FAINT, INK, RC
+from skd_lightning.display.style import FAINT, INK, RC
 
 CELL = 0.34
 """Inches: wide enough for "100" in the smallest type that is still legible."""

@@ -1,6 +1,6 @@
 """The paper's own figures beside ours, where task and language agree.
 
-They are in ``published.json``, each table with where it stands in the paper::
+They are in ``paper.json``, each table with where it stands in the paper::
 
     {"paper": "authors: title, place", "url": "https://…", "source": "how the numbers were read and checked",
      "setting": "what they were measured with", "missing": ["what the paper gives no numbers of", …],
@@ -21,13 +21,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from skd_lightning.analysis.board import BEST_TEACHER, Board
+from skd_lightning.analysis.collection import BASELINE, TEACHERS, Task, common
+from skd_lightning.display.table import Row, Table, label, points
 from skd_lightning.errors import UserError
-from skd_lightning.report.board import BEST_TEACHER, Board
 from skd_lightning.report.cost import cost
-from skd_lightning.report.runs import BASELINE, TEACHERS, Task, common
-from skd_lightning.report.table import Row, Table, label, points
 
-FILE = Path(__file__).with_name("published.json")
+FILE = Path(__file__).with_name("paper.json")
 
 Rows = dict[str, dict[str, float]]
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from skd_lightning.errors import UserError
-from skd_lightning.lightning_cli import default_threads
+from skd_lightning.runs.lightning_cli import default_threads
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skd_lightning.report.runs import ratio
+from skd_lightning.analysis.collection import ratio
 
 RESAMPLES = 10_000
 BLOCK = 2_000_000  # drawn sentences at a time: 16 MB an array

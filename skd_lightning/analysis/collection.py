@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from skd_lightning.distillation.objectives import Loss
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS
-from skd_lightning.results import SCHEMA, ZEROSHOT
+from skd_lightning.runs.record import SCHEMA, ZEROSHOT
 
 TEACHERS, BASELINE = "teachers", "none"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from skd_lightning.report.runs import Run, natural, reason
+from skd_lightning.analysis.collection import Run, natural, reason
 
 
 def read(folder: Path) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""Numbers about runs: loading, comparison, significance, cost, the paper's figures."""

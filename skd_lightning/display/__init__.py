@@ -1,0 +1,1 @@
+"""How numbers look: formats, tables, plots."""

@@ -1,0 +1,1 @@
+"""Many runs: suites, sweeps, transfer to languages without training data."""
