@@ -1,24 +1,28 @@
-"""The one exception that a user is meant to read, and the one that a signal ends in."""
+"""The exceptions that end a command: one that a user is meant to read, and one for a signal."""
 
 from __future__ import annotations
 
 import errno
+import re
 import signal
+
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+"""NumPy's words for a write that a full disk has cut short; the error has no number."""
 
 
 class UserError(ValueError):
-    """Something the user can mend: what is wrong, where (file and line), what to do; one line.
+    """A mistake that the user can mend; its message is one line: what is wrong, where (file and line), what to do.
 
     The command line prints it without a traceback and exits with status 2.
     """
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows in the place of a traceback."""
+        """Return the line that a notebook shows in the place of a traceback."""
         return [f"skd: error: {self}"]
 
 
 class Stopped(SystemExit):
-    """A signal asked a training to stop, and its state is on disk; the exit status is the shell's, 128 + signal."""
+    """A signal stopped a training whose state is on disk; the exit status is the shell's, 128 + signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
@@ -26,10 +30,25 @@ class Stopped(SystemExit):
 
 
 def user_error(error: BaseException | None) -> UserError | None:
-    """The UserError that an exception is or was caused by (libraries wrap what is raised); a full disk makes one."""
+    """Return the UserError that an exception is, or that caused it; None if there is none.
+
+    Libraries wrap exceptions in their own. A full disk makes a UserError.
+    """
     while error is not None and not isinstance(error, UserError):
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             place = f"{error.filename}: " if error.filename else ""
             return UserError(f"{place}{error.strerror}; make room, and the same command goes on")
+        if isinstance(error, OSError) and SHORT_WRITE.fullmatch(str(error)):
+            return UserError("No space left on device; make room, and the same command goes on")
         error = error.__cause__ or error.__context__
     return error
+
+
+def one_line(error: Exception) -> str:
+    r"""Return what an exception says, without its line breaks.
+
+    Example:
+        >>> one_line(ValueError("no such tag:\n  - X"))
+        'no such tag:; X'
+    """
+    return "; ".join(line.strip(" -") for line in str(error).splitlines() if line.strip())

@@ -29,7 +29,7 @@ _PREFIXES: dict[str, str] = {"iob2": "BI", "bioes": "BIES"}
 
 
 class TaggedSentence(Protocol):
-    """What :func:`recognise` needs of a sentence."""
+    """The part of a sentence that :func:`recognise` needs."""
 
     @property
     def tags(self) -> tuple[str, ...] | None:
@@ -41,26 +41,35 @@ class TaggedSentence(Protocol):
 
 @cache
 def split_tag(tag: str) -> tuple[str, str]:
-    """Prefix and entity type: ``"B-PER"`` gives ``("B", "PER")``; a tag of no entity has the type ``""``."""
+    """Return the prefix and the entity type of a tag; a tag of no entity has the type ``""``.
+
+    >>> split_tag("B-PER"), split_tag("O"), split_tag("NOUN")
+    (('B', 'PER'), ('O', ''), ('NOUN', ''))
+    """
     return (tag[0], tag[2:]) if _ENTITY_TAG.fullmatch(tag) else (tag, "")
 
 
 @cache
 def continues(previous: str, tag: str) -> bool:
-    """Does ``tag`` carry on the entity of the word before it.
+    """Tell if ``tag`` carries on the entity of the word before it, whose tag is ``previous``.
 
     conlleval's rules for starts and ends of chunks come down to this one: an entity tag that does not carry
     on the chunk before it starts a new one, whatever its prefix.
+
+    >>> continues("B-PER", "I-PER"), continues("B-PER", "I-LOC"), continues("I-PER", "B-PER")
+    (True, False, False)
     """
     (before, before_type), (prefix, entity_type) = split_tag(previous), split_tag(tag)
     return before_type == entity_type != "" and before in "BI" and prefix in "IE"
 
 
 def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """The entities of a sentence in order, each as ``(type, first word, last word + 1)``.
+    """Return the entities of a sentence in order, each as ``(type, first word, last word + 1)``.
 
-    This is conlleval's lenient reading, which repairs ill-formed sequences: ``O I-PER I-PER`` holds one
-    entity of two words.
+    This is the lenient reading of conlleval (Tjong Kim Sang and Buchholz 2000), which repairs ill-formed sequences.
+
+    >>> entities(["O", "I-PER", "I-PER", "B-LOC"])
+    [('PER', 1, 3), ('LOC', 3, 4)]
     """
     found: list[tuple[str, int, int]] = []
     previous = OUTSIDE
@@ -75,7 +84,11 @@ def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def convert(tags: Sequence[str], target: EntityScheme) -> tuple[str, ...]:
-    """The same entities (see :func:`entities`) written in another scheme; always a well-formed sequence."""
+    """Write the entities of a sentence (see :func:`entities`) in another scheme; the result is always well-formed.
+
+    >>> convert(["I-PER", "I-PER", "O", "B-LOC"], "bioes")
+    ('B-PER', 'E-PER', 'O', 'S-LOC')
+    """
     written = [OUTSIDE] * len(tags)
     for entity_type, first, end in entities(tags):
         written[first:end] = [f"I-{entity_type}"] * (end - first)
@@ -87,7 +100,7 @@ def convert(tags: Sequence[str], target: EntityScheme) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class SchemeReport:
-    """What :func:`recognise` found in a corpus.
+    """The scheme that :func:`recognise` found in a corpus, and how well its tags follow it.
 
     Attributes:
         scheme: the scheme of its tags.
@@ -103,16 +116,20 @@ class SchemeReport:
 
 
 def recognise(sentences: Iterable[TaggedSentence]) -> SchemeReport:
-    """Find out which scheme the tags of a corpus follow; sentences without annotation are passed over.
+    """Find the scheme that the tags of a corpus follow; sentences without annotation are passed over.
 
-    A corpus that knows no entity but only ``O`` counts as IOB2, one without any tag as ``"none"``.
+    A corpus whose only tag is ``O`` counts as IOB2, one without any tag as ``"none"``.
 
     Raises:
         UserError: some tag fits no scheme that the others allow; the message names its file and line.
+
+    >>> from types import SimpleNamespace
+    >>> recognise([SimpleNamespace(tags=("I-PER", "E-PER", "O"))])  # a stand-in for a sentence
+    SchemeReport(scheme='bioes', sentences=1, entities=1, violations=1)
     """
     annotated = [(sentence, sentence.tags) for sentence in sentences if sentence.tags is not None]
     names = {tag for _, tags in annotated for tag in tags}
-    if not _speaks_of_entities(names):
+    if not _has_entity_tags(names):
         return SchemeReport("iob2" if names == {OUTSIDE} else "none", len(annotated), 0, 0)
     _refuse_other_tags(annotated, names)
 
@@ -133,8 +150,8 @@ def recognise(sentences: Iterable[TaggedSentence]) -> SchemeReport:
     return SchemeReport("iob2", len(annotated), total, from_inside)
 
 
-def _speaks_of_entities(names: set[str]) -> bool:
-    """Entity tags, or what was meant as such: ``O`` beside ``L-PER`` or bare prefixes, or ``O-PER``."""
+def _has_entity_tags(names: set[str]) -> bool:
+    """Look for entity tags, or tags meant as such: ``O`` beside ``L-PER`` or bare prefixes, or ``O-PER``."""
     meant = OUTSIDE in names and (
         any(re.fullmatch(r"[A-Z]-.*", name) for name in names) or {OUTSIDE} < names <= set("OBIES")
     )
@@ -142,6 +159,7 @@ def _speaks_of_entities(names: set[str]) -> bool:
 
 
 def _refuse_other_tags(annotated: list[tuple[TaggedSentence, tuple[str, ...]]], names: set[str]) -> None:
+    """Refuse tags that are neither ``O`` nor an entity tag, with the place of the first."""
     unfit = {name for name in names if name != OUTSIDE and not _ENTITY_TAG.fullmatch(name)}
     if not unfit:
         return
@@ -160,7 +178,18 @@ class TagSet:
 
     Attributes:
         names: (tags,) the tags; a tag's number is its place.
-        scheme: what an order of tags means: nothing (``"none"``), or entities in IOB2 or BIOES.
+        scheme: the meaning of a sequence of tags: nothing (``"none"``), or entities in IOB2 or BIOES.
+
+    Raises:
+        ValueError: the scheme is unknown, or a tag stands twice.
+
+    >>> tag_set = TagSet.of(["B-PER", "O"], "iob2")
+    >>> tag_set.names
+    ('O', 'B-PER', 'I-PER')
+    >>> tag_set.encode(["B-PER", "I-PER", "O"])
+    [1, 2, 0]
+    >>> tag_set.decode([0, 1])
+    ('O', 'B-PER')
     """
 
     names: tuple[str, ...]
@@ -174,13 +203,19 @@ class TagSet:
 
     @classmethod
     def of(cls, tags: Iterable[str], scheme: Scheme) -> TagSet:
-        """The set that covers a corpus with these tags.
+        """Return the set that covers a corpus with these tags.
 
         Args:
             tags: the tags of the corpus, in any order and number; for an entity scheme they may be written in
                 any other entity scheme, only their types count.
             scheme: for ``"none"`` the set holds the tags themselves, sorted; else ``O`` and, for each type in
                 sorted order, every tag that the scheme has for it, seen or not.
+
+        Raises:
+            ValueError: a tag is none of an entity scheme, though the scheme is one.
+
+        >>> TagSet.of(["I-PER"], "bioes").names
+        ('O', 'B-PER', 'I-PER', 'E-PER', 'S-PER')
         """
         names = sorted(set(tags))
         if scheme == "none":
@@ -199,7 +234,7 @@ class TagSet:
         return len(self.names)
 
     def index(self, name: str) -> int:
-        """Number of a tag.
+        """Return the number of a tag.
 
         Raises:
             UserError: the set lacks the tag.
@@ -210,19 +245,27 @@ class TagSet:
         return number
 
     def encode(self, tags: Iterable[str]) -> list[int]:
-        """Numbers of the tags of a sentence."""
+        """Return the numbers of the tags of a sentence; errors as in :meth:`index`."""
         return [self.index(tag) for tag in tags]
 
     def decode(self, indices: Iterable[int]) -> tuple[str, ...]:
-        """Tags of the numbers of a sentence."""
+        """Return the tags of the numbers of a sentence."""
         return tuple(self.names[i] for i in indices)
 
     def forbidden(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What no well-formed sentence has; a sentence with none of it is well-formed.
+        """Return masks of all that makes a sentence ill-formed; a sentence with none of it is well-formed.
 
         Returns:
             (tags, tags) bool ``[from, to]``, forbidden neighbours; (tags,) bool, tags that may not come
             first; (tags,) bool, tags that may not come last. All False for the scheme ``"none"``.
+
+        >>> neighbours, first, last = TagSet.of(["B-PER"], "iob2").forbidden()  # O, B-PER, I-PER
+        >>> neighbours  # only I-PER after O
+        tensor([[False, False,  True],
+                [False, False, False],
+                [False, False, False]])
+        >>> first, last
+        (tensor([False, False,  True]), tensor([False, False, False]))
         """
         # Prefixes whose entity must have begun on the word before, and those whose entity must go on after.
         left, right = {"none": ("", ""), "iob2": ("I", ""), "bioes": ("IE", "BI")}[self.scheme]

@@ -267,9 +267,9 @@ def test_paper_table_1() -> None:
     best = crf.kbest(2)
     assert best.paths[0].tolist() == [[1, 1, 0], [0, 0, 1]]
     assert [round(w, 2) for w in best.scores[0].softmax(0).tolist()] == [0.57, 0.43]
-    sweeps = crf._torch
-    backward, forward = sweeps.backward.exp()[0], sweeps.forward.exp()[0]
-    forward *= sweeps._shifts.cumsum(1)[0].exp()[:, None]  # messages are kept up to a constant of the word
+    plain = crf._torch
+    backward, forward = plain.backward.exp()[0], plain.forward.exp()[0]
+    forward *= plain._shifts.cumsum(1)[0].exp()[:, None]  # messages are kept up to a constant of the word
     assert [round(v, 2) for v in forward[:, 0].tolist()] == [1.0, 2.5, 10.83]
     assert [round(v, 2) for v in forward[:, 1].tolist()] == [1.0, 2.5, 8.13]
     for printed_beta, ours in zip(([8.79, 10.17], [3.33, 4.25], [1.0, 1.0]), backward, strict=True):
@@ -369,6 +369,22 @@ def test_samples_follow_the_distribution() -> None:
             frequency = (paths[row] == path).all(-1).float().mean().item()
             assert abs(frequency - expected) < 4 * math.sqrt(expected * (1 - expected) / 20_000) + 1e-9
     assert (paths[2] == 0).all()
+
+
+def test_sampling_first_leaves_gradients_whole() -> None:
+    """Potentials and messages that sampling computes are kept; later gradients go through them."""
+    generator = torch.Generator().manual_seed(0)
+    leaves = [torch.randn(*shape, generator=generator) for shape in ((2, 4, 3), (3, 3), (3,))]
+    gradients = []
+    for sampled in (False, True):
+        emissions, transitions, start = (leaf.clone().requires_grad_() for leaf in leaves)
+        crf = LinearChainCRF(emissions, transitions, torch.tensor([4, 2]), start)
+        if sampled:
+            crf.sample(3)
+        loss = crf.log_partition.sum() + crf.entropy().sum()
+        gradients.append(torch.autograd.grad(loss, (emissions, transitions, start)))
+    for plain, after in zip(*gradients, strict=True):
+        torch.testing.assert_close(after, plain)
 
 
 def test_nothing_allowed() -> None:

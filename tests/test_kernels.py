@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF, operators
-from skd_lightning.crf.recursions import CompiledRecursions, TorchRecursions
+from skd_lightning.crf.compiled_recursions import CompiledRecursions
+from skd_lightning.crf.torch_recursions import TorchRecursions
 
 Chain = tuple[Tensor, Tensor, Tensor]
 
@@ -153,7 +154,7 @@ def test_a_word_without_any_allowed_tag(words: int) -> None:
 def test_exp_and_log_to_two_units_in_the_last_place() -> None:
     from numba import njit
 
-    from skd_lightning.crf.kernels.elementary import exp, log
+    from skd_lightning.crf.kernels.cpu.exp_log import exp, log
 
     @njit
     def both(x: np.ndarray, e: np.ndarray, y: np.ndarray, l: np.ndarray) -> None:  # noqa: E741

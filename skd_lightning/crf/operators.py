@@ -1,5 +1,6 @@
-"""The compiled kernels as PyTorch operators: ``torch.compile``, ``torch.export`` and autograd know their shapes
-and their gradients, and never look inside.
+"""The compiled kernels as PyTorch operators.
+
+``torch.compile``, ``torch.export`` and autograd know their shapes and their gradients, and never look inside.
 
 Importing this module compiles nothing and imports no compiler; the first call of an operator does.
 """
@@ -20,12 +21,12 @@ DEVICES = tuple(COMPILER)
 
 
 def _kernels(tensor: Tensor) -> Any:
-    """The kernels of a tensor's device; the first call imports their compiler."""
+    """Return the kernels of a tensor's device; the first call imports their compiler."""
     if tensor.device.type == "cuda":
-        from skd_lightning.crf.kernels import gpu
+        from skd_lightning.crf.kernels.gpu import interface as gpu
 
         return gpu
-    from skd_lightning.crf.kernels import cpu
+    from skd_lightning.crf.kernels.cpu import interface as cpu
 
     return cpu
 
@@ -40,7 +41,7 @@ MOST_TAGS_ON_A_GPU = 128
 
 
 def serve(unary: Tensor, transitions: Tensor) -> bool:
-    """Whether there are kernels for such potentials; plain torch computes what they do not serve."""
+    """Tell if there are kernels for such potentials; plain torch computes everything else."""
     if unary.is_cuda and unary.shape[2] > MOST_TAGS_ON_A_GPU:
         return False
     package = COMPILER.get(unary.device.type)
@@ -60,7 +61,7 @@ def serve(unary: Tensor, transitions: Tensor) -> bool:
 def forward_backward(
     unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """All sums over paths, in one forward and one backward sweep.
+    """Sum over all paths, in one forward and one backward recursion.
 
     Args:
         unary: (batch, words, tags) nats, -inf where forbidden; anything at padding.
@@ -71,8 +72,8 @@ def forward_backward(
 
     Returns:
         log-partitions (batch,); log-marginals and marginals (batch, words, tags), -inf and 0 at padding; pair
-        marginals (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags); the messages, which
-        mean something to the adjoint only.
+        marginals (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags); the messages, in a
+        layout that only the adjoint of the same device knows.
     """
     return _kernels(unary).forward_backward(unary, transitions, lengths, each_pair, keep)  # type: ignore[no-any-return]
 
@@ -103,7 +104,7 @@ def forward_backward_adjoint(
     grad_marginals: Tensor,
     grad_pairs: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of unary and transitions, from those of the first four results of :func:`forward_backward`.
+    """Return gradients of unary and transitions, from those of the first four results of :func:`forward_backward`.
 
     The last three may be empty along their second axis: then they count as zero.
     """
@@ -160,7 +161,7 @@ forward_backward.register_autograd(_forward_backward_gradients, setup_context=_s
 
 @custom_op("skd_lightning::kbest", mutates_args=(), device_types=DEVICES)
 def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k best paths (batch, k, words) int64 and their scores (batch, k); potentials as above, no gradient."""
+    """Return the k best paths (batch, k, words) int64 and their scores (batch, k); potentials as above, no gradient."""
     return _kernels(unary).kbest(unary, transitions, lengths, k)  # type: ignore[no-any-return]
 
 
@@ -175,7 +176,7 @@ def _(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tens
 
 @custom_op("skd_lightning::path_scores", mutates_args=(), device_types=DEVICES)
 def path_scores(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:
-    """Unnormalised scores (batch, k) of paths (batch, k, words) int64; anything at padding."""
+    """Return unnormalised scores (batch, k) of paths (batch, k, words) int64; anything at padding."""
     return _kernels(unary).path_scores(unary, transitions, lengths, paths)  # type: ignore[no-any-return]
 
 
@@ -186,7 +187,7 @@ def _(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tensor) -> Ten
 
 @custom_op("skd_lightning::path_scores_adjoint", mutates_args=(), device_types=DEVICES)
 def path_scores_adjoint(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int) -> tuple[Tensor, Tensor]:
-    """Gradients of unary (batch, words, tags) and transitions (tags, tags) from those of the scores (batch, k)."""
+    """Return gradients of unary (batch, words, tags) and transitions (tags, tags) from those of scores (batch, k)."""
     return _kernels(grad).path_scores_adjoint(grad, lengths, paths, tags)  # type: ignore[no-any-return]
 
 

@@ -1,1 +1,4 @@
-"""Compiled kernels behind :class:`~skd_lightning.crf.LinearChainCRF`; nothing else calls them."""
+"""Compiled kernels behind :class:`~skd_lightning.crf.LinearChainCRF`; nothing but its operators calls them.
+
+``cpu.interface`` and ``gpu.interface`` have the same five functions, those of :mod:`skd_lightning.crf.operators`.
+"""

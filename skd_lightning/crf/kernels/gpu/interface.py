@@ -1,4 +1,7 @@
-"""From tensors to the Triton kernels and back; arguments and results are those of the operators."""
+"""From tensors to the Triton kernels and back.
+
+Arguments and results are those of :mod:`skd_lightning.crf.operators`.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +9,35 @@ import torch
 import triton
 from torch import Tensor
 
-from skd_lightning.crf.kernels import gpu_sweeps
-from skd_lightning.crf.kernels.gpu_decoding import kbest, padded, path_scores, path_scores_adjoint, warps
+from skd_lightning.crf.kernels.gpu import forward_backward as recursions
+from skd_lightning.crf.kernels.gpu import forward_backward_adjoint as adjoint
+from skd_lightning.crf.kernels.gpu.blocks import block_size, warps
+from skd_lightning.crf.kernels.gpu.kbest import kbest
+from skd_lightning.crf.kernels.gpu.path_scores import path_scores, path_scores_adjoint
 
 __all__ = ["forward_backward", "forward_backward_adjoint", "kbest", "path_scores", "path_scores_adjoint"]
+
 
 CHUNK = 16
 """Words that one program of the second launch goes through, adding up their pair marginals."""
 
 
 def _messages(unary: Tensor, transitions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Messages (2, batch, words, tags), log-partitions (batch,). All given contiguous."""
+    """Return messages (2, batch, words, tags) and log-partitions (batch,), for contiguous arguments."""
     batch, words, tags = unary.shape
     messages, log_partition = unary.new_empty(2, batch, words, tags), unary.new_empty(batch)
-    size = padded(tags)
+    size = block_size(tags)
     given = (unary, transitions, lengths, messages, log_partition)
-    gpu_sweeps.sweep[batch, 2](*given, words, tags, size, num_warps=warps(size, unary.dtype))
+    recursions.fill_messages[batch, 2](*given, words, tags, size, num_warps=warps(size, unary.dtype))
     return messages, log_partition
 
 
 def forward_backward(
     unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """All sums over paths.
+    """Return log-partitions, log-marginals, marginals, pair marginals, messages.
 
-    Args:
-        unary: (batch, words, tags) nats, -inf where forbidden; anything at padding.
-        transitions: (tags, tags) nats ``[from, to]``, -inf where forbidden.
-        lengths: (batch,) words, int64.
-        each_pair: pair marginals of every pair of neighbours, else their sum over the sentence.
-        keep: return the messages for the adjoint.
-
-    Returns:
-        log-partitions (batch,); log-marginals and marginals (batch, words, tags), -inf and 0 at padding; pair
-        marginals (batch, words - 1, tags, tags), 0 at padding, or (batch, 1, tags, tags); messages
-        (2, batch, words, tags), or (2, 0, words, tags).
+    The messages are (2, batch, words, tags), or (2, 0, words, tags) unless they are to be kept.
     """
     batch, words, tags = unary.shape
     log_marginals, marginals = unary.new_full(unary.shape, -torch.inf), unary.new_zeros(unary.shape)
@@ -49,11 +46,11 @@ def forward_backward(
     if unary.numel() == 0:
         return unary.new_zeros(batch), log_marginals, marginals, pairs, unary.new_empty(2, 0, words, tags)
     potentials = (unary.contiguous(), transitions.to(unary.dtype).contiguous(), lengths.contiguous())
-    size = padded(tags)
+    size = block_size(tags)
     with torch.cuda.device_of(unary):
         messages, log_partition = _messages(*potentials)
         given = (*potentials, messages, log_marginals, marginals, pairs, words, tags, size, CHUNK, each_pair)
-        gpu_sweeps.marginals[batch, chunks](*given, num_warps=warps(size, unary.dtype))
+        recursions.fill_marginals[batch, chunks](*given, num_warps=warps(size, unary.dtype))
     if not each_pair:
         pairs = pairs.sum(1, keepdim=True)
     return log_partition, log_marginals, marginals, pairs, messages if keep else messages[:, :0].clone()
@@ -69,16 +66,7 @@ def forward_backward_adjoint(
     grad_marginals: Tensor,
     grad_pairs: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of unary (batch, words, tags) and transitions (tags, tags).
-
-    Args:
-        unary: as above, and so are transitions and lengths.
-        kept: messages of the forward-backward, or none (2, 0, words, tags): they are then computed again.
-        grad_partition: (batch,)
-        grad_log_marginals: (batch, words, tags), or empty along its second axis: then it counts as zero.
-        grad_marginals: likewise.
-        grad_pairs: (batch, 1, tags, tags) or (batch, words - 1, tags, tags), or likewise empty.
-    """
+    """Return the gradients of unary and transitions; messages that were not kept are computed again."""
     batch, words, tags = unary.shape
     if unary.numel() == 0:
         return torch.zeros_like(unary), torch.zeros_like(transitions)
@@ -87,23 +75,23 @@ def forward_backward_adjoint(
         grad.contiguous() if grad.shape[1] else None
         for grad in (grad_log_marginals, grad_marginals, grad_pairs)
     )
-    size, chunks = padded(tags), triton.cdiv(words, CHUNK)
+    size, chunks = block_size(tags), triton.cdiv(words, CHUNK)
     with_pairs = of_pairs is not None
-    seeds = unary.new_zeros(3 if with_pairs else 1, batch, words, tags)
+    from_marginals = unary.new_zeros(3 if with_pairs else 1, batch, words, tags)
     of_totals = unary.new_zeros(2, batch, words, tags)
     of_transitions = unary.new_empty(batch, 2 + chunks if with_pairs else 2, tags, tags)
     with torch.cuda.device_of(unary):
         messages = kept if kept.shape[1] else _messages(*potentials)[0]
         grads = (of_log_marginals, of_marginals, of_pairs)
-        gpu_sweeps.seeds[batch, chunks](
-            *(*potentials, messages, *grads, seeds, of_transitions),
+        adjoint.marginal_adjoint[batch, chunks](
+            *(*potentials, messages, *grads, from_marginals, of_transitions),
             *(words, tags, grad_pairs.shape[1], size, CHUNK),
             num_warps=warps(size, unary.dtype),
         )
-        gpu_sweeps.walk[batch, 2](
-            *(*potentials, messages, grad_partition.contiguous(), seeds, of_totals, of_transitions),
+        adjoint.recursion_adjoint[batch, 2](
+            *(*potentials, messages, grad_partition.contiguous(), from_marginals, of_totals, of_transitions),
             *(words, tags, of_transitions.shape[1], size, with_pairs),
             num_warps=warps(size, unary.dtype),
         )
-    grad_unary = seeds[0] + of_totals[0] + of_totals[1]
+    grad_unary = from_marginals[0] + of_totals[0] + of_totals[1]
     return grad_unary, of_transitions.sum((0, 1), dtype=torch.double).to(transitions.dtype)

@@ -1,8 +1,10 @@
-"""The forward recursion of a linear chain, with its adjoint written out.
+"""The forward recursion of a linear chain in plain torch, with its adjoint written out.
 
-Everything that a linear-chain CRF can be asked (log-partition, marginals, entropy, and all their gradients)
-is a formula without a loop over the forward and the backward messages. The one loop over words lives here,
-so autograd never records it: a batch costs one node in the graph, however long its sentences are.
+Log-partition, marginals, entropy and all their gradients are formulas without a loop over the forward and the
+backward messages. The one loop over words is here, so autograd never records it: a batch costs one node in the
+graph, however long its sentences are.
+
+Source: the forward recursion of Wang et al. 2020, section 3.2, in log space.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-class _ChainMessages(torch.autograd.Function):
+class _ForwardRecursion(torch.autograd.Function):
     """m_0 = 0,  m_i(to) = log Σ_from exp(m_{i-1}(from) + e_{i-1}(from) + b_i(from, to)) − shift_i.
 
     The shift makes the largest message of a word 0. Without it messages grow with the sentence, and in float32
-    marginals were wrong by 6 % after 2000 words. It cancels in all that is asked of the messages, so its gradient
-    may be left out.
+    marginals are wrong by 6 % after 2000 words. It cancels in every use of the messages, so its gradient may be left
+    out.
     """
 
     @staticmethod
@@ -63,12 +65,12 @@ class _ChainMessages(torch.autograd.Function):
 
 
 def _step(into: Tensor, i: int) -> int:
-    """Which slice of the transitions leads into word i: there may be one for all words."""
+    """Return the index of the transitions that lead into word i: there may be one for all words."""
     return i - 1 if into.shape[0] > 1 else 0
 
 
-def chain_messages(emissions: Tensor, transitions: Tensor) -> tuple[Tensor, Tensor]:
-    """Forward messages of many chains at once.
+def forward_recursion(emissions: Tensor, transitions: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the forward messages of many chains at once.
 
     Args:
         emissions: (words, ..., tags) scores in nats, -inf where a tag is forbidden.
@@ -78,6 +80,6 @@ def chain_messages(emissions: Tensor, transitions: Tensor) -> tuple[Tensor, Tens
     Returns:
         messages: (words, ..., tags) log-sum of the scores of all ways to reach a tag at a word, without that
         word's own emission, up to a constant of the word; -inf where there is none. Differentiable once.
-        shifts: (words, ...) what each word adds to that constant; the sum of those up to a word restores it.
+        shifts: (words, ...) the part of that constant that each word adds; their sum up to a word restores it.
     """
-    return _ChainMessages.apply(emissions, transitions)  # type: ignore[no-any-return, no-untyped-call]
+    return _ForwardRecursion.apply(emissions, transitions)  # type: ignore[no-any-return, no-untyped-call]

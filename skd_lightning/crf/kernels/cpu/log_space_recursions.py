@@ -1,19 +1,19 @@
-"""Sweeps whose messages are logarithms: right for all potentials that a float can hold.
+"""Forward and backward recursion in log space: right for all potentials that a float can hold.
 
 Most of the work is still done on exponentials: a word's log-sum-exps over all neighbouring tags are one product of a
-vector and a matrix. Only where such a sum falls under ``TINY``, and what underflowed in it could matter, is that one
-sum done again in log space. Otherwise all that underflowed is smaller than its rounding error.
+vector and a matrix. Only where such a sum falls under ``TINY``, and the terms that underflowed in it could matter, is
+that one sum done again in log space. Otherwise all that underflowed is smaller than its rounding error.
 """
 
 from __future__ import annotations
 
 import math
 
-from skd_lightning.crf.kernels.compiler import Array, compiled
-from skd_lightning.crf.kernels.messages import Messages
-from skd_lightning.crf.kernels.vectors import (
+from skd_lightning.crf.kernels.cpu.compiler import Doubles, compiled
+from skd_lightning.crf.kernels.cpu.messages import Messages
+from skd_lightning.crf.kernels.cpu.potentials import Transitions
+from skd_lightning.crf.kernels.cpu.vectors import (
     TINY,
-    Transitions,
     exponentiate,
     largest_of,
     log_sum,
@@ -24,8 +24,8 @@ from skd_lightning.crf.kernels.vectors import (
 
 
 @compiled
-def normalise(i: int, scores: Array, out: Array) -> float:
-    """Shift scores[i] to a largest entry of 0, out[i] = their exponentials; returns the shift."""
+def normalise(i: int, scores: Doubles, out: Doubles) -> float:
+    """Shift scores[i] to a largest entry of 0, set out[i] = their exponentials; return the shift."""
     shift = largest_of(i, scores)
     exponentiate(i, scores, shift, out)
     for j in range(scores.shape[1]):
@@ -34,9 +34,9 @@ def normalise(i: int, scores: Array, out: Array) -> float:
 
 
 @compiled
-def forward_sweep(unary: Array, transitions: Transitions, m: Messages) -> float:
-    """Fill ``forward``, ``prefix`` and ``arriving``; returns the log-partition."""
-    forward, prefix, arriving = m.forward, m.prefix, m.arriving
+def forward_recursion(unary: Doubles, transitions: Transitions, messages: Messages) -> float:
+    """Fill ``forward``, ``prefix`` and ``arriving``; return the log-partition in nats."""
+    forward, prefix, arriving = messages.forward, messages.prefix, messages.arriving
     scores, transposed = transitions.scores, transitions.transposed
     words, width = unary.shape
     tags = scores.shape[0]
@@ -62,9 +62,9 @@ def forward_sweep(unary: Array, transitions: Transitions, m: Messages) -> float:
 
 
 @compiled
-def backward_sweep(unary: Array, transitions: Transitions, m: Messages) -> None:
+def backward_recursion(unary: Doubles, transitions: Transitions, messages: Messages) -> None:
     """Fill ``backward``, ``after``, ``suffix`` and ``leaving``."""
-    backward, after, suffix, leaving = m.backward, m.after, m.suffix, m.leaving
+    backward, after, suffix, leaving = messages.backward, messages.after, messages.suffix, messages.leaving
     scores, exponentials = transitions.scores, transitions.exponentials
     words, width = unary.shape
     tags = scores.shape[0]
@@ -88,18 +88,18 @@ def backward_sweep(unary: Array, transitions: Transitions, m: Messages) -> None:
 
 
 @compiled
-def marginals(words: int, tags: int, m: Messages) -> None:
+def fill_marginals(words: int, tags: int, messages: Messages) -> None:
     """Fill ``posterior`` and ``log_posterior``; 0 and -inf everywhere if there is no path."""
     for i in range(words):
         total = 0.0
         for j in range(tags):
-            total += m.prefix[i, j] * m.leaving[i, j]
+            total += messages.prefix[i, j] * messages.leaving[i, j]
         if total >= TINY:
             normaliser = math.log(total)
         else:
-            normaliser = log_sum(m.forward[i, :tags], m.backward[i, :tags])
+            normaliser = log_sum(messages.forward[i, :tags], messages.backward[i, :tags])
         if normaliser == -math.inf:
             normaliser = math.inf
         for j in range(tags):
-            m.log_posterior[i, j] = m.forward[i, j] + m.backward[i, j] - normaliser
-            m.posterior[i, j] = math.exp(m.log_posterior[i, j])
+            messages.log_posterior[i, j] = messages.forward[i, j] + messages.backward[i, j] - normaliser
+            messages.posterior[i, j] = math.exp(messages.log_posterior[i, j])

@@ -1,8 +1,10 @@
-"""exp and log of float64 as plain arithmetic, so that LLVM computes several at once.
+"""exp and log of float64 as plain arithmetic, so that LLVM computes several numbers at once.
 
 A call to the mathematics library is a call for each number. These are a dozen multiplications and additions
 without a branch, which a loop over an array turns into vector instructions; measured on (32, 50, 17) potentials,
 they take a fifth of the time of ``math.exp`` and ``math.log``.
+
+Source: the argument reductions of FreeBSD's ``e_exp.c`` and ``e_log.c`` (ln 2 in two parts), then Taylor series.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from skd_lightning.crf.kernels.compiler import in_order
+from skd_lightning.crf.kernels.cpu.compiler import in_order
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.693147180369123816490  # its lowest bits are 0: k · _LN2_HIGH is exact for every exponent k
@@ -28,7 +30,7 @@ _LOG = tuple(2.0 / (2 * n + 1) for n in range(11))
 
 @intrinsic
 def _bits(typing_context: Any, number: Any) -> Any:
-    """The 64 bits of a float as an integer."""
+    """Return the 64 bits of a float as an integer."""
     return types.int64(types.float64), lambda _, builder, __, values: builder.bitcast(
         values[0], cgutils.ir.IntType(64)
     )
@@ -36,7 +38,7 @@ def _bits(typing_context: Any, number: Any) -> Any:
 
 @intrinsic
 def _number(typing_context: Any, bits: Any) -> Any:
-    """The float that 64 bits stand for."""
+    """Return the float that 64 bits stand for."""
     return types.float64(types.int64), lambda _, builder, __, values: builder.bitcast(
         values[0], cgutils.ir.DoubleType()
     )
@@ -44,7 +46,7 @@ def _number(typing_context: Any, bits: Any) -> Any:
 
 @in_order  # reassociation would undo the rounding trick
 def exp(x: float) -> float:
-    """e^x to 2 units in the last place, for -700 < x < 700."""
+    """Return e^x to 2 units in the last place, for -700 < x < 700."""
     shifted = x * _LOG2_E + _ROUND
     exponent = shifted - _ROUND
     rest = (x - exponent * _LN2_HIGH) - exponent * _LN2_LOW  # |rest| <= ln 2 / 2
@@ -66,7 +68,7 @@ def exp(x: float) -> float:
 
 @in_order
 def log(x: float) -> float:
-    """log x to 2 units in the last place, for every normal x > 0."""
+    """Return log x to 2 units in the last place, for every normal x > 0."""
     bits = _bits(x)  # type: ignore[call-arg, var-annotated]
     exponent = (bits - _SQRT_HALF_BITS) >> 52  # so that the mantissa lies in [√½, √2)
     mantissa = _number(bits - (exponent << 52))  # type: ignore[call-arg]

@@ -1,7 +1,4 @@
-"""What is asked of a chain, answered in two ways: by plain torch, and by compiled kernels.
-
-Both have the same properties. :class:`TorchRecursions` runs on every device and dtype and is the reference.
-"""
+"""Sums over paths, k-best paths and path scores in plain torch: the reference, on every device and dtype."""
 
 from __future__ import annotations
 
@@ -10,69 +7,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from skd_lightning.crf import operators
+from skd_lightning.crf.forward_recursion import forward_recursion
 from skd_lightning.crf.kbest import KBest, kbest
-from skd_lightning.crf.messages import chain_messages
-
-
-class CompiledRecursions:
-    """Answers of compiled kernels.
-
-    Args:
-        unary: (batch, words, tags) nats; anything at padding.
-        transitions: (tags, tags) nats ``[from, to]``.
-        lengths: (batch,) words.
-    """
-
-    def __init__(self, unary: Tensor, transitions: Tensor, lengths: Tensor) -> None:
-        self._potentials = (unary, transitions, lengths.long())
-        self._sums: tuple[Tensor, ...] | None = None
-
-    def _all_sums(self, through_marginals: bool) -> tuple[Tensor, ...]:
-        """What forward-backward gives; prepared for a gradient through marginals if they were asked for first."""
-        if self._sums is None:
-            unary, transitions, _ = self._potentials
-            differentiable = torch.is_grad_enabled() and (unary.requires_grad or transitions.requires_grad)
-            keep = through_marginals and differentiable
-            self._sums = operators.forward_backward(*self._potentials, False, keep)
-        return self._sums
-
-    @property
-    def log_partition(self) -> Tensor:
-        """(batch,) nats."""
-        return self._all_sums(through_marginals=False)[0]
-
-    @property
-    def log_marginals(self) -> Tensor:
-        """(batch, words, tags); -inf at padding and where forbidden."""
-        return self._all_sums(through_marginals=True)[1]
-
-    @property
-    def marginals(self) -> Tensor:
-        """(batch, words, tags); 0 at padding and where forbidden."""
-        return self._all_sums(through_marginals=True)[2]
-
-    @property
-    def transition_counts(self) -> Tensor:
-        """(batch, tags, tags) expected number of times that one tag follows another, the pair marginals' sum."""
-        return self._all_sums(through_marginals=True)[3].squeeze(1)
-
-    @cached_property
-    def pair_marginals(self) -> Tensor:
-        """(batch, words - 1, tags, tags); 0 at padding."""
-        return operators.forward_backward(*self._potentials, True, False)[3]  # type: ignore[no-any-return]
-
-    def score(self, paths: Tensor) -> Tensor:
-        """(batch, k) nats, of paths (batch, k, words)."""
-        return operators.path_scores(*self._potentials, paths.long())  # type: ignore[no-any-return]
-
-    def kbest(self, k: int) -> KBest:
-        """The k best paths."""
-        return KBest(*operators.kbest(*self._potentials, k))
 
 
 class TorchRecursions:
-    """Answers of plain torch.
+    """The recursions in log space, one operation of torch a word, for all sentences at once.
 
     Args:
         unary: (batch, words, tags) nats, 0 at padding.
@@ -85,13 +25,13 @@ class TorchRecursions:
         self.unary, self.transitions, self.lengths, self.mask = unary, transitions, lengths, mask
 
     def _word_first(self) -> tuple[Tensor, Tensor]:
-        """Unary (words, batch, tags) and transitions (words - 1 or 1, batch or 1, tags, tags)."""
+        """Return unary (words, batch, tags) and transitions (words - 1 or 1, batch or 1, tags, tags)."""
         if self.transitions.dim() == 4:
             return self.unary.transpose(0, 1), self.transitions.transpose(0, 1)
         return self.unary.transpose(0, 1), self.transitions[None, None]
 
     def _word_first_reversed(self) -> tuple[Tensor, Tensor]:
-        """The same chain read from each sentence's end to its start."""
+        """Return the same for the chain read from each sentence's end to its start."""
         unary = _reverse(self.unary, self.lengths).transpose(0, 1)
         transitions = self.transitions.transpose(-1, -2)
         if transitions.dim() == 4:
@@ -101,7 +41,7 @@ class TorchRecursions:
     @cached_property
     def forward(self) -> Tensor:
         """(batch, words, tags): log-sum over all prefixes, without the word's own emission, up to a constant."""
-        messages, shifts = chain_messages(*self._word_first())
+        messages, shifts = forward_recursion(*self._word_first())
         self._shifts = shifts.transpose(0, 1)
         return messages.transpose(0, 1)
 
@@ -109,10 +49,10 @@ class TorchRecursions:
     def backward(self) -> Tensor:
         """(batch, words, tags): log-sum over all suffixes, without the word's own emission, up to a constant."""
         if "forward" in self.__dict__:
-            backward = chain_messages(*self._word_first_reversed())[0].transpose(0, 1)
+            backward = forward_recursion(*self._word_first_reversed())[0].transpose(0, 1)
         else:  # both directions in one loop: half as many steps
             both = zip(self._word_first(), self._word_first_reversed(), strict=True)
-            messages, shifts = chain_messages(*(torch.stack(pair, dim=1) for pair in both))
+            messages, shifts = forward_recursion(*(torch.stack(pair, dim=1) for pair in both))
             self.__dict__["forward"] = messages[:, 0].transpose(0, 1)
             self._shifts = shifts[:, 0].transpose(0, 1)
             backward = messages[:, 1].transpose(0, 1)
@@ -167,7 +107,7 @@ class TorchRecursions:
         return by_word + torch.where(self.mask[:, None, 1:], by_pair, 0.0).sum(-1)
 
     def kbest(self, k: int) -> KBest:
-        """The k best paths."""
+        """Return the k best paths."""
         batch, words, _ = self.unary.shape
         if words == 0:
             scores = self.unary.new_full((batch, k), -torch.inf)
@@ -177,14 +117,14 @@ class TorchRecursions:
 
 
 def _log_normalised(scores: Tensor, mask: Tensor) -> Tensor:
-    """log-softmax along the last axis; -inf outside the mask and where everything is -inf (no NaN there)."""
+    """Return log-softmax along the last axis; -inf outside the mask and where everything is -inf (no NaN there)."""
     counts = (mask & ~torch.isneginf(scores.amax(-1))).unsqueeze(-1)
     normalised = torch.log_softmax(torch.where(counts, scores, 0.0), dim=-1)
     return normalised.masked_fill(~counts, -torch.inf)
 
 
 def _reverse(values: Tensor, lengths: Tensor) -> Tensor:
-    """(batch, steps, ...) with the first ``lengths`` steps of each row in reverse order, the rest in place."""
+    """Reverse the first ``lengths`` steps of each row of (batch, steps, ...); leave the rest in place."""
     step = torch.arange(values.shape[1], device=values.device)
     mirrored = lengths.unsqueeze(1) - 1 - step
     index = torch.where(mirrored >= 0, mirrored, step)

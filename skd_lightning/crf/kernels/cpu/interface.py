@@ -1,4 +1,7 @@
-"""From tensors to the compiled loops and back; arguments and results are those of the operators."""
+"""From tensors to the compiled loops and back.
+
+Arguments and results are those of :mod:`skd_lightning.crf.operators`.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skd_lightning.crf.kernels import decoding, sentences
-from skd_lightning.crf.kernels.threads import share
+from skd_lightning.crf.kernels.cpu import forward_backward as recursions
+from skd_lightning.crf.kernels.cpu import forward_backward_adjoint as adjoint
+from skd_lightning.crf.kernels.cpu import kbest as search
+from skd_lightning.crf.kernels.cpu import path_scores as scoring
+from skd_lightning.crf.kernels.cpu.threads import in_parallel
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
-    """A contiguous array: another memory layout would be another type, and compiled again."""
+    """Return a contiguous array: another memory layout would be another type, and compiled again."""
     return tensor.detach().contiguous().numpy()  # type: ignore[no-any-return]
 
 
 def forward_backward(
     unary: Tensor, transitions: Tensor, lengths: Tensor, each_pair: bool, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Log-partitions, log-marginals, marginals, pair marginals, messages."""
+    """Return log-partitions, log-marginals, marginals, pair marginals, messages."""
     batch, words, tags = unary.shape
     log_partition = unary.new_zeros(batch)
     log_marginals, marginals = unary.new_empty(unary.shape), unary.new_empty(unary.shape)
     pairs = unary.new_zeros(batch, max(words - 1, 0) if each_pair else 1, tags, tags)
     kept = torch.empty(4, batch if keep else 0, words, (tags + 7) // 8 * 8, dtype=torch.double)
-    share(
-        sentences.forward_backward,
+    in_parallel(
+        recursions.forward_backward,
         lengths.numpy(),
         tags,
         *map(_array, (unary, transitions, lengths, log_partition, log_marginals, marginals, pairs, kept)),
@@ -46,12 +52,12 @@ def forward_backward_adjoint(
     grad_marginals: Tensor,
     grad_pairs: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of unary and transitions."""
+    """Return the gradients of unary and transitions."""
     grad_unary = torch.zeros_like(unary, memory_format=torch.contiguous_format)
     by_sentence = transitions.new_zeros(unary.shape[0], *transitions.shape, dtype=torch.double)
     grads = (grad_partition, grad_log_marginals, grad_marginals, grad_pairs)
-    share(
-        sentences.forward_backward_adjoint,
+    in_parallel(
+        adjoint.forward_backward_adjoint,
         lengths.numpy(),
         unary.shape[2],
         *map(_array, (unary, transitions, lengths, kept, *grads, grad_unary, by_sentence)),
@@ -60,11 +66,11 @@ def forward_backward_adjoint(
 
 
 def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Paths and their scores."""
+    """Return the k best paths and their scores."""
     paths = lengths.new_zeros(unary.shape[0], k, unary.shape[1])
     scores = unary.new_full((unary.shape[0], k), -torch.inf)
-    share(
-        decoding.kbest,
+    in_parallel(
+        search.kbest,
         lengths.numpy(),
         unary.shape[2],
         *map(_array, (unary, transitions, lengths, paths, scores)),
@@ -73,19 +79,23 @@ def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[
 
 
 def path_scores(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:
-    """Scores; IndexError for a tag that does not exist."""
+    """Return the scores of given paths.
+
+    Raises:
+        IndexError: a path has a tag that does not exist.
+    """
     scores = unary.new_empty(paths.shape[:2])
     arrays = map(_array, (unary, transitions, lengths, paths, scores))
-    if not decoding.path_scores(0, len(lengths), *arrays):
+    if not scoring.path_scores(0, len(lengths), *arrays):
         raise IndexError(f"paths: expected tags from 0 to {unary.shape[2] - 1}")
     return scores
 
 
 def path_scores_adjoint(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int) -> tuple[Tensor, Tensor]:
-    """Gradients of unary and transitions."""
+    """Return the gradients of unary and transitions."""
     batch, _, words = paths.shape
     grad_unary = grad.new_zeros(batch, words, tags)
     by_sentence = grad.new_zeros(batch, tags, tags, dtype=torch.double)
     arrays = map(_array, (grad, lengths, paths, grad_unary, by_sentence))
-    decoding.path_scores_adjoint(0, batch, *arrays)
+    scoring.path_scores_adjoint(0, batch, *arrays)
     return grad_unary, by_sentence.sum(0).to(grad.dtype)

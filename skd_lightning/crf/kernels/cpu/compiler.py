@@ -1,4 +1,4 @@
-"""How the loops are compiled: once for each type of argument, kept on disk for the next process."""
+"""Compilation of the loops: once for each type of argument, kept on disk for the next process."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from numpy.typing import NDArray
 
 config: Any = numba.config  # its settings are attributes made at run time
 
-Array = NDArray[np.float64]
-Kept = NDArray[np.float64]
-"""Messages of all sentences that the adjoint finds again."""
+Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Potentials = NDArray[Any]
+Floats = NDArray[Any]
 """float32 or float64, as the caller has them; the sums inside are float64."""
 
 
 def _cache_folder() -> Path:
-    """Where machine code of these very sources is kept: beside them, or under the user's cache if that is read-only.
+    """Return the folder for the machine code of these very sources: beside them, or in the user's cache.
 
     numba compiles a function again when its own file changed, but not when a function that it calls changed in
-    another file. So the name holds a hash of all of them; what belongs to other sources is removed.
+    another file. The folder's name therefore holds a hash of all files here; folders of other sources with such a name
+    are removed.
     """
     here = Path(__file__).parent
     sources = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
@@ -37,9 +36,9 @@ def _cache_folder() -> Path:
         parent = here / "__pycache__"
     else:
         parent = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "skd_lightning"
-    folder = parent / f"kernels-{hashlib.sha256(sources).hexdigest()[:16]}"
+    folder = parent / f"skd-kernels-{hashlib.sha256(sources).hexdigest()[:16]}"
     if not folder.exists():
-        for outdated in parent.glob("kernels-*"):
+        for outdated in parent.glob("skd-kernels-" + 16 * "[0-9a-f]"):
             shutil.rmtree(outdated, ignore_errors=True)
     return folder
 
@@ -57,15 +56,15 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Sums may be reordered for the vector units; infinities and NaN keep their meaning."""
+    """Compile a function whose sums may be reordered for the vector units; infinities and NaN keep their meaning."""
     return _compiled(function, fastmath={"reassoc", "contract"})
 
 
 def released(function: Callable[..., Any]) -> Any:
-    """The same for what Python calls: its other threads run meanwhile."""
+    """Like :func:`compiled`, for entry points called from Python; releases the GIL."""
     return _compiled(function, fastmath={"reassoc", "contract"}, nogil=True)
 
 
 def in_order(function: Callable[..., Any]) -> Any:
-    """No sum is reordered, for code that lives by the order of its roundings."""
+    """Like :func:`compiled`, but no sum is reordered: for code that relies on the order of its roundings."""
     return _compiled(function, fastmath={"contract"})

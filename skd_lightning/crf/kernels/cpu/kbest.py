@@ -1,4 +1,7 @@
-"""The k best paths of a batch's sentences, and scores of given paths, in float64."""
+"""The k best paths of a batch's sentences, in float64: one recursion, then a backward search.
+
+Source: the backward search of Soong and Huang 1991, with the disjoint deviations of Lawler 1972.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import math
 
 import numpy as np
 
-from skd_lightning.crf.kernels.compiler import Array, Integers, Potentials, compiled, released
+from skd_lightning.crf.kernels.cpu.compiler import Doubles, Floats, Integers, compiled, released
 
 
 @compiled
-def _reach(i: int, transitions: Array, best: Array, arrival: Array) -> None:
-    """arrival[i] = the largest of best[i - 1] + transitions into each tag; four tags of the word before at a time."""
+def _best_arrivals(i: int, transitions: Doubles, best: Doubles, arrival: Doubles) -> None:
+    """Set arrival[i] = the largest of best[i - 1] + transitions into each tag, four tags before it at a time."""
     size = transitions.shape[0]
     for j in range(size):
         arrival[i, j] = -math.inf
@@ -24,7 +27,7 @@ def _reach(i: int, transitions: Array, best: Array, arrival: Array) -> None:
 
 
 @compiled
-def _insert(score: float, origin: tuple[int, int, int], scores: Array, origins: Integers) -> None:
+def _insert(score: float, origin: tuple[int, int, int], scores: Doubles, origins: Integers) -> None:
     """Put a score that beats the last one into its place in the sorted list, after its equals."""
     place = scores.shape[0] - 1
     while place > 0 and scores[place - 1] < score:
@@ -40,17 +43,18 @@ def _insert(score: float, origin: tuple[int, int, int], scores: Array, origins: 
 def _kbest(
     b: int,
     words: int,
-    unary: Potentials,
-    transitions: Array,
-    into: Array,
+    unary: Floats,
+    transitions: Doubles,
+    into: Doubles,
     paths: Integers,
-    scores: Potentials,
+    scores: Floats,
 ) -> None:
+    """Fill the k best paths and scores of sentence b; ``into`` is the transitions transposed."""
     tags, size, k = unary.shape[2], transitions.shape[0], paths.shape[1]
     best, arrival = np.empty((words, size)), np.zeros((words, size))
     for i in range(words):
         if i > 0:
-            _reach(i, transitions, best, arrival)
+            _best_arrivals(i, transitions, best, arrival)
         for j in range(tags):
             best[i, j] = arrival[i, j] + unary[b, i, j]
         for j in range(tags, size):
@@ -93,11 +97,11 @@ def _kbest(
 def kbest(
     begin: int,
     end: int,
-    unary: Potentials,
-    transitions: Potentials,
+    unary: Floats,
+    transitions: Floats,
     lengths: Integers,
     paths: Integers,
-    scores: Potentials,
+    scores: Floats,
 ) -> None:
     """Fill the k best paths (batch, k, words) and their scores (batch, k), best first.
 
@@ -105,8 +109,7 @@ def kbest(
     way of leaving an earlier one. Ways of leaving a path at different words, or for different tags, lead to
     different paths, and together to all of them, so a list of the k best is exact, and never holds a path twice.
     A further path costs words · tags comparisons where keeping k prefixes for every tag costs words · tags² · k.
-
-    Source: the backward search of Soong and Huang 1991, with the disjoint deviations of Lawler 1972.
+    Sentences ``begin`` to ``end`` are done.
     """
     tags = transitions.shape[0]
     size = (tags + 3) // 4 * 4
@@ -120,55 +123,3 @@ def kbest(
             _kbest(b, lengths[b], unary, padded, into, paths, scores)
         else:
             scores[b, 0] = 0.0
-
-
-@released
-def path_scores(
-    begin: int,
-    end: int,
-    unary: Potentials,
-    transitions: Potentials,
-    lengths: Integers,
-    paths: Integers,
-    scores: Potentials,
-) -> bool:
-    """Fill the scores (batch, k) of paths (batch, k, words); returns whether all their tags exist."""
-    tags = transitions.shape[0]
-    known = True
-    for b in range(begin, end):
-        for rank in range(paths.shape[1]):
-            total, before = 0.0, -1
-            for i in range(lengths[b]):
-                tag = paths[b, rank, i]
-                if not 0 <= tag < tags:
-                    known = False
-                    break
-                total += unary[b, i, tag]
-                if i > 0:
-                    total += transitions[before, tag]
-                before = tag
-            scores[b, rank] = total
-    return known
-
-
-@released
-def path_scores_adjoint(
-    begin: int,
-    end: int,
-    grad: Potentials,
-    lengths: Integers,
-    paths: Integers,
-    grad_unary: Potentials,
-    grad_transitions: Array,
-) -> None:
-    """Add the gradients of unary (batch, words, tags) and transitions (batch, tags, tags) of the paths' scores."""
-    for b in range(begin, end):
-        for rank in range(paths.shape[1]):
-            weight = grad[b, rank]
-            before = -1
-            for i in range(lengths[b]):
-                tag = paths[b, rank, i]
-                grad_unary[b, i, tag] += weight
-                if i > 0:
-                    grad_transitions[b, before, tag] += weight
-                before = tag

@@ -1,4 +1,7 @@
-"""The k best paths and scores of given paths on a GPU, in float64, and how every kernel there reads its rows."""
+"""The k best paths on a GPU, in float64: the search of the CPU kernels.
+
+Source: the backward search of Soong and Huang 1991, with the disjoint deviations of Lawler 1972.
+"""
 
 from __future__ import annotations
 
@@ -7,60 +10,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# -- rows ---------------------------------------------------------------------------------------------------
-
-
-def padded(tags: int) -> int:
-    """The number of tags that blocks have: a power of two, as Triton asks for."""
-    return max(8, triton.next_power_of_2(tags))
-
-
-def warps(size: int, dtype: torch.dtype) -> int:
-    """How many warps hold a block of all transitions: 128 bytes a thread, a quarter of the registers or less."""
-    return min(max(size * size * dtype.itemsize // 4096, 1), 16)
-
-
-@triton.jit
-def place(sentence: tl.tensor, words: tl.tensor, tags: tl.tensor) -> tl.tensor:
-    """Offset of a sentence in (batch, words, tags)."""
-    return sentence.to(tl.int64) * words * tags
-
-
-@triton.jit
-def load_row(
-    values: tl.tensor,
-    i: tl.tensor,
-    there: tl.tensor,
-    tags: tl.tensor,
-    size: tl.constexpr,
-    other: tl.constexpr,
-) -> tl.tensor:
-    """values[i] (size,) of a sentence's (words, tags); ``other`` where no tag is, and everywhere if not ``there``."""
-    tag = tl.arange(0, size)
-    return tl.load(values + i * tags + tag, mask=tag < tl.where(there, tags, 0), other=other)
-
-
-@triton.jit
-def store_row(
-    values: tl.tensor, i: tl.tensor, row: tl.tensor, tags: tl.tensor, there: tl.tensor = True
-) -> None:
-    """values[i] = row, of a sentence's (words, tags), if it is ``there``."""
-    tag = tl.arange(0, row.shape[0])
-    tl.store(values + i * tags + tag, row, mask=tag < tl.where(there, tags, 0))
-
-
-@triton.jit
-def finite(shift: tl.tensor) -> tl.tensor:
-    """A largest score to subtract: 0 instead of -inf, which would leave no number."""
-    return tl.where(shift == -float("inf"), 0.0, shift)
-
-
-# -- k best -------------------------------------------------------------------------------------------------
+from skd_lightning.crf.kernels.gpu.blocks import block_size, load_row, sentence_offset, store_row, warps
 
 
 @triton.jit
 def _possible(scores: tl.tensor) -> tl.tensor:
-    """Scores in float64; what is not a number is forbidden."""
+    """Return scores in float64; NaN counts as forbidden."""
     scores = scores.to(tl.float64)
     return tl.where(scores == scores, scores, -float("inf"))
 
@@ -78,7 +33,7 @@ def _viterbi(
     """Fill ``best`` (batch, most, tags), the score of the best prefix of one sentence that ends in a tag."""
     sentence = tl.program_id(0).to(tl.int64)
     words = tl.load(lengths + sentence).to(tl.int32)
-    here = place(sentence, most, tags)
+    here = sentence_offset(sentence, most, tags)
     tag = tl.arange(0, size)
     known = (tag < tags)[:, None] & (tag < tags)[None, :]
     cells = transitions + tag[:, None] * tags + tag[None, :]
@@ -129,12 +84,12 @@ def _search(
     """
     sentence = tl.program_id(0).to(tl.int64)
     words = tl.load(lengths + sentence).to(tl.int32)
-    best += place(sentence, most, tags)
-    paths += place(sentence, k, most)
+    best += sentence_offset(sentence, most, tags)
+    paths += sentence_offset(sentence, k, most)
     path_scores += sentence * k
     tags_there, slot = tl.arange(0, size), tl.arange(0, slots)
 
-    # An origin is the path that was left, the word at which it was, and the other tag taken there, in one number.
+    # An origin is the path that was left, the word at which it was, and the other tag taken exists, in one number.
     found = tl.where(slot < k, -float("inf"), float("inf")).to(tl.float64)
     origins = tl.zeros((slots,), tl.int64)
     waiting = slot < k
@@ -165,7 +120,7 @@ def _search(
                 following = load_row(best, i - 1, i > 0, tags, size, -float("inf"))
                 reached = prefix + _possible(load_row(into, tag, True, tags, size, -float("inf")))
                 largest, tag = tl.max(reached, 0, return_indices=True)
-                # What leaving costs is subtracted, not all summed anew: so the order of paths cannot be rounded away.
+                # The cost of leaving is subtracted, not all summed anew: so the order of paths cannot be rounded away.
                 others = tl.where(tags_there == tag, -float("inf"), score - (largest - reached))
                 found, origins = _insert(others, (rank * most + i) * tags, found, origins)
                 tl.store(path + i, tag)
@@ -173,16 +128,16 @@ def _search(
 
 
 def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k best paths (batch, k, words) int64 and their scores (batch, k), best first.
+    """Return the k best paths (batch, k, words) int64 and their scores (batch, k), best first.
 
-    The search of the CPU kernels, on the same float64 scores: a sweep for the best prefixes, then k paths read off
-    backwards. Where there are fewer paths, scores are -inf and paths 0.
+    One recursion gives the best prefixes, then k paths are read off backwards. Where there are fewer paths, scores are
+    -inf and paths 0.
 
     Args:
         unary: (batch, words, tags) nats, -inf where forbidden; anything at padding.
         transitions: (tags, tags) nats ``[from, to]``, -inf where forbidden.
         lengths: (batch,) words, int64.
-        k: how many.
+        k: number of paths.
     """
     batch, words, tags = unary.shape
     paths = lengths.new_zeros(batch, k, words)
@@ -192,7 +147,7 @@ def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[
         return paths, scores
     unary, lengths = unary.contiguous(), lengths.contiguous()
     best = torch.empty(unary.shape, dtype=torch.double, device=unary.device)
-    size, slots = padded(tags), padded(k)
+    size, slots = block_size(tags), block_size(k)
     with torch.cuda.device_of(unary):
         _viterbi[batch,](
             *(unary, transitions.contiguous(), lengths, best, words, tags, size),
@@ -203,38 +158,3 @@ def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[
             num_warps=1 if max(size, slots) <= 256 else 4,
         )
     return paths, scores
-
-
-# -- scores of paths: no recursion, plain torch ----------------------------------------------------------------
-
-
-def _pairs(paths: Tensor, lengths: Tensor, tags: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Mask (batch, 1, words); paths, 0 at padding; their pairs of tags (batch, k, words - 1) as from · tags + to."""
-    mask = (torch.arange(paths.shape[2], device=paths.device) < lengths.unsqueeze(1)).unsqueeze(1)
-    paths = paths.masked_fill(~mask, 0)
-    return mask, paths, paths[..., :-1] * tags + paths[..., 1:]
-
-
-def path_scores(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tensor) -> Tensor:
-    """Scores (batch, k) of paths (batch, k, words); anything at padding.
-
-    A tag that does not exist is an error of torch's indexing; on a GPU that ends the process, as everywhere in torch.
-    """
-    mask, paths, pairs = _pairs(paths, lengths, unary.shape[2])
-    by_word = unary.gather(2, paths.transpose(1, 2)).transpose(1, 2)
-    by_pair = transitions.flatten()[pairs]
-    score = torch.where(mask, by_word, 0.0).sum(-1, dtype=torch.double)
-    return (score + torch.where(mask[..., 1:], by_pair, 0.0).sum(-1, dtype=torch.double)).to(unary.dtype)
-
-
-def path_scores_adjoint(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int) -> tuple[Tensor, Tensor]:
-    """Gradients of unary (batch, words, tags) and transitions (tags, tags) from those of the scores (batch, k)."""
-    batch, _, words = paths.shape
-    mask, paths, pairs = _pairs(paths, lengths, tags)
-    weights = torch.where(mask, grad.double().unsqueeze(-1), 0.0)
-    grad_unary = weights.new_zeros(batch, words, tags)
-    grad_unary.scatter_add_(2, paths.transpose(1, 2), weights.transpose(1, 2))
-    # One matrix a sentence: fewer threads add to the same cell.
-    by_sentence = weights.new_zeros(batch, tags * tags)
-    by_sentence.scatter_add_(1, pairs.flatten(1), weights[..., 1:].flatten(1))
-    return grad_unary.to(grad.dtype), by_sentence.sum(0).view(tags, tags).to(grad.dtype)

@@ -1,7 +1,9 @@
-"""The two sweeps walked against their direction: from gradients of messages to gradients of potentials.
+"""The two recursions walked against their direction: from gradients of messages to gradients of potentials.
 
-A log-sum passes what it receives on to its terms, in the shares that they have of it: here p(tag before | tag, words
-so far) and p(next tag | tag, words to come).
+A log-sum passes the gradient that it receives on to its terms, in the shares that they have of it: here p(tag before |
+tag, words so far) and p(next tag | tag, words to come).
+
+Source: Eisner 2016 (Inside-outside and forward-backward algorithms are just backprop).
 """
 
 from __future__ import annotations
@@ -10,24 +12,25 @@ import math
 
 import numpy as np
 
-from skd_lightning.crf.kernels.compiler import Array, Potentials, compiled
-from skd_lightning.crf.kernels.messages import Messages
-from skd_lightning.crf.kernels.vectors import TINY, Transitions, add_products, log_sum, multiply, underflows
+from skd_lightning.crf.kernels.cpu.compiler import Doubles, Floats, compiled
+from skd_lightning.crf.kernels.cpu.messages import Messages
+from skd_lightning.crf.kernels.cpu.potentials import Transitions
+from skd_lightning.crf.kernels.cpu.vectors import TINY, add_products, log_sum, multiply, underflows
 
 
 @compiled
-def take_grads(
+def accumulate_marginal_gradients(
     i: int,
-    grad_log_marginals: Potentials,
-    grad_marginals: Potentials,
-    posterior: Array,
-    log_posterior: Array,
-    of_forward: Array,
-    of_backward: Array,
+    grad_log_marginals: Floats,
+    grad_marginals: Floats,
+    posterior: Doubles,
+    log_posterior: Doubles,
+    of_forward: Doubles,
+    of_backward: Doubles,
 ) -> float:
-    """Gradients of word i's log-marginals, log prefix + log leaving - log-partition, given to the two messages.
+    """Pass gradients of word i's log-marginals, log prefix + log leaving - log-partition, on to the two messages.
 
-    Returns their sum. What is given to a log-marginal of -inf is dropped.
+    Return their sum. The gradient of a log-marginal of -inf is dropped.
     """
     tags = max(grad_log_marginals.shape[1], grad_marginals.shape[1])
     if grad_log_marginals.shape[0] > 0:
@@ -47,31 +50,31 @@ def take_grads(
 
 
 @compiled
-def share_out(i: int, grads: Array, sums: Array, out: Array) -> None:
-    """out[i] = grads[i] / sums[i], 0 where the sum is too small."""
+def divide_where_large(i: int, grads: Doubles, sums: Doubles, out: Doubles) -> None:
+    """Set out[i] = grads[i] / sums[i], 0 where the sum is too small."""
     for j in range(sums.shape[1]):
         share = grads[i, j] / sums[i, j]
         out[i, j] = share if sums[i, j] >= TINY else 0.0
 
 
 @compiled
-def add_weighted(i: int, weights: Array, sent: Array, out: Array) -> None:
-    """out[i] += weights[i] · sent[0]."""
+def add_weighted(i: int, weights: Doubles, sent: Doubles, out: Doubles) -> None:
+    """Add weights[i] · sent[0] to out[i]."""
     for j in range(sent.shape[1]):
         out[i, j] += weights[i, j] * sent[0, j]
 
 
 @compiled
 def forward_adjoint(
-    words: int, transitions: Transitions, m: Messages, of_forward: Array, of_transitions: Array
+    words: int, transitions: Transitions, messages: Messages, of_forward: Doubles, of_transitions: Doubles
 ) -> None:
     """Complete the gradients of the forward messages, last word first; add those of the transitions."""
-    prefix, arriving, forward = m.prefix, m.arriving, m.forward
+    prefix, arriving, forward = messages.prefix, messages.arriving, messages.forward
     scores, exponentials = transitions.scores, transitions.exponentials
     tags, size = scores.shape[0], exponentials.shape[0]
     shares, sent = np.empty((words, transitions.width)), np.zeros((1, transitions.width))
     for i in range(words - 1, 0, -1):
-        share_out(i, of_forward, arriving, shares)
+        divide_where_large(i, of_forward, arriving, shares)
         if underflows(i, arriving, tags):
             for j in range(tags):
                 if arriving[i, j] < TINY and of_forward[i, j] != 0.0 and forward[i, j] > -math.inf:
@@ -93,18 +96,18 @@ def forward_adjoint(
 def backward_adjoint(
     words: int,
     transitions: Transitions,
-    m: Messages,
-    of_backward: Array,
-    of_unary: Array,
-    of_transitions: Array,
+    messages: Messages,
+    of_backward: Doubles,
+    of_unary: Doubles,
+    of_transitions: Doubles,
 ) -> None:
     """Complete the gradients of the backward messages, first word first; add those of unary and transitions."""
-    suffix, leaving, after = m.suffix, m.leaving, m.after
+    suffix, leaving, after = messages.suffix, messages.leaving, messages.after
     scores, exponentials, transposed = transitions.scores, transitions.exponentials, transitions.transposed
     tags, size = scores.shape[0], exponentials.shape[0]
     shares, sent = np.empty((words, transitions.width)), np.zeros((1, transitions.width))
     for i in range(words - 1):
-        share_out(i, of_backward, leaving, shares)
+        divide_where_large(i, of_backward, leaving, shares)
         if underflows(i, leaving, tags):
             for j in range(tags):
                 if leaving[i, j] < TINY and of_backward[i, j] != 0.0:

@@ -1,4 +1,7 @@
-"""What passes along one sentence, in both directions."""
+"""The forward and backward messages of one sentence, as arrays.
+
+Arrays are taken out of the tuple before a loop: every access to a member counts a reference.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skd_lightning.crf.kernels.compiler import Array, Kept, compiled
+from skd_lightning.crf.kernels.cpu.compiler import Doubles, compiled
 
 
 class Messages(NamedTuple):
-    """Arrays (words, padded tags) of one sentence; there may be more rows than words.
+    """Arrays (words, padded tags) of one sentence, on the scale of probabilities; there may be more rows than words.
 
     Attributes:
         prefix: sum over all prefixes that end in a tag, its emission included; scaled for each word.
@@ -19,33 +22,36 @@ class Messages(NamedTuple):
         leaving: Σ_to e^transitions · suffix of the next word.
         posterior: p(tag at word).
         log_posterior: its logarithm.
-        forward: log prefix; with the next two filled by the careful sweeps only, as they alone need them.
+        forward: log prefix; only the recursions in log space fill and need this and the next two.
         backward: log leaving.
         after: log suffix.
     """
 
-    prefix: Array
-    arriving: Array
-    suffix: Array
-    leaving: Array
-    posterior: Array
-    log_posterior: Array
-    forward: Array
-    backward: Array
-    after: Array
+    prefix: Doubles
+    arriving: Doubles
+    suffix: Doubles
+    leaving: Doubles
+    posterior: Doubles
+    log_posterior: Doubles
+    forward: Doubles
+    backward: Doubles
+    after: Doubles
 
 
 @compiled
 def empty_messages(words: int, width: int) -> Messages:
-    """Room for the messages of a sentence of at most so many words, one after the other; padding of the sums is 0."""
+    """Return arrays for sentences of at most so many words, to be used for one after the other.
+
+    The padding of ``arriving`` and ``leaving`` is 0, everything else is uninitialised.
+    """
     arriving, leaving = np.zeros((words, width)), np.zeros((words, width))
     rest = np.empty((7, words, width))
     return Messages(rest[0], arriving, rest[1], leaving, rest[2], rest[3], rest[4], rest[5], rest[6])
 
 
 @compiled
-def kept_messages(b: int, words: int, size: int, kept: Kept, room: Messages) -> Messages:
-    """Messages of sentence b, the first four in ``kept`` (4, batch, words, padded tags); others share their room."""
+def kept_messages(b: int, words: int, size: int, kept: Doubles, workspace: Messages) -> Messages:
+    """Return messages of sentence b whose first four arrays are views of ``kept`` (4, batch, words, padded tags)."""
     prefix, arriving, suffix, leaving = kept[0, b], kept[1, b], kept[2, b], kept[3, b]
     for i in range(words):
         for j in range(size, arriving.shape[1]):
@@ -56,9 +62,9 @@ def kept_messages(b: int, words: int, size: int, kept: Kept, room: Messages) -> 
         arriving,
         suffix,
         leaving,
-        room.posterior,
-        room.log_posterior,
-        room.forward,
-        room.backward,
-        room.after,
+        workspace.posterior,
+        workspace.log_posterior,
+        workspace.forward,
+        workspace.backward,
+        workspace.after,
     )

@@ -1,8 +1,8 @@
 """A batch's sentences shared out among threads.
 
-Own threads, not numba's: its parallel loops take twice as long to compile, its thread-safe libraries are further
-packages, one of them dies after a fork, and the one that is always there may serve one caller at a time only. Here
-the compiled function releases Python's lock, so plain threads do, anywhere.
+The threads are Python's, not numba's. Parallel loops of numba take twice as long to compile; its thread-safe libraries
+are further packages, one of them dies after a fork, and the one that is always there may serve one caller at a time
+only. Here the compiled function releases the GIL, so plain threads do, anywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 WORTH_A_THREAD = 100_000
 """Pairs of tags at neighbouring words, 50 to 100 microseconds of work: waking a thread takes 20."""
 SHARES = 4
-"""Shares of the work for each thread: one whose core is taken, say by a waiting thread of torch, does fewer."""
+"""Shares of the work for each thread: a thread whose core is taken, say by a waiting thread of torch, does fewer."""
 
 
 @cache
@@ -33,7 +33,7 @@ if hasattr(os, "register_at_fork"):  # a forked loader worker inherits the pool,
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def share(kernel: Callable[..., None], lengths: NDArray[np.int64], tags: int, *arguments: Any) -> None:
+def in_parallel(kernel: Callable[..., None], lengths: NDArray[np.int64], tags: int, *arguments: Any) -> None:
     """Call ``kernel(begin, end, *arguments)`` on shares of consecutive sentences, with about as many words each.
 
     At most as many threads as torch uses in this process; fewer where there is little to do.
