@@ -8,9 +8,15 @@ import numpy as np
 
 
 def cells(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of every word where sentences of these lengths stand one under the other.
+    """Return row and column of every word of sentences that stand one under the other, (words,) each.
 
     ``padded[cells(lengths)] = joined`` lays them out, ``padded[cells(lengths)]`` joins them again.
+
+    Args:
+        lengths: (sentences,) words of each sentence.
+
+    >>> cells(np.array([2, 1]))
+    (array([0, 0, 1]), array([0, 1, 0]))
     """
     ends = np.cumsum(lengths)
     column = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
@@ -18,11 +24,11 @@ def cells(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def distinct(items: Sequence[np.ndarray], words: int) -> tuple[np.ndarray, np.ndarray]:
-    """The different numbers among those of all words, and which of them each word has.
+    """Return the different numbers among those of all words, and the place of each word's number among them.
 
     Args:
-        items: for each sentence a number a word.
-        words: to which all are padded, with the number 0.
+        items: a number for each word, for each sentence.
+        words: length to which all are padded, with the number 0.
 
     Returns:
         (distinct,) sorted; (sentences, words) places in it.
@@ -38,6 +44,14 @@ def cut_by_budget(order: Sequence[int], lengths: np.ndarray, tokens: int) -> lis
     """Cut an order of sentences into batches of at most ``tokens`` words, padding counted.
 
     A sentence that is longer than the budget alone is a batch of its own; nothing is cut short.
+
+    Args:
+        order: positions of the sentences; neighbours meet in a batch.
+        lengths: (all sentences,) words of each sentence.
+        tokens: budget of a batch in words.
+
+    >>> cut_by_budget([0, 1, 2], np.array([2, 3, 9]), tokens=6)
+    [[0, 1], [2]]
     """
     batches: list[list[int]] = []
     longest = 0
@@ -52,13 +66,16 @@ def cut_by_budget(order: Sequence[int], lengths: np.ndarray, tokens: int) -> lis
     return batches
 
 
-def exactly(batches: Sequence[list[int]], count: int, lengths: np.ndarray) -> list[list[int]]:
-    """The same sentences in so many batches: the widest are halved, or the smallest shared out over their neighbours.
+def regroup_into(batches: Sequence[list[int]], count: int, lengths: np.ndarray) -> list[list[int]]:
+    """Return the same sentences in ``count`` batches: wide ones are halved, or small ones shared out to neighbours.
 
     Args:
         batches: neighbours in length, as :func:`cut_by_budget` makes them.
-        count: how many there shall be; empty ones fill up where there are fewer sentences.
-        lengths: of all sentences, in words.
+        count: number of batches wanted; if there are fewer sentences, batches of one empty sentence (-1) are added.
+        lengths: (all sentences,) words of each sentence.
+
+    >>> regroup_into([[0, 1, 2, 3], [4]], 3, np.array([1, 1, 2, 2, 3]))
+    [[0, 1], [2, 3], [4]]
     """
 
     def width(batch: list[int]) -> int:

@@ -1,0 +1,118 @@
+"""The files of a run folder: every name is written here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from skd_lightning.storage import LOCK
+
+KEY = "# key: "
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One trained tagger on disk: ``runs/<task>/teachers/<language>`` or ``runs/<task>/<variant>/seed<N>``.
+
+    Attributes:
+        path: of the folder; it need not exist.
+
+    Example:
+        >>> RunFolder(Path("runs/demo/topk/seed1")).best.as_posix()
+        'runs/demo/topk/seed1/checkpoints/best.ckpt'
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """All settings as YAML, below a comment with the run's key."""
+        return self.path / "config.yaml"
+
+    @property
+    def provenance(self) -> Path:
+        """Hashes of the code, corpora and teachers that the run was made from."""
+        return self.path / "provenance.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the weights."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """Weights with the best dev score."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """State from which a stopped training goes on."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def metrics(self) -> Path:
+        """Losses and scores of each epoch, of the last part of a training that was resumed."""
+        return self.path / "metrics.csv"
+
+    def earlier_metrics(self, part: int) -> Path:
+        """Losses and scores of part 1, 2, … of a training that was resumed."""
+        return self.path / f"metrics-{part}.csv"
+
+    def all_metrics(self) -> list[Path]:
+        """Every part's losses and scores that are on disk, oldest first."""
+        parts = len(list(self.path.glob("metrics-*.csv")))
+        files = [*(self.earlier_metrics(part + 1) for part in range(parts)), self.metrics]
+        return [file for file in files if file.is_file()]
+
+    @property
+    def results(self) -> Path:
+        """Test scores and what the training took; written last, so a run is finished where this file is."""
+        return self.path / "results.json"
+
+    @property
+    def counts(self) -> Path:
+        """Folder with ``<language>.npy``: counts of each test sentence, see ``metrics.COLUMNS``."""
+        return self.path / "counts"
+
+    @property
+    def confusion(self) -> Path:
+        """(tags, tags) int64 test words ``[gold, predicted]``; ``tags`` in the results names rows and columns."""
+        return self.path / "confusion.npy"
+
+    @property
+    def zeroshot(self) -> RunFolder:
+        """Results and counts on languages that the run was not trained on: the same file names again."""
+        return RunFolder(self.path / "zeroshot")
+
+    @property
+    def successor(self) -> RunFolder:
+        """A training under way that replaces the finished run in this folder when it has finished itself."""
+        return RunFolder(self.path / "next")
+
+    @property
+    def previous(self) -> RunFolder:
+        """The finished run that was in this folder before."""
+        return RunFolder(self.path / "previous")
+
+    @property
+    def stopped(self) -> RunFolder:
+        """An unfinished training of other settings that a new one has replaced."""
+        return RunFolder(self.path / "stopped")
+
+    def content(self) -> list[Path]:
+        """Everything that belongs to the run itself, the results last; nothing for a folder that does not exist."""
+        others = {LOCK, *(folder.path.name for folder in (self.successor, self.previous, self.stopped))}
+        found = (
+            [path for path in self.path.iterdir() if path.name not in others] if self.path.is_dir() else []
+        )
+        return sorted(found, key=lambda path: (path == self.results, path.name))
+
+    @property
+    def finished(self) -> bool:
+        """Return True where results have been written."""
+        return self.results.is_file()
+
+    def key(self) -> str | None:
+        """The key of the settings that the folder was made with; None where none is written down."""
+        first = self.config.read_text().partition("\n")[0] if self.config.is_file() else ""
+        return first.removeprefix(KEY) if first.startswith(KEY) else None
