@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from skd_lightning.data import hub
+from skd_lightning.data import tasks
 from skd_lightning.data.corpora import load_corpora
-from skd_lightning.data.hub import HubTask, _state
+from skd_lightning.data.hub import _state, hub_languages
+from skd_lightning.data.task import PARQUET, HubPlace, HubSource, Task
 from skd_lightning.errors import UserError
 
 datasets = pytest.importorskip("datasets")
@@ -34,6 +35,11 @@ def parquet(file: Path, words: list[str], tags: list, kind: object, column: str 
     made.to_parquet(str(file))
 
 
+def entry(monkeypatch: pytest.MonkeyPatch, name: str, task: Task) -> None:
+    """Give a task another entry."""
+    monkeypatch.setattr(f"skd_lightning.data.tasks.{name}.TASK", task)
+
+
 def card(folder: Path, *configs: str) -> None:
     """The README with the metadata that names the files of each configuration."""
     lines = ["---", "configs:"]
@@ -50,9 +56,9 @@ def test_configurations_of_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             file = folder / config / f"{split}-00000-of-00001.parquet"
             parquet(file, [config, split], [5, 0], datasets.ClassLabel(names=list(NER)))
     card(folder, "en", "sl", "sw")
-    known = {code: (str(folder), code, "main") for code in ("en", "sl")}
-    task = HubTask(known, default=("en", "sl"), others=(str(folder), "main"))
-    monkeypatch.setitem(hub.TASKS, "wikiann", task)
+    known = {code: HubPlace(str(folder), code, "main") for code in ("en", "sl")}
+    source = HubSource(known, others=(str(folder), "main"))
+    entry(monkeypatch, "wikiann", Task(languages=("en", "sl"), hub=source))
     corpora = load_corpora("wikiann")
     assert list(corpora.languages) == ["en", "sl"]
     (sentence,) = corpora.languages["sl"]["dev"]
@@ -79,9 +85,9 @@ def test_the_branch_of_converted_files(tmp_path: Path, monkeypatch: pytest.Monke
                 names,
                 "upos",
             )
-    known = {"fr": (str(folder), "fr_sequoia", hub.PARQUET)}
-    task = HubTask(known, others=(str(folder), hub.PARQUET), tags="upos", names=())
-    monkeypatch.setitem(hub.TASKS, "upos", task)
+    known = {"fr": HubPlace(str(folder), "fr_sequoia", PARQUET)}
+    source = HubSource(known, others=(str(folder), PARQUET), tags="upos", names=())
+    entry(monkeypatch, "upos", Task(hub=source))
     corpora = load_corpora("upos", languages=["fr", "cs_fictree"])
     for language in ("fr", "cs_fictree"):
         (sentence,) = corpora.languages[language]["test"]
@@ -93,12 +99,13 @@ def test_numbers_without_names_get_the_task_s(tmp_path: Path, monkeypatch: pytes
     folder = tmp_path / "conll2003"
     for split in SPLITS:
         parquet(folder / "data" / f"{split}-00000.parquet", ["U.N.", "met"], [3, 0], datasets.Value("int64"))
-    monkeypatch.setitem(hub.TASKS, "conll", HubTask({"en": (str(folder), None, "main")}))
+    places = {"en": HubPlace(str(folder), None, "main")}
+    entry(monkeypatch, "conll", Task(languages=("en",), hub=HubSource(places)))
     assert load_corpora("conll").languages["en"]["train"][0].tags == ("B-ORG", "O")
-    monkeypatch.setitem(hub.TASKS, "conll", HubTask({"en": (str(folder), None, "main")}, names=("O",)))
+    entry(monkeypatch, "conll", Task(languages=("en",), hub=HubSource(places, names=("O",))))
     with pytest.raises(UserError, match="tag 3 has no name"):
         load_corpora("conll")
-    monkeypatch.setitem(hub.TASKS, "conll", HubTask({"en": (str(folder), None, "main")}, tags="tags"))
+    entry(monkeypatch, "conll", Task(languages=("en",), hub=HubSource(places, tags="tags")))
     with pytest.raises(UserError, match="no column tags; there are tokens, ner_tags"):
         load_corpora("conll")
 
@@ -112,11 +119,15 @@ def test_the_commit_is_read_off_the_cache() -> None:
 
 
 def test_the_tasks_of_the_paper() -> None:
-    assert set(hub.hub_languages("wikiann")) == set("en ta eu he id fa sl fr".split())
-    assert set(hub.hub_languages("upos")) == set("en he ja sl fr id fa ta".split())
-    assert set(hub.hub_languages("conll")) == {"en", "es", "nl"}
-    for task in hub.TASKS.values():
-        assert set(task.default) <= set(task.configs)
-        assert all(name.count("/") == 1 for name, _, _ in task.configs.values())
+    assert set(hub_languages("wikiann")) == set("en ta eu he id fa sl fr".split())
+    assert set(hub_languages("upos")) == set("en he ja sl fr id fa ta".split())
+    assert set(hub_languages("conll")) == {"en", "es", "nl"}
+    assert set(hub_languages("uner")) == set("da en hr pt sk sv".split())
+    sources = {name: tasks.entry(name) for name in tasks.names() if tasks.entry(name).hub}
+    assert sources.keys() == {"conll", "uner", "upos", "wikiann"}
+    for task in sources.values():
+        assert task.hub is not None
+        assert set(task.languages) <= set(task.hub.places)
+        assert all(place.dataset.count("/") == 1 for place in task.hub.places.values())
     with pytest.raises(UserError, match="no 'fi'; it has en, es, nl"):
         load_corpora("conll", languages=["fi"])

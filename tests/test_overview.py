@@ -1,5 +1,6 @@
-"""What ``skd corpus`` counts and shows."""
+"""The counts of ``skd corpus``, and how it shows them."""
 
+import json
 import math
 import os
 from pathlib import Path
@@ -105,6 +106,7 @@ def test_the_paper_s_recipe_draws_its_sample(tmp_path: Path) -> None:
     for role in ("teacher", "student"):
         plan = Plan(tmp_path, "wikiann", recipe="paper")
         run = plan.teacher("en") if role == "teacher" else plan.student("none", seed=1)
-        assert any(option.endswith("recipes/paper/wikiann.yaml") for option in run.arguments)
+        place = run.arguments.index("--data.sample")
+        assert json.loads(run.arguments[place + 1]) == {"en": 10000, "other": 5000}
     assert student_data(Plan(tmp_path, "wikiann", recipe="paper")).sample == {"en": 10000, "other": 5000}
     assert student_data(Plan(tmp_path, "wikiann")).sample is None

@@ -8,7 +8,7 @@ import pytest
 from skd_lightning import tags
 from skd_lightning.data.corpora import load_corpora, training_languages
 from skd_lightning.data.readers import read
-from skd_lightning.data.semeval import words_in
+from skd_lightning.data.readers.semeval import words_in
 from skd_lightning.errors import UserError
 
 ENGLISH = "-DOCSTART- -X- O O\n\nEU NNP I-NP I-ORG\nrejects VBZ I-VP O\n\n# NN I-NP O\n100 CD I-NP O\n\n"

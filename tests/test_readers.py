@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from skd_lightning.data.corpora import load_corpora
-from skd_lightning.data.hub import HubTask, from_datasets
+from skd_lightning.data.hub import from_datasets
 from skd_lightning.data.readers import read
+from skd_lightning.data.task import HubSource
 from skd_lightning.errors import UserError
 
 SHARED = Path(os.environ.get("SKD_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -179,7 +180,7 @@ def test_parquet_as_the_hub_has_it(tmp_path: Path) -> None:
         features=labels,
         cache_dir=str(tmp_path / "cache"),
     )
-    splits = from_datasets(loaded, "en", HubTask())
+    splits = from_datasets(loaded, "en", HubSource())
     assert [(s.words, s.tags) for s in splits["train"]] == [(("a", "b"), ("O", "B-PER"))]
     assert splits["dev"] == splits["test"] == []
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
-from skd_lightning.ragged import cut_by_budget, exactly
+from skd_lightning.ragged import cut_by_budget, regroup_into
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_the_budget_is_all_but_kept() -> None:
 @pytest.mark.parametrize("count", range(1, 14))
 def test_any_number_of_batches_holds_the_same_sentences(count: int) -> None:
     lengths = np.array([1, 2, 3, 4, 5, 6, 7, 8, 0])
-    made = exactly([[8, 0, 1, 2], [3], [4, 5], [6, 7]], count, lengths)
+    made = regroup_into([[8, 0, 1, 2], [3], [4, 5], [6, 7]], count, lengths)
     assert len(made) == count
     assert sorted(i for batch in made for i in batch if i >= 0) == list(range(9))
     assert all(batch for batch in made)

@@ -16,30 +16,34 @@ from skd_lightning.tags import TagSet
 
 
 class SentenceFeaturizer(Protocol):
-    """What a dataset needs of an encoder (see ``encoders.Featurizer``)."""
+    """Everything that a dataset asks of an encoder (see ``encoders.Featurizer``)."""
 
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]: ...
-    def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]: ...
+    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
+        """Return each sentence as a compact array."""
+
+    def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
+        """Return the encoder's inputs of a batch."""
 
 
 class Targets(Protocol):
-    """What teachers said about the sentences of a dataset, read by position (see ``distillation.cache``)."""
+    """The teachers' predictions on the sentences of a dataset, read by position (see ``distillation.cache``)."""
 
-    def read(self, indices: Sequence[int], words: int) -> Any: ...
+    def read(self, indices: Sequence[int], words: int) -> Any:
+        """Return the targets of a batch, padded to so many words."""
 
 
 @dataclass
 class Batch:
-    """What one step receives.
+    """The sentences of one step, as tensors.
 
     Attributes:
         inputs: the encoder's inputs.
         lengths: (batch,) words of each sentence; 0 for a sentence that only fills the batch.
         tags: (batch, words) int64 gold tags; 0 at padding and in unlabelled sentences.
-        labelled: (batch,) bool: does the sentence carry gold tags.
+        labelled: (batch,) bool, True for sentences with gold tags.
         languages: (batch,) int64 place of the sentence's language among the dataset's languages.
         indices: (batch,) int64 place of the sentence in its dataset; -1 for filling.
-        targets: what the teachers said, or None.
+        targets: the teachers' predictions on these sentences, or None.
     """
 
     inputs: dict[str, Tensor]
@@ -59,10 +63,10 @@ class SentenceDataset(Dataset[Batch]):
 
     Args:
         sentences: in any order; their tags (if any) belong to ``tag_set``.
-        featurizer: the encoder's.
+        featurizer: turns words into the encoder's inputs.
         languages: all languages that may occur; ``Batch.languages`` points into it.
-        tag_set: which tag is which number; None where nothing is labelled.
-        keep: other runs will read the same sentences, see ``encoders.Featurizer.index``.
+        tag_set: numbers the tags; None if nothing is labelled.
+        keep: True if other runs will read the same sentences, see ``encoders.Featurizer.index``.
     """
 
     def __init__(
@@ -95,7 +99,7 @@ class SentenceDataset(Dataset[Batch]):
         return self.__getitems__([index])
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The batch of these sentences; index -1 stands for an empty sentence that fills it up."""
+        """Return the batch of these sentences; index -1 stands for an empty sentence that fills it up."""
         lengths = np.array([self.lengths[i] if i >= 0 else 0 for i in indices], dtype=np.int64)
         words = max(1, int(lengths.max(initial=0)))  # recurrent layers want at least one word
         nothing = np.zeros(0, dtype=np.int32)
@@ -118,5 +122,5 @@ class SentenceDataset(Dataset[Batch]):
 
 
 def as_is(batch: Any) -> Any:
-    """Collate function of a loader: the dataset has made the batch already."""
+    """Return the batch unchanged: the collate function of a loader whose dataset makes whole batches."""
     return batch

@@ -1,120 +1,42 @@
-"""Corpora from the Hugging Face hub, where no local folder has them."""
+"""Corpora from the Hugging Face hub, for tasks that no local folder holds."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skd_lightning.data import tasks
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.task import HubPlace, HubSource, Task
 from skd_lightning.errors import UserError
 
 SPLIT_NAMES = {"train": "train", "dev": "validation", "test": "test"}
-PARQUET = "refs/convert/parquet"
-"""Branch into which the hub converts what it shows: a folder a configuration, in it a folder a split."""
-
-
-@dataclass(frozen=True)
-class HubTask:
-    """Where a task's parquet files are.
-
-    Attributes:
-        configs: {language: (dataset, configuration, revision)} of the languages that are known by their codes.
-        default: the languages that are meant where none is named; all of ``configs`` if empty.
-        others: (dataset, revision) where any further name of a language is the name of a configuration.
-        tags: name of the column with the tags.
-        words: name of the column with the words.
-        names: the tags in the order of their numbers, for columns of numbers that do not say what they mean.
-    """
-
-    configs: dict[str, tuple[str, str | None, str]] = field(default_factory=dict)
-    default: tuple[str, ...] = ()
-    others: tuple[str, str] | None = None
-    tags: str = "ner_tags"
-    words: str = "tokens"
-    names: tuple[str, ...] = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
-
-
-UD = "universal-dependencies/universal_dependencies"
-TREEBANKS = {
-    "af": "af_afribooms", "ar": "ar_padt", "bg": "bg_btb", "ca": "ca_ancora", "cs": "cs_pdt", "da": "da_ddt",
-    "de": "de_gsd", "el": "el_gdt", "en": "en_ewt", "es": "es_gsd", "et": "et_edt", "eu": "eu_bdt",
-    "fa": "fa_seraji", "fi": "fi_tdt", "fr": "fr_sequoia", "ga": "ga_idt", "he": "he_htb", "hi": "hi_hdtb",
-    "hr": "hr_set", "hu": "hu_szeged", "hy": "hy_armtdp", "id": "id_gsd", "it": "it_partut", "ja": "ja_gsd",
-    "ko": "ko_kaist", "lt": "lt_alksnis", "lv": "lv_lvtb", "mr": "mr_ufal", "nl": "nl_alpino", "pl": "pl_pdb",
-    "pt": "pt_bosque", "ro": "ro_rrt", "ru": "ru_syntagrus", "sk": "sk_snk", "sl": "sl_ssj", "sr": "sr_set",
-    "sv": "sv_lines", "ta": "ta_ttb", "te": "te_mtg", "tr": "tr_imst", "uk": "uk_iu", "ur": "ur_udtb",
-    "vi": "vi_vtb", "zh": "zh_gsd",
-}  # fmt: skip
-UNER = {
-    "da": "da_ddt",
-    "en": "en_ewt",
-    "hr": "hr_set",
-    "pt": "pt_bosque",
-    "sk": "sk_snk",
-    "sv": "sv_talbanken",
-}
-WIKIANN = ("en", "ta", "eu", "he", "id", "fa", "sl", "fr")
-TASKS = {
-    "upos": HubTask(
-        {code: (UD, bank, PARQUET) for code, bank in TREEBANKS.items()},
-        default=("en", "he", "ja", "sl", "fr", "id", "fa", "ta"),
-        others=(UD, PARQUET),
-        tags="upos",
-        names=(),
-    ),
-    "wikiann": HubTask(
-        {code: ("unimelb-nlp/wikiann", code, "main") for code in WIKIANN},
-        default=WIKIANN,
-        others=("unimelb-nlp/wikiann", "main"),
-    ),
-    "uner": HubTask(
-        {code: ("universalner/universal_ner", bank, PARQUET) for code, bank in UNER.items()},
-        others=("universalner/universal_ner", PARQUET),
-    ),
-    "conll": HubTask(
-        {
-            "en": ("lhoestq/conll2003", None, "main"),
-            "es": ("eriktks/conll2002", "es", PARQUET),
-            "nl": ("eriktks/conll2002", "nl", PARQUET),
-        }
-    ),
-}
-LICENSED = {
-    "absa": "SemEval-2016 Task 5 may not be passed on: get it from its organisers and put the XML files into",
-    "conll": "German CoNLL-2003 may not be passed on: get it as its makers say and put deu.train, .testa, .testb into",
-}
-"""Where the hub has nothing since nobody may put it there."""
 
 
 def hub_languages(task: str) -> list[str]:
-    """The languages of a task that are meant where none is named.
+    """Return the languages of a task that are meant where none is named.
 
     Raises:
         UserError: the hub has nothing for the task.
     """
-    if task == "absa":
-        raise UserError(f"task absa: {LICENSED[task]} <folder>/absa; then DATA=<folder> (--data <folder>)")
-    if task not in TASKS:
-        raise UserError(
-            f"task '{task}': no folder for it and not on the hub; give one with DATA=folder (--data folder), "
-            f"or take one of demo, {', '.join(TASKS)}"
-        )
-    return list(TASKS[task].default or TASKS[task].configs)
+    return list(_at_hub(task)[0].languages)
 
 
 def load_hub(task: str, language: str, revision: str | None = None) -> tuple[dict[str, list[Sentence]], str]:
-    """One language's splits, downloaded (or found in the cache of ``datasets``).
+    """Load one language's splits, downloaded or from the cache of ``datasets``.
 
     Args:
         task: name of the task.
         language: one of its languages, or the name of a configuration (a treebank such as ``cs_fictree``).
-        revision: branch, tag or commit of the dataset; the table's branch if None.
+        revision: branch, tag or commit of the data set; the task's own if None.
 
     Returns:
-        {split: sentences}, and a line that says which data set at which commit they are from.
+        {split: sentences}, and a line that names the data set and its commit.
+
+    Raises:
+        UserError: the hub does not have it, or it cannot be reached.
     """
     name, config, branch = _place(task, language)
     revision = revision or branch
@@ -124,30 +46,46 @@ def load_hub(task: str, language: str, revision: str | None = None) -> tuple[dic
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"task {task}, language {language}: {name} could not be had from the hub ({reason[:200]}); "
-            "give a local folder with DATA=folder (--data folder)"
+            "give a local folder with --data"
         ) from None
     configuration = f" ({config})" if config else ""
     return (
-        from_datasets(found, language, TASKS[task], name),
+        from_datasets(found, language, _at_hub(task)[1], name),
         f"{language}: {name}{configuration}, {revision}, {_state(found)}",
     )
 
 
-def _place(task: str, language: str) -> tuple[str, str | None, str]:
-    """Data set, configuration and branch of a language."""
-    hub_languages(task)
-    known = TASKS[task]
-    if language in known.configs:
-        return known.configs[language]
-    if known.others is not None:
-        return known.others[0], language, known.others[1]
-    if (task, language) == ("conll", "de"):
-        raise UserError(f"task conll: {LICENSED[task]} <folder>/conll; then DATA=<folder> (--data <folder>)")
-    raise UserError(f"task {task}: the hub has no '{language}'; it has {', '.join(known.configs)}")
+def _at_hub(task: str) -> tuple[Task, HubSource]:
+    """Return the entry of a task, and its place at the hub."""
+    if task not in tasks.names():
+        raise UserError(
+            f"task '{task}' is neither a folder here nor one of {', '.join(tasks.names())}"
+            f"{tasks.suggestion(task) or '; name the folder of your corpora with --data'}"
+        )
+    entry = tasks.entry(task)
+    if entry.hub is None:
+        raise UserError(_licensed(task, entry))
+    return entry, entry.hub
+
+
+def _licensed(task: str, entry: Task) -> str:
+    return f"task {task}: {entry.licensed} <folder>/{task}; then give --data <folder>"
+
+
+def _place(task: str, language: str) -> HubPlace:
+    """Return the place of a language: one that is known, or the configuration of that name."""
+    entry, source = _at_hub(task)
+    if language in source.places:
+        return source.places[language]
+    if source.others is not None:
+        return HubPlace(source.others[0], language, source.others[1])
+    if entry.licensed and language in entry.published.patterns:
+        raise UserError(_licensed(task, entry))
+    raise UserError(f"task {task}: the hub has no '{language}'; it has {', '.join(source.places)}")
 
 
 def _load(name: str, config: str | None, revision: str) -> Any:
-    """A configuration that the data set's card names, else the folder of that name (as in ``PARQUET``)."""
+    """Load a configuration that the data set's card names, else the folder of that name (see ``task.PARQUET``)."""
     from datasets import load_dataset
 
     try:
@@ -162,39 +100,45 @@ def _load(name: str, config: str | None, revision: str) -> Any:
 
 
 def _state(splits: Mapping[str, Any]) -> str:
-    """What pins the data: the commit, which names the folder of the cache; else the fingerprint of ``datasets``."""
+    """Return what pins the data: the commit, which names the cache's folder, else the fingerprint of ``datasets``."""
     first = next(iter(splits.values()))
     folder = Path(first.cache_files[0]["filename"]).parent.name if first.cache_files else ""
     return f"commit {folder}" if re.fullmatch("[0-9a-f]{40}", folder) else f"fingerprint {first._fingerprint}"
 
 
 def from_datasets(
-    splits: Mapping[str, Any], language: str, task: HubTask, source: str = "the hub"
+    splits: Mapping[str, Any], language: str, source: HubSource, name: str = "the hub"
 ) -> dict[str, list[Sentence]]:
-    """Sentences of a ``DatasetDict`` whose tags are names, class labels or the numbers of ``task.names``.
+    """Return the sentences of a ``DatasetDict`` whose tags are names, class labels or the numbers of ``source.names``.
 
     Words that Universal Dependencies gives no part of speech (``_``: multiword tokens, whose words follow) are left
     out.
+
+    Args:
+        splits: the splits under the hub's names.
+        language: code of the language.
+        source: columns and names of the tags.
+        name: of the data set, for messages.
 
     Raises:
         UserError: the columns are not there, or a number has no name.
     """
     sentences: dict[str, list[Sentence]] = {}
-    for split, name in SPLIT_NAMES.items():
-        rows = splits.get(name)
+    for split, theirs in SPLIT_NAMES.items():
+        rows = splits.get(theirs)
         sentences[split] = []
         if rows is None:
             continue
-        place = f"{name} of {source}"
-        if missing := {task.words, task.tags} - set(rows.column_names):
+        place = f"{theirs} of {name}"
+        if missing := {source.words, source.tags} - set(rows.column_names):
             raise UserError(
                 f"{place}: no column {', '.join(sorted(missing))}; there are {', '.join(rows.column_names)}"
             )
-        feature = rows.features[task.tags]
-        names = getattr(getattr(feature, "feature", feature), "names", None) or task.names
-        for row in rows.select_columns([task.words, task.tags]):
-            named = [_name(tag, names, place) for tag in row[task.tags]]
-            pairs = [(word, tag) for word, tag in zip(row[task.words], named, strict=True) if tag != "_"]
+        feature = rows.features[source.tags]
+        names = getattr(getattr(feature, "feature", feature), "names", None) or source.names
+        for row in rows.select_columns([source.words, source.tags]):
+            named = [_name(tag, names, place) for tag in row[source.tags]]
+            pairs = [(word, tag) for word, tag in zip(row[source.words], named, strict=True) if tag != "_"]
             if pairs:
                 words, tags = zip(*pairs, strict=True)
                 sentences[split].append(Sentence(words, tags, language, place))

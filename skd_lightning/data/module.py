@@ -12,21 +12,25 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from skd_lightning import tags
-from skd_lightning.data.batches import Batch, SentenceDataset, as_is
-from skd_lightning.data.corpora import SPLITS, Corpora, load_corpora
-from skd_lightning.data.loader import TrainingLoader
+from skd_lightning.data.batches import Batch, SentenceDataset, SentenceFeaturizer, as_is
+from skd_lightning.data.corpora import Corpora, load_corpora
+from skd_lightning.data.folders import SPLITS
 from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.training_loader import TrainingLoader
 from skd_lightning.errors import UserError
 
 
 class TaggingData(pl.LightningDataModule):
     """Train, dev and test sentences of several languages, under one tag set.
 
+    The sentences can be looked at right away. Batches need the encoder's featurizer: after its vocabulary has been
+    learnt, and before a trainer is given the data, ``connect`` hands it over.
+
     Args:
-        task: ``demo`` (generated), ``upos``, ``wikiann``, ``uner``, ``conll``, ``absa``, or the name of your own
+        task: ``demo`` (generated), another task of ``data/tasks`` (``upos``, ``wikiann`` …), or the name of your own
             folder below ``data``.
-        data: folder with ``<task>/<language>/`` or ``<language>/`` below it; see ``corpora.find_folder`` for what
+        data: folder with ``<task>/<language>/`` or ``<language>/`` below it; ``folders.find_folder`` says which one
             None means.
         languages: codes of the languages; all that have training data if None.
         tokens: budget of a training batch in words, padding included. The paper's is 2000.
@@ -45,7 +49,7 @@ class TaggingData(pl.LightningDataModule):
         remove_duplicates: take evaluation sentences that also stand in the training data out of it.
         word_column: of column files, from 0.
         tag_column: of column files, from 0; negative counts from the end.
-        encoding: of all files; see ``readers.read`` for what None means.
+        encoding: of all files; ``readers.read`` says which one None means.
         sample: draw so many different sentences of each language from all its splits and cut them 8:1:1 into train,
             dev and test, the paper's way with WikiAnn; a number for all languages, or one by language with ``other``
             for the rest, such as {"en": 10000, "other": 5000}.
@@ -81,6 +85,8 @@ class TaggingData(pl.LightningDataModule):
         super().__init__()
         if tokens < 1 or eval_tokens < 1:
             raise UserError("--data.tokens and --data.eval_tokens must be at least 1")
+        if seed < 0:
+            raise UserError(f"--data.seed is {seed}, it must be at least 0")
         if held_back and max_train_sentences is None:
             raise UserError("--data.held_back takes what --data.max_train_sentences leaves over: give both")
         if unlabelled_ratio is not None and unlabelled_ratio < 0:
@@ -95,6 +101,8 @@ class TaggingData(pl.LightningDataModule):
         self.sample, self.revision = sample, revision
         self.reading = {"word_column": word_column, "tag_column": tag_column, "encoding": encoding}
         self.workers, self.seed = workers, seed
+        self._featurizer: SentenceFeaturizer | None = None
+        self._taught: tuple[str, ...] = ("train",)
         self.train_dataset: SentenceDataset
         self.training_batches: TrainingBatches
         self.dev_dataset: SentenceDataset
@@ -104,7 +112,7 @@ class TaggingData(pl.LightningDataModule):
 
     @cached_property
     def corpora(self) -> Corpora:
-        """The sentences as the files have them, read when first asked for."""
+        """The sentences as the files have them, read when they are first asked for."""
         return load_corpora(
             self.task,
             self.data,
@@ -170,7 +178,7 @@ class TaggingData(pl.LightningDataModule):
 
     @property
     def tag_scheme(self) -> tags.Scheme:
-        """What the tags mean, after normalisation."""
+        """Scheme of the tags, after normalisation."""
         return self.tag_set.scheme
 
     @property
@@ -194,13 +202,31 @@ class TaggingData(pl.LightningDataModule):
     def _split(self, split: str) -> list[Sentence]:
         return [sentence for group in self.sentences[split].values() for sentence in group]
 
-    # -- what Lightning asks for --------------------------------------------------------------------------
+    # -- batches, as Lightning asks for them --------------------------------------------------------------
+
+    def connect(self, featurizer: SentenceFeaturizer, unlabelled: bool = False) -> None:
+        """Take the featurizer of the encoder that is to read the sentences.
+
+        Args:
+            featurizer: ``model.encoder.featurizer``, after the encoder has learnt its vocabulary.
+            unlabelled: put text without tags among the training sentences. It would only dilute the batches of a
+                tagger that no teacher teaches: give ``model.learns_from_unlabelled``.
+        """
+        self._featurizer = featurizer
+        self._taught = ("train", "unlabelled") if unlabelled else ("train",)
 
     def setup(self, stage: str) -> None:
-        """Featurise the splits that the stage needs, with the encoder of the module at hand."""
+        """Featurise the splits that the stage needs.
+
+        Raises:
+            UserError: there are no training sentences, or :meth:`connect` was not called.
+        """
         assert self.trainer is not None
-        tagger: Any = self.trainer.lightning_module
-        featurizer = tagger.encoder.featurizer
+        featurizer = self._featurizer
+        if featurizer is None:
+            raise UserError(
+                "the data do not know the encoder: call data.connect(model.encoder.featurizer) before the trainer"
+            )
 
         def dataset(*splits: str) -> SentenceDataset:
             sentences = [sentence for split in splits for sentence in self._split(split)]
@@ -209,9 +235,7 @@ class TaggingData(pl.LightningDataModule):
         if stage == "fit":
             if not self.train_languages:
                 raise UserError(f"task {self.task}: no training sentences in {', '.join(self.all_languages)}")
-            # Text without tags would only dilute the batches of those that no teacher teaches.
-            taught = ("train", "unlabelled") if tagger.learns_from_unlabelled else ("train",)
-            self.train_dataset = dataset(*taught)
+            self.train_dataset = dataset(*self._taught)
             self.training_batches = self._training_batches()
             if self.trainer.is_global_zero:
                 padding = f"{self.training_batches.padding():.1%} of it padding"
@@ -225,19 +249,19 @@ class TaggingData(pl.LightningDataModule):
             self.test_dataset = dataset("test")
 
     def train_dataloader(self) -> TrainingLoader:
-        """Batches of all languages, drawn anew each epoch."""
+        """Return batches of all languages, drawn anew each epoch."""
         return TrainingLoader(self.train_dataset, self.training_batches, self.workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """The dev sentences, each once."""
+        """Return batches of the dev sentences, each sentence once."""
         return self._evaluation_loader(self.dev_dataset)
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """The test sentences, each once."""
+        """Return batches of the test sentences, each sentence once."""
         return self._evaluation_loader(self.test_dataset)
 
     def predict_dataloader(self) -> DataLoader[Batch]:
-        """The test sentences, each once."""
+        """Return batches of the test sentences, each sentence once."""
         return self.test_dataloader()
 
     def _training_batches(self) -> TrainingBatches:
@@ -256,7 +280,7 @@ class TaggingData(pl.LightningDataModule):
         )
 
     def _shard(self) -> tuple[int, int]:
-        """rank and world size: our samplers shard by themselves."""
+        """Return rank and world size: our samplers shard by themselves."""
         assert self.trainer is not None
         return self.trainer.global_rank, self.trainer.world_size
 

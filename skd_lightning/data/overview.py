@@ -1,4 +1,4 @@
-"""What a corpus holds, counted: sizes, entities, repeated sentences, unknown words, and how tags are distributed."""
+"""Counts of corpora: sizes, entities, repeated sentences, unknown words, and the distribution of tags."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skd_lightning.data.corpora import duplicates
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.splits import duplicates
 from skd_lightning.tags import entities, split_tag
 
 Languages = Mapping[str, Mapping[str, Sequence[Sentence]]]
@@ -18,7 +18,7 @@ Languages = Mapping[str, Mapping[str, Sequence[Sentence]]]
 
 
 def has_entities(languages: Languages) -> bool:
-    """Do the tags mark entities, or has each word a tag of its own (a part of speech)."""
+    """Return True if the tags mark entities, False if each word has a tag of its own (a part of speech)."""
     return any(
         split_tag(tag)[1]
         for splits in languages.values()
@@ -29,7 +29,7 @@ def has_entities(languages: Languages) -> bool:
 
 
 def split_table(languages: Languages) -> pd.DataFrame:
-    """One row a language and split that has sentences.
+    """Return a table of sizes: one row for each language and split that has sentences.
 
     Columns: ``language``, ``split``, ``sentences``, ``labelled`` (sentences with tags), ``words``, ``entities`` (0
     where tags mark none), ``types`` (different entity types, else different tags), ``mean`` and ``longest`` (words of
@@ -55,7 +55,7 @@ def split_table(languages: Languages) -> pd.DataFrame:
 
 
 def tag_table(languages: Languages) -> pd.DataFrame:
-    """How often each tag is in the training data: rows are tags (or entity types), columns languages.
+    """Return the shares of the tags in the training data: rows are tags (or entity types), columns languages.
 
     Cells are shares: of all words for tags, of all entities for entity types; the last row of the latter is
     ``in entities``, the share of the words that belong to one. Rows are in the order of their mean share.
@@ -72,7 +72,7 @@ def tag_table(languages: Languages) -> pd.DataFrame:
 
 
 def length_table(languages: Languages, quantiles: Sequence[float]) -> pd.DataFrame:
-    """Quantiles of the number of words of a sentence: index (language, split), one column a quantile."""
+    """Return quantiles of the number of words of a sentence: index (language, split), one column a quantile."""
     found = {
         (language, split): np.quantile([len(sentence.words) for sentence in sentences], quantiles)
         for language, splits in languages.items()
@@ -85,7 +85,7 @@ def length_table(languages: Languages, quantiles: Sequence[float]) -> pd.DataFra
 
 
 def unknown_table(languages: Languages, split: str) -> pd.DataFrame:
-    """Share of a split's words whose form the training data do not hold, one row a language that has both.
+    """Return the share of a split's words whose form the training data do not hold, one row a language that has both.
 
     Columns: ``own``, the training data of the language itself, which its teacher sees; ``all``, those of all
     languages together, which the student sees.

@@ -1,4 +1,4 @@
-"""Which sentences meet in a batch: token budgets, little padding, interleaved languages, shards."""
+"""Samplers decide which sentences meet in a batch: token budgets, little padding, interleaved languages, shards."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from torch.utils.data import Sampler
 
-from skd_lightning.ragged import cut_by_budget, exactly
+from skd_lightning.ragged import cut_by_budget, regroup_into
 
 
 class TrainingBatches(Sampler[list[int]]):
-    """Batches of one epoch, drawn anew for every epoch from (seed, epoch).
+    """Draws the batches of an epoch anew from (seed, epoch).
 
     A sentence of language l is drawn with p(l) ∝ n_l^exponent; an epoch has as many sentences as the data.
     Exponent 1 shows every sentence once an epoch; smaller ones show small languages more often (each sentence
@@ -36,7 +36,7 @@ class TrainingBatches(Sampler[list[int]]):
         world: number of processes.
         accumulate: batches of one process that make an optimiser step. An epoch has whole steps only, of ``accumulate``
             batches in each of ``world`` processes: as many, of the same sentences, as with the two numbers exchanged.
-        labelled: (sentences,) bool, which carry gold tags; all if None.
+        labelled: (sentences,) bool, True for sentences with gold tags; all True if None.
         unlabelled_ratio: unlabelled sentences for each labelled one; all of them in every epoch if None.
     """
 
@@ -69,11 +69,11 @@ class TrainingBatches(Sampler[list[int]]):
 
     @property
     def sampler(self) -> TrainingBatches:
-        """Itself: Lightning looks here for ``set_epoch``."""
+        """Return this sampler: Lightning looks here for ``set_epoch``."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Which epoch the next iteration is."""
+        """Say which epoch the next iteration is."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -83,7 +83,7 @@ class TrainingBatches(Sampler[list[int]]):
         return iter(self._batches()[self.first :])
 
     def padding(self) -> float:
-        """Share of padding among the words of this epoch's batches."""
+        """Return the share of padding among the words of this epoch's batches."""
         batches = self._batches()
         words = sum(int(self.lengths[batch].sum()) for batch in batches)
         return 1.0 - words / max(1, sum(int(self.lengths[batch].max()) * len(batch) for batch in batches))
@@ -102,13 +102,13 @@ class TrainingBatches(Sampler[list[int]]):
         batches = [
             batch
             for group, count in zip(groups, self._counts, strict=True)
-            for batch in exactly(group, count, self.lengths)
+            for batch in regroup_into(group, count, self.lengths)
         ]
         batches = [batches[i] for i in rng.permutation(len(batches))]
         return batches[self.rank :: self.world]
 
     def _cut(self, epoch: int) -> tuple[np.random.Generator, list[list[list[int]]]]:
-        """The generator of an epoch, and its batches by group."""
+        """Return the generator of an epoch, and its batches by group."""
         rng = np.random.default_rng([self.seed, epoch])
         drawn = np.concatenate([self._draw(rng), self._draw_unlabelled(epoch)])
         # Neighbours in length share a batch; the jitter makes them different neighbours every epoch.
@@ -132,8 +132,7 @@ class TrainingBatches(Sampler[list[int]]):
         return rng.permutation(np.concatenate(drawn))
 
     def _draw_unlabelled(self, epoch: int) -> np.ndarray:
-        """For each language, this epoch's part of an endless row of rounds, each of which is all sentences in a new
-        order."""
+        """Return each language's part of an endless row of rounds; a round is all its sentences in a new order."""
         if not len(self.unlabelled):
             return self.unlabelled
         ratio = self.unlabelled_ratio
@@ -149,7 +148,7 @@ class TrainingBatches(Sampler[list[int]]):
         return np.concatenate(drawn)
 
     def _shares(self, sentences: np.ndarray, total: int) -> list[tuple[np.ndarray, int]]:
-        """Each language's sentences, and how many of the ``total`` are drawn from them."""
+        """Return each language's sentences, and how many of the ``total`` are drawn from them."""
         languages = self.languages[sentences]
         names, counts = np.unique(languages, return_counts=True)
         share = counts**self.exponent / (counts**self.exponent).sum()
@@ -158,7 +157,16 @@ class TrainingBatches(Sampler[list[int]]):
 
 
 class EvaluationBatches(Sampler[list[int]]):
-    """Every sentence once, in batches of similar length; filled up with empty ones (-1) over processes."""
+    """Gives every sentence once, in batches of similar length; processes get as many batches each.
+
+    A process with fewer batches is given some of one empty sentence (-1): a repeated one would count twice.
+
+    Args:
+        lengths: (sentences,) words of each sentence.
+        tokens: budget of a batch in words, padding included.
+        rank: of this process among ``world`` processes.
+        world: number of processes.
+    """
 
     def __init__(self, lengths: np.ndarray, tokens: int, rank: int = 0, world: int = 1) -> None:
         batches = cut_by_budget(np.argsort(lengths, kind="stable").tolist(), lengths, tokens)
@@ -167,7 +175,7 @@ class EvaluationBatches(Sampler[list[int]]):
 
     @property
     def sampler(self) -> EvaluationBatches:
-        """Itself, as for training."""
+        """Return this sampler, as for training."""
         return self
 
     def __len__(self) -> int:

@@ -1,11 +1,12 @@
-"""Cutting sentences into train, dev and test where a corpus does not; the same cut in every run."""
+"""Train, dev and test sets: cut where a corpus does not have them, sampled, cleaned; the same in every run."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.unlabelled import without_tags
 from skd_lightning.errors import UserError
 
 Splits = dict[str, list[Sentence]]
@@ -24,11 +25,34 @@ def cut_dev(language: str, splits: Splits) -> str:
     return f"{language}: no dev file; a tenth of train ({len(chosen):,} sentences) became dev"
 
 
+def halve_dev(language: str, splits: Splits) -> str:
+    """Halve dev into dev and test, in place, without the sentences that also stand in train.
+
+    Returns:
+        A line that says so.
+    """
+    same = set(duplicates(splits["dev"], splits["train"]))
+    rest = [sentence for i, sentence in enumerate(splits["dev"]) if i not in same]
+    random.Random(f"{language} test").shuffle(rest)
+    half = len(rest) // 2
+    splits["dev"], splits["test"] = rest[:half], rest[half:]
+    return (
+        f"{language}: no test file; dev without {len(same):,} sentences of train was halved into dev and test"
+    )
+
+
 def sample_size(sample: int | Mapping[str, int] | None, language: str) -> int | None:
-    """Sentences to draw of a language: a number for all, or one by language with ``other`` for the rest.
+    """Return the number of sentences to draw of a language; None for all as they are.
+
+    Args:
+        sample: a number for all languages, or one by language with ``other`` for the rest.
+        language: code of the language.
 
     Raises:
         UserError: fewer than 10, which cannot be cut 8:1:1.
+
+    >>> sample_size({"en": 10000, "other": 5000}, "fr")
+    5000
     """
     size = sample if sample is None or isinstance(sample, int) else sample.get(language, sample.get("other"))
     if size is not None and size < 10:
@@ -44,7 +68,7 @@ def resample(language: str, splits: Splits, size: int) -> str:
     No sentence stands in two of the new splits, since sentences with the same words count once.
 
     Returns:
-        A line that says what was drawn and what there was.
+        A line that says how many were drawn of how many.
     """
     labelled = [s for split in ("train", "dev", "test") for s in splits[split] if s.tags is not None]
     different = list({sentence.words: sentence for sentence in reversed(labelled)}.values())[::-1]
@@ -60,3 +84,40 @@ def resample(language: str, splits: Splits, size: int) -> str:
         f"{language}: {len(drawn):,} of {len(different):,} different sentences drawn{short} and cut 8:1:1 "
         f"({len(splits['train']):,}, {held:,}, {held:,})"
     )
+
+
+def sample_train(language: str, splits: Splits, labelled: int, held_back: int) -> None:
+    """Keep a sample of the training sentences, and some of the others without their tags, in place.
+
+    The sample is the same for all seeds of training: a student meets the sentences that its teachers learned from. A
+    smaller ``held_back`` takes a part of what a larger one takes.
+    """
+    everything = splits["train"]
+    sample = set(random.Random(f"1 {language}").sample(range(len(everything)), labelled))
+    others = [i for i in range(len(everything)) if i not in sample]
+    random.Random(f"2 {language}").shuffle(others)
+    splits["train"] = [everything[i] for i in sorted(sample)]
+    splits["unlabelled"] += without_tags(everything[i] for i in sorted(others[:held_back]))
+
+
+def check_duplicates(language: str, splits: Splits, remove: bool) -> list[str]:
+    """Find the dev and test sentences that also stand in train, and take them out, in place, if ``remove``.
+
+    Returns:
+        A line for each split that has some.
+    """
+    notes = []
+    for split in ("dev", "test"):
+        same = set(duplicates(splits[split], splits["train"]))
+        if same and remove:
+            splits[split] = [s for i, s in enumerate(splits[split]) if i not in same]
+        if same:
+            done = "removed" if remove else "kept (--data.remove_duplicates true removes them)"
+            notes.append(f"{language}: {len(same):,} {split} sentences also stand in train; {done}")
+    return notes
+
+
+def duplicates(sentences: Sequence[Sentence], reference: Sequence[Sentence]) -> list[int]:
+    """Return the positions of the sentences whose words stand in the reference in the same order."""
+    known = {sentence.words for sentence in reference}
+    return [i for i, sentence in enumerate(sentences) if sentence.words in known]

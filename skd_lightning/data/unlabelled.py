@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from skd_lightning.data.readers import read, read_lines
+from skd_lightning.data.readers import read
+from skd_lightning.data.readers.text import lines_of
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 
 
 def read_text(path: Path, language: str, encoding: str | None = None, **columns: Any) -> list[Sentence]:
-    """Sentences of a file without tags.
+    """Return the sentences of a file without tags.
 
     ``.txt`` is plain text: a sentence a line, words between white space (punctuation should be set apart as in the
     annotated files). Everything else is read as :func:`readers.read` does, and its tags are left out. Any of them may
@@ -29,7 +30,7 @@ def read_text(path: Path, language: str, encoding: str | None = None, **columns:
         UserError: as :func:`readers.read`.
     """
     if path.name.removesuffix(".gz").endswith(".txt"):
-        lines = [(number, text.split()) for number, text in read_lines(path, encoding)]
+        lines = [(number, text.split()) for number, text in lines_of(path, encoding)]
         return [
             Sentence(tuple(words), None, language, str(path), (number,) * len(words))
             for number, words in lines
@@ -39,12 +40,12 @@ def read_text(path: Path, language: str, encoding: str | None = None, **columns:
 
 
 def unlabelled_files(folder: Path, language: str) -> list[Path]:
-    """The files of one language in a folder of unlabelled text."""
+    """Return the files of one language in a folder of unlabelled text."""
     return sorted(folder.glob(f"{language}.*")) if folder.is_dir() else []
 
 
 def read_unlabelled(folder: Path, language: str, **reading: Any) -> list[Sentence]:
-    """Text of one language from a folder that holds ``<language>.txt`` (``.conllu``, ``.tsv``, ``.gz`` …).
+    """Read the text of one language from a folder that holds ``<language>.txt`` (``.conllu``, ``.tsv``, ``.gz`` …).
 
     Raises:
         UserError: there is no such file.
@@ -56,5 +57,5 @@ def read_unlabelled(folder: Path, language: str, **reading: Any) -> list[Sentenc
 
 
 def without_tags(sentences: Iterable[Sentence]) -> list[Sentence]:
-    """The same sentences as nobody had annotated them."""
+    """Return copies of the sentences without their tags."""
     return [replace(sentence, tags=None) for sentence in sentences]

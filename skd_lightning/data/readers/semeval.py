@@ -1,4 +1,4 @@
-"""SemEval-2016 Task 5 (aspect-based sentiment analysis), subtask 1: opinion targets as tagged words.
+"""The XML of SemEval-2016 Task 5 (aspect-based sentiment analysis), subtask 1: opinion targets become tagged words.
 
 The XML marks targets by character offsets. A text is cut into words (see :func:`words_in`), and a word that a target
 touches belongs to its aspect term: ``B-ASP``, then ``I-ASP``. A target that ends inside a word takes the whole word.
@@ -9,8 +9,6 @@ aspect term; the target ``NULL`` (the opinion names nothing) is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,22 +23,26 @@ _WORD = re.compile(r"\w[\w\u0300-\u036f]*|\S")
 
 
 def words_in(text: str) -> list[tuple[int, int]]:
-    """Where the words of a text are, as ``(first character, last + 1)``.
+    """Return the places of the words of a text, each as ``(first character, last + 1)``.
 
     A word is a run of letters, digits and underscores (with the combining accents on them), or any other character
-    that is not white space: ``"don't, really!"`` holds ``don ' t , really !``. ``text[first:end]`` gives it back.
+    that is not white space. ``text[first:end]`` gives it back.
+
+    >>> text = "don't, really!"
+    >>> [text[first:end] for first, end in words_in(text)]
+    ['don', "'", 't', ',', 'really', '!']
     """
     return [match.span() for match in _WORD.finditer(text)]
 
 
 def parse(content: bytes, path: Path, language: str) -> list[Sentence]:
-    """The sentences of a file; those marked ``OutOfScope`` were not annotated and are left out.
+    """Return the sentences of a file without those marked ``OutOfScope``, which nobody annotated.
 
     A file in which no sentence has ``<Opinions>`` (test data before the gold annotations) is without tags.
 
     Args:
         content: the file's bytes; it declares its own encoding.
-        path: where they are from, for messages.
+        path: of the file, for messages.
         language: code of its language.
 
     Raises:
@@ -69,18 +71,6 @@ def parse(content: bytes, path: Path, language: str) -> list[Sentence]:
     return sentences
 
 
-def with_type(sentences: Sequence[Sentence]) -> list[Sentence]:
-    """Bare ``B`` and ``I`` (``E``, ``S``), as some converted files have them, become ``B-ASP`` and so on."""
-    return [
-        sentence
-        if sentence.tags is None
-        else replace(
-            sentence, tags=tuple(f"{tag}-{ASPECT}" if tag in set("BIES") else tag for tag in sentence.tags)
-        )
-        for sentence in sentences
-    ]
-
-
 def _tags(
     element: ElementTree.Element, text: str, words: list[tuple[int, int]], path: Path
 ) -> tuple[str, ...]:
@@ -98,7 +88,7 @@ def _tags(
 
 
 def _target(opinion: ElementTree.Element, text: str, where: str) -> tuple[int, int] | None:
-    """The characters of an opinion's target; None where it names none."""
+    """Return the characters of an opinion's target; None for an opinion that names none."""
     target = opinion.get("target", "")
     if target in ("", "NULL"):
         return None

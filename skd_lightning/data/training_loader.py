@@ -1,4 +1,4 @@
-"""A loader that can be stopped in the middle of an epoch and go on there."""
+"""A loader of training batches that can stop in the middle of an epoch and go on there."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from skd_lightning.data.sampling import TrainingBatches
 
 
 class TrainingLoader(DataLoader[Batch]):
-    """Training batches; its state is how many of the epoch's it has given, and Lightning keeps it in checkpoints.
+    """Loads training batches; its state, kept in checkpoints by Lightning, is the number of the epoch's batches given.
 
     Args:
         dataset: the sentences.
-        batches: which of them meet in a batch.
+        batches: tells which of them meet in a batch.
         workers: loader processes; 0 loads in the training process.
     """
 
@@ -32,7 +32,7 @@ class TrainingLoader(DataLoader[Batch]):
         self.given, self.first = 0, 0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        """The epoch's batches, from where a loaded state says.
+        """Yield the epoch's batches, behind those that a loaded state counts.
 
         As a generator it asks for batches when the first is wanted: Lightning makes the iterator of a restarted
         training before it says which epoch that is.
@@ -44,9 +44,9 @@ class TrainingLoader(DataLoader[Batch]):
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Where in the epoch it is."""
+        """Return the number of batches that the epoch has given."""
         return {"given": self.given}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Begin the next epoch that is asked for behind so many batches."""
+        """Begin the next epoch behind so many batches."""
         self.first = state["given"]

@@ -14,7 +14,7 @@ import re
 import zlib
 from collections.abc import Sequence
 
-from skd_lightning.data import demo_words as words
+from skd_lightning.data.demo import words
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 
@@ -31,11 +31,11 @@ _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}(.*)")
 def demo_corpus(
     language: str, sentences: dict[str, int] | None = None, seed: int = 0
 ) -> dict[str, list[Sentence]]:
-    """The corpus of one language; the same on every machine for the same arguments.
+    """Generate the corpus of one language; the same on every machine for the same arguments.
 
     Args:
         language: one of :data:`LANGUAGES`.
-        sentences: how many in each split; :data:`SIZES` if None.
+        sentences: number of them in each split; :data:`SIZES` if None.
         seed: another one gives other sentences.
 
     Returns:
@@ -43,6 +43,10 @@ def demo_corpus(
 
     Raises:
         UserError: an unknown language.
+
+    >>> sentence = demo_corpus("en")["train"][0]
+    >>> len(sentence.words) == len(sentence.tags)
+    True
     """
     if language not in words.GRAMMARS:
         raise UserError(f"the demo corpus has no language '{language}'; it has {', '.join(LANGUAGES)}")
@@ -68,7 +72,7 @@ class _Writer:
         self.rng = random.Random(f"demo {seed} {language} {split}")
 
     def sentence(self) -> Sentence:
-        """One or two clauses, with an opening or without."""
+        """Write one or two clauses, with an opening or without."""
         grammar, rng = self.grammar, self.rng
         pattern = f"{rng.choice(grammar.openings)} {self._clause()}"
         if rng.random() < 0.3:
@@ -95,7 +99,7 @@ class _Writer:
         return self.rng.choice(patterns)
 
     def _name(self, kind: str) -> list[str]:
-        """The words of a name."""
+        """Return the words of a name."""
         draw = self.rng.random()
         if kind == "PER":
             surname = self._one(words.SURNAMES + words.SHARED)
@@ -123,7 +127,7 @@ class _Writer:
         return name
 
     def _one(self, pool: Sequence[str]) -> str:
-        """A name of the pool that this split may use, or (unseen in training) one made of syllables."""
+        """Return a name of the pool that this split may use, or (unseen in training) one made of syllables."""
         if self.split != "train" and self.rng.random() < 0.1:
             made = "".join(self.rng.choice(words.SYLLABLES) for _ in range(self.rng.randint(2, 3)))
             return made.capitalize()
@@ -134,7 +138,7 @@ class _Writer:
 
     @staticmethod
     def _inflected(name: list[str], ending: str | None) -> list[str]:
-        """The last word with an ending, in the vowels of Finnish harmony."""
+        """Return the name with an ending on its last word, in the vowels of Finnish harmony."""
         if not ending:
             return name
         last = name[-1]

@@ -1,0 +1,46 @@
+"""Annotated files become sentences; the name of a file tells its format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from skd_lightning.data.readers import semeval
+from skd_lightning.data.readers.columns import CONLLU, IOB2, PLAIN, read_columns
+from skd_lightning.data.readers.text import content_of
+from skd_lightning.data.sentence import Sentence
+
+LAYOUTS = {"conllu": CONLLU, "iob2": IOB2}
+"""Formats of columns by the ending of the file's name; every other name has ``PLAIN`` columns."""
+
+
+def read(
+    path: str | Path,
+    language: str,
+    word_column: int | None = None,
+    tag_column: int | None = None,
+    encoding: str | None = None,
+) -> list[Sentence]:
+    """Return all sentences of a file, in its order.
+
+    ``.conllu``: 10 columns, tags from UPOS; multiword ranges (``3-4``) and empty nodes (``5.1``) are left out.
+    ``.iob2``: Universal NER, id, word, tag. ``.xml`` (or ``.xml.gold``): SemEval-2016 Task 5, see ``semeval``.
+    Everything else: columns between tabs, or between spaces where a line has no tab; the first is the word and the
+    last the tag, a single one is text without annotation. Any of them may end in ``.gz``.
+
+    Args:
+        path: the file.
+        language: code of its language.
+        word_column: column of the word, from 0; the format's own if None.
+        tag_column: column of the tag; negative counts from the end; the format's own if None.
+        encoding: of the file; if None, Latin-1 for the files of CoNLL-2002 and 2003 (known by their names), the
+            declared one for XML, and UTF-8 for all others.
+
+    Raises:
+        UserError: the file is missing, damaged, in another encoding, or a line lacks a column.
+    """
+    path = Path(path)
+    kind = path.name.removesuffix(".gz").removesuffix(".gold").rpartition(".")[2]
+    if kind == "xml":
+        return semeval.parse(content_of(path), path, language)
+    layout = LAYOUTS.get(kind, PLAIN).with_columns(word_column, tag_column)
+    return read_columns(path, language, layout, encoding)

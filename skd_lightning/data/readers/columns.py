@@ -1,0 +1,125 @@
+"""Files with a word a line and its tag in a column: CoNLL-U, Universal NER's IOB2, CoNLL and everything like it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from skd_lightning.data.readers.text import lines_of
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.tasks import published_encoding
+from skd_lightning.errors import UserError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a format.
+
+    Attributes:
+        word: column of the word, from 0.
+        tag: column of the tag, from 0; negative counts from the end.
+        numbered: tabs alone part the columns, and the first one holds the number of the word; lines that are numbered
+            with a range (``3-4``) or a decimal (``5.1``) are no words.
+        empty: sentences of a file in which every tag is this one are without annotation.
+    """
+
+    word: int
+    tag: int
+    numbered: bool = False
+    empty: str | None = None
+
+    def with_columns(self, word: int | None, tag: int | None) -> Layout:
+        """Return this layout with the columns that the user has named."""
+        return replace(self, word=self.word if word is None else word, tag=self.tag if tag is None else tag)
+
+
+CONLLU = Layout(1, 3, numbered=True, empty="_")
+IOB2 = Layout(1, 2, numbered=True)
+PLAIN = Layout(0, -1)
+
+
+class Row(NamedTuple):
+    """A line of a file: its number (from 1) and its fields."""
+
+    line: int
+    fields: list[str]
+
+
+def read_columns(path: Path, language: str, layout: Layout, encoding: str | None) -> list[Sentence]:
+    """Return the sentences of a file of columns; see :func:`readers.read`.
+
+    Raises:
+        UserError: the file cannot be read, or a line lacks a column.
+    """
+    sentences = []
+    for block in _blocks(path, encoding, layout.numbered):
+        rows = [row for row in block if not (layout.numbered and re.fullmatch(r"\d+[-.]\d+", row.fields[0]))]
+        sentence = _sentence(rows, layout, path, language)
+        if sentence.words:
+            sentences.append(sentence)
+    if layout.empty and all(set(sentence.tags or layout.empty) == {layout.empty} for sentence in sentences):
+        sentences = [replace(sentence, tags=None) for sentence in sentences]
+    return _without_prefix(sentences, language)
+
+
+def _sentence(rows: list[Row], layout: Layout, path: Path, language: str) -> Sentence:
+    lines = tuple(row.line for row in rows)
+    word, tag = layout.word, layout.tag
+    single = [row for row in rows if len(row.fields) == 1]
+    if rows and len(single) == len(rows) and word == 0:
+        return Sentence(tuple(row.fields[0] for row in rows), None, language, str(path), lines)
+    for row in rows:
+        columns = len(row.fields)
+        needed = max(word, tag if tag >= 0 else -tag - 1) + 1
+        if columns < needed or columns == 1:
+            raise UserError(
+                f"{path}:{row.line}: expected at least {max(needed, 2)} columns, found {columns} "
+                f"({' '.join(row.fields)[:40]!r}); mend the line or choose --data.word_column and --data.tag_column"
+            )
+        if not row.fields[tag] or not row.fields[word]:
+            missing = "word" if not row.fields[word] else "tag"
+            raise UserError(f"{path}:{row.line}: the {missing} is empty; mend the line")
+    words = tuple(row.fields[word] for row in rows)
+    return Sentence(words, tuple(row.fields[tag] for row in rows), language, str(path), lines)
+
+
+def _blocks(path: Path, encoding: str | None, tabs_only: bool) -> Iterator[list[Row]]:
+    """Yield the rows of one sentence after the other, without comments and document boundaries."""
+    rows: list[Row] = []
+    comments = published_encoding(path.name) is None  # CoNLL's own files have none
+    for number, text in lines_of(path, encoding):
+        # Only spaces part columns: in Latin-1 a word may hold what Unicode takes for white space.
+        fields = text.split("\t") if tabs_only or "\t" in text else [f for f in text.split(" ") if f]
+        if not text.strip() or fields[0] == "-DOCSTART-":
+            if rows:
+                yield rows
+            rows = []
+        # A word may be "#": then a tag follows and nothing more. A comment stands before the first word.
+        elif (
+            rows
+            or not comments
+            or not text.startswith("#")
+            or (_is_hash_word(fields, text) and not tabs_only)
+        ):
+            rows.append(Row(number, fields))
+    if rows:
+        yield rows
+
+
+def _is_hash_word(fields: list[str], text: str) -> bool:
+    return "\t" in text or (len(fields) == 2 and not text.startswith("# "))
+
+
+def _without_prefix(sentences: list[Sentence], language: str) -> list[Sentence]:
+    """Take away ``en:``, which WikiAnn writes before every word in some languages, if every word of a file has it."""
+    prefix = f"{language}:"
+    if not sentences or not all(word.startswith(prefix) for sentence in sentences for word in sentence.words):
+        return sentences
+    # The word after the prefix may be nothing but white space or nothing at all: keep a placeholder for it.
+    return [
+        replace(sentence, words=tuple(word[len(prefix) :] or prefix for word in sentence.words))
+        for sentence in sentences
+    ]
