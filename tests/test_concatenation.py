@@ -1,4 +1,4 @@
-"""Several encoders side by side, and the settings that come with the package."""
+"""Several embedders side by side, and the settings that come with the package."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from small_bert import save_bert
 import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.encoders import (
-    ConcatenatedEncoder,
+    BiLSTM,
+    ConcatenatedEmbedder,
+    Embedder,
     Encoder,
-    FineTunedTransformerEncoder,
-    FrozenTransformerEncoder,
-    NgramEncoder,
+    FineTunedTransformerEmbedder,
+    FrozenTransformerEmbedder,
+    NgramEmbedder,
+    NoContext,
 )
-from skd_lightning.encoders.description import describe, make_encoder
+from skd_lightning.encoders.description import EncoderMaker
 from skd_lightning.errors import UserError
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
@@ -32,7 +35,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     return save_bert(tmp_path_factory.mktemp("bert"))
 
 
-def encode(encoder: Encoder, sentences: list[list[str]]) -> torch.Tensor:
+def encode(encoder: Encoder | Embedder, sentences: list[list[str]]) -> torch.Tensor:
     items = [
         *encoder.featurizer.index(sentences),
         np.zeros(0, dtype=np.int32),
@@ -41,18 +44,18 @@ def encode(encoder: Encoder, sentences: list[list[str]]) -> torch.Tensor:
     return encoder(encoder.featurizer.collate(items, 6), lengths)
 
 
-def parts(bert: str, cache: Path) -> list[Encoder]:
+def parts(bert: str, cache: Path) -> list[Embedder]:
     torch.manual_seed(0)
     return [
-        FrozenTransformerEncoder(bert, lstm_layers=0, dropout=0.0, cache=str(cache)),
-        FineTunedTransformerEncoder(bert, [1], dropout=0.0),
-        NgramEncoder(4, 4, 0, 64, dropout=0.0),
+        FrozenTransformerEmbedder(bert, dropout=0.0, cache=str(cache)),
+        FineTunedTransformerEmbedder(bert, [1], dropout=0.0),
+        NgramEmbedder(4, 64, dropout=0.0),
     ]
 
 
 def test_vectors_stand_end_to_end(bert: str, tmp_path: Path) -> None:
     alone = [encode(part.eval(), SENTENCES) for part in parts(bert, tmp_path)]
-    joined = ConcatenatedEncoder(parts(bert, tmp_path), lstm_layers=0).eval()
+    joined = Encoder(ConcatenatedEmbedder(parts(bert, tmp_path)), NoContext()).eval()
     assert joined.output_size == 16 + 16 + 8
     together = encode(joined, SENTENCES)
     for row, words in enumerate(SENTENCES):
@@ -61,26 +64,26 @@ def test_vectors_stand_end_to_end(bert: str, tmp_path: Path) -> None:
 
 
 def test_one_lstm_reads_them_all_and_all_learn(bert: str, tmp_path: Path) -> None:
-    joined = ConcatenatedEncoder(parts(bert, tmp_path), hidden_size=5)
+    joined = Encoder(ConcatenatedEmbedder(parts(bert, tmp_path)), BiLSTM(5))
     states = encode(joined, SENTENCES)
     assert states.shape == (4, 6, 10)
     states.sum().backward()
     used = [name for name, weight in joined.named_parameters() if weight.grad is not None]
-    assert {name.split(".")[1] for name in used if name.startswith("encoders")} == {"1", "2"}
-    assert len(joined.pretrained_parameters()) == len(list(joined.parts[1].parameters()))
+    assert {name.split(".")[2] for name in used if name.startswith("embedder.")} == {"1", "2"}
+    assert len(joined.pretrained_parameters()) == len(list(joined.embedder.parts[1].parameters()))
 
 
 def test_a_description_makes_the_same_encoder(bert: str, tmp_path: Path) -> None:
-    joined = ConcatenatedEncoder(parts(bert, tmp_path), hidden_size=5).eval()
-    again = make_encoder(describe(joined)).eval()
+    joined = Encoder(ConcatenatedEmbedder(parts(bert, tmp_path)), BiLSTM(5)).eval()
+    again = Encoder(*EncoderMaker(outside=True).parts(joined.description())).eval()
     again.load_state_dict(joined.state_dict())
     torch.testing.assert_close(encode(again, SENTENCES), encode(joined, SENTENCES))
-    assert describe(again) == describe(joined)
+    assert again.description() == joined.description()
     assert joined.identity() == again.identity() != ""
-    with pytest.raises(UserError, match="is not an encoder"):
-        make_encoder({"class_path": "skd_lightning.errors.UserError", "init_args": {}})
-    with pytest.raises(UserError, match="no encoders"):
-        ConcatenatedEncoder([])
+    with pytest.raises(UserError, match="no embedders"):
+        ConcatenatedEmbedder([])
+    with pytest.raises(UserError, match="min_count 2 and 3"):
+        ConcatenatedEmbedder([NgramEmbedder(4, 8, 2, 2), NgramEmbedder(4, 8, 2, 3), NgramEmbedder(4, 8)])
 
 
 def quick(folder: Path) -> list[str]:
@@ -89,10 +92,10 @@ def quick(folder: Path) -> list[str]:
 
 
 def test_the_settings_for_fine_tuning(bert: str, tmp_path: Path) -> None:
-    options = ["--config", str(EXPERIMENTS / "finetune.yaml"), "--model.encoder.model", bert]
+    options = ["--config", str(EXPERIMENTS / "finetune.yaml"), "--model.embedder.model", bert]
     main(["teachers", *quick(tmp_path), *options])
     tagger = skd_lightning.load(tmp_path / "demo/teachers/en")
-    assert isinstance(tagger.encoder, FineTunedTransformerEncoder)
+    assert isinstance(tagger.encoder.embedder, FineTunedTransformerEmbedder)
     assert tagger.encoder.output_size == 16
     assert (tagger.optimization.pretrained_lr, tagger.optimization.warmup) == (5e-5, 0.1)
     main(["distill", "--loss", "topk", *quick(tmp_path), *options])
@@ -101,17 +104,17 @@ def test_the_settings_for_fine_tuning(bert: str, tmp_path: Path) -> None:
 def test_the_settings_of_the_papers_teachers(bert: str, tmp_path: Path) -> None:
     """With small files in place of the large ones, and without Flair, which has a test of its own."""
     settings: Any = yaml.safe_load((EXPERIMENTS / "paper/teacher.yaml").read_text())
-    transformer, flair, static = settings["model"]["init_args"]["encoder"]["init_args"]["encoders"]
-    assert flair["class_path"] == "skd_lightning.encoders.FlairEncoder"
-    settings["model"]["init_args"]["encoder"]["init_args"]["encoders"] = [transformer, static]
+    transformer, flair, static = settings["model"]["init_args"]["embedder"]["init_args"]["embedders"]
+    assert flair["class_path"] == "skd_lightning.encoders.FlairEmbedder"
+    settings["model"]["init_args"]["embedder"]["init_args"]["embedders"] = [transformer, static]
     transformer["init_args"] |= {"model": bert, "cache": str(tmp_path / "vectors")}
     static["init_args"] |= {"path": str(tmp_path / "cc.{language}.vec"), "size": 2}
     (tmp_path / "cc.en.vec").write_text("2 2\nin 1 2\nlives -1 0.5\n")
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
     main(["teachers", *quick(tmp_path), "--config", str(tmp_path / "settings.yaml")])
-    tagger = skd_lightning.load(tmp_path / "demo/teachers/en")
-    assert [type(part).__name__ for part in tagger.encoder.parts] == [
-        "FrozenTransformerEncoder",
-        "StaticEncoder",
+    tagger = skd_lightning.load(tmp_path / "demo/teachers/en", outside=True)
+    assert [type(part).__name__ for part in tagger.encoder.embedder.parts] == [
+        "FrozenTransformerEmbedder",
+        "StaticEmbedder",
     ]
-    assert tagger.encoder.bilstm.forward_lstms[0].input_size == 18
+    assert tagger.encoder.context.forward_lstms[0].input_size == 18

@@ -14,10 +14,14 @@ from skd_lightning.cli import main
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.demo import demo_corpus
 from skd_lightning.encoders import (
-    ConcatenatedEncoder,
-    FineTunedTransformerEncoder,
-    FrozenTransformerEncoder,
-    NgramEncoder,
+    BiLSTM,
+    ConcatenatedEmbedder,
+    Embedder,
+    Encoder,
+    FineTunedTransformerEmbedder,
+    FrozenTransformerEmbedder,
+    NgramEmbedder,
+    NoContext,
 )
 from skd_lightning.errors import UserError
 from skd_lightning.taggers import Teacher
@@ -32,7 +36,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     return save_bert(tmp_path_factory.mktemp("bert"))
 
 
-def encode(encoder: FineTunedTransformerEncoder, sentences: list[list[str]]) -> torch.Tensor:
+def encode(encoder: Encoder | Embedder, sentences: list[list[str]]) -> torch.Tensor:
     lengths = torch.tensor([len(words) for words in sentences])
     items = encoder.featurizer.index(sentences)
     return encoder(encoder.featurizer.collate(items, max(1, int(lengths.max()))), lengths)
@@ -45,8 +49,8 @@ def test_vectors_are_the_frozen_ones_and_have_gradients(
 ) -> None:
     """Before the first step, long sentences and words without pieces included."""
     sentences = SENTENCES + LONG
-    tuned = FineTunedTransformerEncoder(bert, layers, pooling).eval()  # type: ignore[arg-type]
-    frozen = FrozenTransformerEncoder(bert, layers, pooling, lstm_layers=0, cache=str(tmp_path)).eval()  # type: ignore[arg-type]
+    tuned = FineTunedTransformerEmbedder(bert, layers, pooling).eval()  # type: ignore[arg-type]
+    frozen = FrozenTransformerEmbedder(bert, layers, pooling, cache=str(tmp_path)).eval()  # type: ignore[arg-type]
     assert tuned.output_size == frozen.output_size == 16
     vectors = encode(tuned, sentences)
     lengths = torch.tensor([len(words) for words in sentences])
@@ -62,7 +66,7 @@ def test_vectors_are_the_frozen_ones_and_have_gradients(
 
 def test_dropout_is_on_in_training(bert: str) -> None:
     """Models come from the hub with their dropout switched off, and Lightning leaves modes alone."""
-    encoder = FineTunedTransformerEncoder(bert, dropout=0.0)
+    encoder = FineTunedTransformerEmbedder(bert, dropout=0.0)
     assert all(module.training for module in encoder.modules())
     assert not torch.equal(encode(encoder, SENTENCES), encode(encoder, SENTENCES))
     encoder.eval()
@@ -70,7 +74,7 @@ def test_dropout_is_on_in_training(bert: str) -> None:
 
 
 def test_batches_and_nothing_at_all(bert: str) -> None:
-    encoder = FineTunedTransformerEncoder(bert, hidden_size=4, lstm_layers=1).eval()
+    encoder = Encoder(FineTunedTransformerEmbedder(bert), BiLSTM(4)).eval()
     together = encode(encoder, SENTENCES + LONG)
     for row, words in enumerate(SENTENCES + LONG):
         alone = encode(encoder, [words])[0, : len(words)]
@@ -82,12 +86,7 @@ def test_every_part_learns_at_its_own_rate(bert: str) -> None:
     rates = Optimization(
         "sgd", encoder_lr=0.3, pretrained_lr=1e-5, head_lr=0.2, transitions_lr=0.5, schedule="constant"
     )
-    joined = ConcatenatedEncoder(
-        [
-            FineTunedTransformerEncoder(bert, hidden_size=4, lstm_layers=1),
-            NgramEncoder(4, 4, 0, 64, dropout=0.0),
-        ]
-    )
+    joined = ConcatenatedEmbedder([FineTunedTransformerEmbedder(bert), NgramEmbedder(4, 64, dropout=0.0)])
     tagger = Teacher(["A", "B"], "none", ["en"], joined, optimization=rates)
     groups = {group["name"]: group for group in tagger.configure_optimizers()["optimizer"].param_groups}
     found = {name: group["lr"] for name, group in groups.items()}
@@ -97,8 +96,8 @@ def test_every_part_learns_at_its_own_rate(bert: str) -> None:
     assert not names  # every parameter in one group, and in no other
     assert all(".transformer." in name for name in members["pretrained"])
     assert not any(".transformer." in name for name in members["encoder"])
-    assert {name.split(".")[1] for name in members["encoder"]} == {"encoders", "bilstm"}
-    plain = Teacher(["A", "B"], "none", ["en"], NgramEncoder(4, 4, 1, 64), optimization=rates)
+    assert {name.split(".")[1] for name in members["encoder"]} == {"embedder", "context"}
+    plain = Teacher(["A", "B"], "none", ["en"], NgramEmbedder(4, 64), BiLSTM(4), optimization=rates)
     groups = plain.configure_optimizers()["optimizer"].param_groups
     assert [group["name"] for group in groups] == ["encoder", "head", "transitions"]
 
@@ -124,7 +123,8 @@ def test_training_moves_the_transformer_and_lowers_the_loss(bert: str) -> None:
     sentences = demo_corpus("en", {"train": 40, "dev": 1, "test": 1})["train"]
     tags = sorted({tag for sentence in sentences for tag in sentence.tags or ()})
     optimization = Optimization(pretrained_lr=3e-3, schedule="constant")
-    tagger = Teacher(tags, "none", ["en"], FineTunedTransformerEncoder(bert), optimization=optimization)
+    embedder = FineTunedTransformerEmbedder(bert)
+    tagger = Teacher(tags, "none", ["en"], embedder, NoContext(), optimization=optimization)
     before = {name: weight.clone() for name, weight in tagger.encoder.named_parameters()}
     dataset = SentenceDataset(sentences, tagger.encoder.featurizer, ["en"], tagger.tag_set)
     optimizer = tagger.configure_optimizers()["optimizer"]
@@ -143,7 +143,14 @@ def test_training_moves_the_transformer_and_lowers_the_loss(bert: str) -> None:
 def test_a_checkpoint_needs_neither_hub_nor_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Teacher and student from the command line; then the pretrained folder is gone."""
     folder = tmp_path / "bert"
-    encoder = ["--model.encoder", "FineTunedTransformerEncoder", "--model.encoder.model", save_bert(folder)]
+    encoder = [
+        "--model.embedder",
+        "FineTunedTransformerEmbedder",
+        "--model.context",
+        "NoContext",
+        "--model.embedder.model",
+        save_bert(folder),
+    ]
     common = ["--task", "demo", "--langs", "en", "--runs", str(tmp_path), "--trainer.max_epochs", "1"]
     common += ["--trainer.enable_progress_bar", "false", "--data.max_train_sentences", "30", *encoder]
     common += ["--model.optimization.warmup", "0.1", "--model.optimization.pretrained_lr", "0.001"]
@@ -160,12 +167,12 @@ def test_a_checkpoint_needs_neither_hub_nor_folder(tmp_path: Path, monkeypatch: 
     assert tagger.predict(SENTENCES[:3]) == expected
     assert tagger.fingerprint() == fingerprint
     with torch.no_grad():
-        tagger.encoder.transformer.model.embeddings.word_embeddings.weight[0] += 1
+        tagger.encoder.embedder.transformer.model.embeddings.word_embeddings.weight[0] += 1
     assert tagger.fingerprint() != fingerprint
 
 
 def test_what_cannot_be_fine_tuned_is_named(bert: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no transformer .*nowhere"):
-        FineTunedTransformerEncoder(str(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match=r"layers are \[7\].* to 2"):
-        FineTunedTransformerEncoder(bert, layers=[7])
+        FineTunedTransformerEmbedder(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match=r"hidden_states are \[7\].* to 2"):
+        FineTunedTransformerEmbedder(bert, hidden_states=[7])

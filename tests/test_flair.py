@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from skd_lightning.encoders import ConcatenatedEncoder, FlairEncoder, NgramEncoder
+from skd_lightning.encoders import BiLSTM, ConcatenatedEmbedder, Encoder, FlairEmbedder, NgramEmbedder
 from skd_lightning.errors import UserError
 
 SENTENCES = [["Anna", "lives", "in", "Lincoln", "."], [], ["a", "\u200b", "", "two words"], ["Hi"]]
@@ -21,9 +21,9 @@ def test_without_flair_one_line_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "flair", None)
     monkeypatch.setitem(sys.modules, "flair.embeddings", None)
     with pytest.raises(UserError, match=r"pip install 'skd-lightning\[flair\]'"):
-        FlairEncoder(cache=str(tmp_path))
+        FlairEmbedder(cache=str(tmp_path))
     with pytest.raises(UserError, match="no models"):
-        FlairEncoder([], cache=str(tmp_path))
+        FlairEmbedder([], cache=str(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_vectors_are_flairs_own(models: list[str], tmp_path: Path) -> None:
     from flair.data import Sentence
     from flair.embeddings import FlairEmbeddings
 
-    encoder = FlairEncoder(models, 14, str(tmp_path))
+    encoder = FlairEmbedder(models, 14, str(tmp_path))
     items = encoder.featurizer.index(SENTENCES, keep=True)
     assert [item.shape for item in items] == [(5, 14), (0, 14), (4, 14), (1, 14)]
     columns = []
@@ -62,18 +62,19 @@ def test_vectors_are_flairs_own(models: list[str], tmp_path: Path) -> None:
     np.testing.assert_array_equal(changed[:4, :8], items[0][:4, :8])
     assert not np.array_equal(changed[:4, 8:], items[0][:4, 8:])
     stores = list(tmp_path.rglob("vectors.npy"))
-    again = FlairEncoder(models, 14, str(tmp_path))
+    again = FlairEmbedder(models, 14, str(tmp_path))
     for found, expected in zip(again.featurizer.index(SENTENCES, keep=True), items, strict=True):
         np.testing.assert_array_equal(found, expected)
     assert list(tmp_path.rglob("vectors.npy")) == stores
-    assert again.identity() == encoder.identity() != FlairEncoder(models[:1], 8, str(tmp_path)).identity()
+    assert again.identity() == encoder.identity() != FlairEmbedder(models[:1], 8, str(tmp_path)).identity()
 
 
 @needs_flair
-def test_beside_another_encoder(models: list[str], tmp_path: Path) -> None:
+def test_beside_another_embedder(models: list[str], tmp_path: Path) -> None:
     pattern = [model.replace("en-", "{language}-") for model in models]
-    ngrams = NgramEncoder(4, 4, 0, 64, dropout=0.0)
-    joined = ConcatenatedEncoder([FlairEncoder(pattern, 14, str(tmp_path), "bfloat16"), ngrams], 4)
+    ngrams = NgramEmbedder(4, 64, dropout=0.0)
+    flair = FlairEmbedder(pattern, 14, str(tmp_path), "bfloat16")
+    joined = Encoder(ConcatenatedEmbedder([flair, ngrams]), BiLSTM(4))
     with pytest.raises(UserError, match="needs a tagger of one language"):
         joined.use_languages(["de", "en"])
     joined.use_languages(["en"])
@@ -85,7 +86,7 @@ def test_beside_another_encoder(models: list[str], tmp_path: Path) -> None:
 
 @needs_flair
 def test_mistakes_end_in_one_line(models: list[str], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="set the encoder's size to 14"):
-        FlairEncoder(models, cache=str(tmp_path))
+    with pytest.raises(UserError, match="set the embedder's size to 14"):
+        FlairEmbedder(models, cache=str(tmp_path))
     with pytest.raises(UserError, match=r"no Flair language model .*nowhere"):
-        FlairEncoder([str(tmp_path / "nowhere.pt")], cache=str(tmp_path))
+        FlairEmbedder([str(tmp_path / "nowhere.pt")], cache=str(tmp_path))

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from skd_lightning.cli import main
+from skd_lightning.runs import execution
 from skd_lightning.taggers.lazy_adamw import LazyAdamW, clip_norm
 
 
@@ -21,7 +22,7 @@ def losses(table: nn.Embedding, rows: list[int], target: torch.Tensor) -> torch.
 
 
 def test_rows_that_are_always_used_move_as_by_adamw() -> None:
-    """Where every step has a gradient for every row, lazy and plain AdamW are the same."""
+    """Lazy and plain AdamW are the same if every step has a gradient for every row."""
     lazy, plain = tables(True), tables(False)
     settings = {"lr": 0.1, "weight_decay": 0.01}
     optimizers = (LazyAdamW(lazy.parameters(), **settings), torch.optim.AdamW(plain.parameters(), **settings))
@@ -83,7 +84,10 @@ def test_clipping_agrees_with_torch_on_dense_gradients(max_norm: float) -> None:
     torch.testing.assert_close(found[0], found[1])
 
 
-def test_a_tagger_learns_with_sparse_tables_and_resumes(tmp_path: Path) -> None:
+def test_a_tagger_learns_with_sparse_tables_and_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "remove", lambda path: None)  # which clears the last state away
     command = [
         "teachers",
         "--runs",
@@ -95,8 +99,8 @@ def test_a_tagger_learns_with_sparse_tables_and_resumes(tmp_path: Path) -> None:
         "--data.tokens",
         "200",
     ]
-    command += ["--trainer.enable_progress_bar", "false", "--model.encoder.sparse", "true"]
-    main([*command, "--trainer.max_epochs", "10", "--model.encoder.buckets", "40000"])
+    command += ["--trainer.enable_progress_bar", "false", "--model.embedder.sparse", "true"]
+    main([*command, "--trainer.max_epochs", "10", "--model.embedder.buckets", "40000"])
     folder = tmp_path / "demo/teachers/en"
     assert json.loads((folder / "results.json").read_text())["average"] > 0.4
     state = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["optimizer_states"][0]["state"]

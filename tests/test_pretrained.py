@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.demo import demo_corpus
-from skd_lightning.encoders import FineTunedTransformerEncoder, FrozenTransformerEncoder
+from skd_lightning.encoders import FineTunedTransformerEmbedder, FrozenTransformerEmbedder, NoContext
 from skd_lightning.encoders.word_vectors import frozen
 from skd_lightning.taggers import Teacher
 from skd_lightning.taggers.optimization import Optimization
@@ -61,16 +61,16 @@ def test_how_the_tokenizer_was_last_used_does_not_matter(minilm: str) -> None:
     assert set(longer[:, 2]) == {0, 1}
 
 
-def train(encoder: FineTunedTransformerEncoder | FrozenTransformerEncoder, steps: int) -> float:
+def train(embedder: FineTunedTransformerEmbedder | FrozenTransformerEmbedder, steps: int) -> float:
     """Mean loss on dev sentences, in nats, after some steps on 24 sentences."""
     corpus = demo_corpus("en", {"train": 24, "dev": 40, "test": 1})
     tags = sorted({tag for split in corpus.values() for s in split for tag in s.tags or ()})
     rates = Optimization(pretrained_lr=1e-4, head_lr=0.02, schedule="constant")
     torch.manual_seed(1)
-    tagger = Teacher(tags, "none", ["en"], encoder, optimization=rates)
+    tagger = Teacher(tags, "none", ["en"], embedder, NoContext(), optimization=rates)
     optimizer = tagger.configure_optimizers()["optimizer"]
     train, dev = (
-        SentenceDataset(corpus[s], encoder.featurizer, ["en"], tagger.tag_set) for s in ("train", "dev")
+        SentenceDataset(corpus[s], embedder.featurizer, ["en"], tagger.tag_set) for s in ("train", "dev")
     )
     for _ in range(steps):
         batch = train.__getitems__(range(24))
@@ -89,12 +89,12 @@ def test_what_was_learned_before_helps_a_tagger(minilm: str, tmp_path: Path) -> 
     AutoModel.from_config(AutoConfig.from_pretrained(minilm)).save_pretrained(tmp_path / "untrained")
     AutoTokenizer.from_pretrained(minilm).save_pretrained(tmp_path / "untrained")
     real, untrained = (
-        train(FrozenTransformerEncoder(name, lstm_layers=0, dropout=0.0, cache=str(tmp_path)), 100)
+        train(FrozenTransformerEmbedder(name, dropout=0.0, cache=str(tmp_path)), 100)
         for name in (minilm, str(tmp_path / "untrained"))
     )
     assert real < 0.8 * untrained
 
 
 def test_fine_tuning_real_weights_lowers_the_loss(minilm: str) -> None:
-    losses = [train(FineTunedTransformerEncoder(minilm), steps) for steps in (0, 8)]
+    losses = [train(FineTunedTransformerEmbedder(minilm), steps) for steps in (0, 8)]
     assert losses[1] < 0.7 * losses[0]

@@ -1,4 +1,4 @@
-"""fastText's files and the encoder on them. The expected numbers are those of the package fasttext 0.9.3."""
+"""fastText's files and the embedder on them. The expected numbers are those of the package fasttext 0.9.3."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 import skd_lightning
 from skd_lightning.cli import main
-from skd_lightning.encoders import ConcatenatedEncoder, NgramEncoder, StaticEncoder
+from skd_lightning.encoders import BiLSTM, ConcatenatedEmbedder, NgramEmbedder, StaticEmbedder
 from skd_lightning.encoders.fasttext import BinaryVectors, TextVectors, character_ngrams, fnv1a
 from skd_lightning.encoders.static import file_fingerprint
 from skd_lightning.errors import UserError
@@ -32,7 +32,7 @@ def write_bin(
     model: int = 2,
     quantised: bool = False,
 ) -> np.ndarray:
-    """What ``fasttext.save_model`` writes, byte by byte, up to the input matrix; returns that matrix."""
+    """Write the bytes of ``fasttext.save_model`` up to the input matrix, and return that matrix."""
     matrix = np.random.default_rng(seed).normal(size=(len(WORDS) + BUCKETS, SIZE)).astype("<f4")
     # magic, version; dim, ws, epoch, minCount, neg, wordNgrams, loss, model, bucket, minn, maxn, lrUpdateRate, t
     content = struct.pack("<2i", 793712314, version)
@@ -104,14 +104,14 @@ def test_text_files(tmp_path: Path, suffix: str) -> None:
 
 def test_bad_files_end_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.bin: no such file"):
-        StaticEncoder(str(tmp_path / "nowhere.bin"))
+        StaticEmbedder(str(tmp_path / "nowhere.bin"))
     file = tmp_path / "v.bin"
     write_bin(file, quantised=True)
     with pytest.raises(UserError, match="quantised"):
-        StaticEncoder(str(file), SIZE)
+        StaticEmbedder(str(file), SIZE)
     write_bin(file)
-    with pytest.raises(UserError, match="set the encoder's size to 5"):
-        StaticEncoder(str(file))
+    with pytest.raises(UserError, match="set the embedder's size to 5"):
+        StaticEmbedder(str(file))
     whole = file.read_bytes()
     for end in (1, 30, 80, 120, len(whole) - 100):
         file.write_bytes(whole[:end])
@@ -135,21 +135,21 @@ def test_bad_files_end_in_one_line(tmp_path: Path) -> None:
         TextVectors(tmp_path / "v.vec.gz").vectors(["the"])
 
 
-def test_encoder_pads_and_holds_only_the_words_it_met(tmp_path: Path) -> None:
+def test_embedder_pads_and_holds_only_the_words_it_met(tmp_path: Path) -> None:
     write_bin(tmp_path / "v.bin")
-    encoder = StaticEncoder(str(tmp_path / "v.bin"), SIZE)
+    embedder = StaticEmbedder(str(tmp_path / "v.bin"), SIZE)
     sentences = [["the", "мир", "the"], [], ["unknown"]]
-    items = encoder.featurizer.index(sentences)
-    inputs = encoder.featurizer.collate([*items, np.zeros(0, dtype=np.int32)], 4)
-    states = encoder(inputs, torch.tensor([3, 0, 1, 0]))
+    items = embedder.featurizer.index(sentences)
+    inputs = embedder.featurizer.collate([*items, np.zeros(0, dtype=np.int32)], 4)
+    states = embedder(inputs, torch.tensor([3, 0, 1, 0]))
     assert states.shape == (4, 4, SIZE)
     expected = BinaryVectors(tmp_path / "v.bin").vectors(["the", "мир", "the"])
     np.testing.assert_array_equal(states[0, :3], expected)
     assert states[1].abs().sum() == states[3].abs().sum() == 0
     assert inputs["table"].shape == (4, SIZE)  # three words and the padding
-    copied = pickle.loads(pickle.dumps(encoder.featurizer))
+    copied = pickle.loads(pickle.dumps(embedder.featurizer))
     assert torch.equal(copied.collate(items, 4)["table"], inputs["table"])
-    assert not list(encoder.parameters())
+    assert not list(embedder.parameters())
 
 
 def test_a_path_names_the_language(tmp_path: Path) -> None:
@@ -158,9 +158,9 @@ def test_a_path_names_the_language(tmp_path: Path) -> None:
     path = str(tmp_path / "cc.{language}.bin")
 
     def tagger(*languages: str) -> Teacher:
-        parts = [StaticEncoder(path, SIZE), NgramEncoder(4, 4, 0, 64, dropout=0.0)]
+        parts = [StaticEmbedder(path, SIZE), NgramEmbedder(4, 64, dropout=0.0)]
         torch.manual_seed(0)
-        return Teacher(["A", "B"], "none", list(languages), ConcatenatedEncoder(parts, 4))
+        return Teacher(["A", "B"], "none", list(languages), ConcatenatedEmbedder(parts), BiLSTM(4))
 
     german, english = tagger("de"), tagger("en")
     assert german.encoder.identity().strip() == file_fingerprint(tmp_path / "cc.de.bin")
@@ -188,25 +188,31 @@ def test_teachers_of_several_languages_from_one_setting(tmp_path: Path) -> None:
     (tmp_path / "joined.yaml").write_text(f"""
 model:
   init_args:
-    encoder:
-      class_path: skd_lightning.encoders.ConcatenatedEncoder
+    context:
+      class_path: skd_lightning.encoders.BiLSTM
+      init_args: {{hidden_size: 8}}
+    embedder:
+      class_path: skd_lightning.encoders.ConcatenatedEmbedder
       init_args:
-        hidden_size: 8
-        encoders:
-          - class_path: skd_lightning.encoders.StaticEncoder
+        embedders:
+          - class_path: skd_lightning.encoders.StaticEmbedder
             init_args: {{path: "{tmp_path}/cc.{{language}}.bin", size: {SIZE}}}
-          - class_path: skd_lightning.encoders.NgramEncoder
-            init_args: {{embedding_size: 4, layers: 0, buckets: 64, dropout: 0.0, word_embedding_size: 4}}
+          - class_path: skd_lightning.encoders.NgramEmbedder
+            init_args: {{embedding_size: 4, buckets: 64, dropout: 0.0, word_embedding_size: 4}}
 """)
     common = ["--task", "demo", "--langs", "de", "en", "--runs", str(tmp_path), "--trainer.max_epochs", "1"]
     common += ["--trainer.enable_progress_bar", "false", "--data.max_train_sentences", "30"]
     main(["teachers", *common, "--config", str(tmp_path / "joined.yaml")])
-    main(["distill", "--loss", "posterior", *common])
-    german, english = (skd_lightning.load(tmp_path / "demo/teachers" / language) for language in ("de", "en"))
+    with pytest.raises(UserError, match=r"StaticEmbedder reads .*cc\.\{language\}\.bin.*outside=True"):
+        skd_lightning.load(tmp_path / "demo/teachers/de")
+    main(["distill", "--loss", "posterior", "--distillation.outside", "true", *common])
+    german, english = (
+        skd_lightning.load(tmp_path / "demo/teachers" / language, outside=True) for language in ("de", "en")
+    )
     assert german.encoder.identity() != english.encoder.identity()
-    vocabulary = german.encoder.parts[1].vocabulary
+    vocabulary = german.encoder.vocabulary
     assert vocabulary
-    assert vocabulary != english.encoder.parts[1].vocabulary
-    again = skd_lightning.load(tmp_path / "demo/teachers/de")
+    assert vocabulary != english.encoder.vocabulary
+    again = skd_lightning.load(tmp_path / "demo/teachers/de", outside=True)
     assert again.fingerprint() == german.fingerprint()
     assert again.predict([["Anna", "Berg"]]) == german.predict([["Anna", "Berg"]])

@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoTokenizer, RobertaConfig, RobertaModel
 
 import skd_lightning
 from skd_lightning.cli import main
-from skd_lightning.encoders import FrozenTransformerEncoder
+from skd_lightning.encoders import BiLSTM, Encoder, FrozenTransformerEmbedder
 from skd_lightning.encoders.pieces import Pooling
 from skd_lightning.encoders.stored import StoredVectors
 from skd_lightning.encoders.vector_store import Precision, VectorStore, packed, unpacked
@@ -170,7 +170,7 @@ def test_a_damaged_store_is_made_again(tmp_path: Path) -> None:
 
 
 def test_encoder_pads_and_learns(bert: str, tmp_path: Path) -> None:
-    encoder = FrozenTransformerEncoder(bert, hidden_size=8, cache=str(tmp_path))
+    encoder = Encoder(FrozenTransformerEmbedder(bert, cache=str(tmp_path)), BiLSTM(8))
     items = encoder.featurizer.index(SENTENCES)
     lengths = torch.tensor([len(words) for words in SENTENCES])
     inputs = encoder.featurizer.collate(items, 6)
@@ -195,24 +195,30 @@ def test_loader_workers_carry_no_transformer(bert: str, tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere"):
-        FrozenTransformerEncoder(str(tmp_path / "nowhere"))
+        FrozenTransformerEmbedder(str(tmp_path / "nowhere"))
 
 
-def test_teacher_and_student_on_frozen_vectors(bert: str, tmp_path: Path) -> None:
+def test_teacher_and_student_on_frozen_vectors(
+    bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From the command line; the student and the teachers' predictions find the vectors that the teacher made."""
-    encoder = ["--model.encoder", "FrozenTransformerEncoder", "--model.encoder.model", bert]
-    encoder += ["--model.encoder.hidden_size", "8", "--model.encoder.cache", str(tmp_path / "vectors")]
+    encoder = ["--model.embedder", "FrozenTransformerEmbedder", "--model.embedder.model", bert]
+    encoder += ["--model.context.hidden_size", "8", "--model.embedder.cache", str(tmp_path / "vectors")]
     common = ["--task", "demo", "--langs", "en", "--runs", str(tmp_path), "--trainer.max_epochs", "1"]
     common += ["--trainer.enable_progress_bar", "false", "--data.max_train_sentences", "30", *encoder]
     main(["teachers", *common])
     stores = {path: path.stat().st_mtime_ns for path in (tmp_path / "vectors").rglob("*.npy")}
     assert stores
-    main(["distill", "--loss", "posterior", *common])
+    main(["distill", "--loss", "posterior", "--distillation.outside", "true", *common])
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "vectors").rglob("*.npy")} == stores
-    tagger = skd_lightning.load(tmp_path / "demo/posterior/seed1")
+    with pytest.raises(UserError, match=r"FrozenTransformerEmbedder reads the transformer .*outside=True"):
+        skd_lightning.load(tmp_path / "demo/posterior/seed1")
+    monkeypatch.chdir(tmp_path)
+    tagger = skd_lightning.load(tmp_path / "demo/posterior/seed1", outside=True)
     (prediction,) = tagger.predict([["Anna", "Berg"]])
     assert len(prediction.tags) == 2
     assert len(list((tmp_path / "vectors").rglob("*.npy"))) == len(stores)
+    assert not (tmp_path / "runs").exists()  # the default folder of vectors, which a prediction does not make
 
 
 def test_byte_level_models_read_words_after_a_space_and_from_a_later_position(tmp_path: Path) -> None:

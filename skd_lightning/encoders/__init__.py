@@ -1,19 +1,25 @@
-"""Words to vectors. Every encoder has a featurizer, which makes its inputs, and a forward, which reads them."""
+"""From words to vectors in context: an embedder and its featurizer, a context network, and the encoder of both."""
 
-from skd_lightning.encoders.base import Encoder, Featurizer
-from skd_lightning.encoders.concatenation import ConcatenatedEncoder
-from skd_lightning.encoders.flair import FlairEncoder
-from skd_lightning.encoders.ngram import NgramEncoder
-from skd_lightning.encoders.static import StaticEncoder
-from skd_lightning.encoders.transformer import FineTunedTransformerEncoder, FrozenTransformerEncoder
+from skd_lightning.encoders.base import Embedder, Featurizer
+from skd_lightning.encoders.concatenation import ConcatenatedEmbedder
+from skd_lightning.encoders.context import BiLSTM, Context, NoContext
+from skd_lightning.encoders.encoder import Encoder
+from skd_lightning.encoders.flair import FlairEmbedder
+from skd_lightning.encoders.ngram import NgramEmbedder
+from skd_lightning.encoders.static import StaticEmbedder
+from skd_lightning.encoders.transformer import FineTunedTransformerEmbedder, FrozenTransformerEmbedder
 
 __all__ = [
-    "ConcatenatedEncoder",
+    "BiLSTM",
+    "ConcatenatedEmbedder",
+    "Context",
+    "Embedder",
     "Encoder",
     "Featurizer",
-    "FineTunedTransformerEncoder",
-    "FlairEncoder",
-    "FrozenTransformerEncoder",
-    "NgramEncoder",
-    "StaticEncoder",
+    "FineTunedTransformerEmbedder",
+    "FlairEmbedder",
+    "FrozenTransformerEmbedder",
+    "NgramEmbedder",
+    "NoContext",
+    "StaticEmbedder",
 ]

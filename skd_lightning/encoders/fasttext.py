@@ -22,7 +22,7 @@ SUPERVISED = 3
 
 
 def fnv1a(text: bytes) -> int:
-    """fastText's hash of a character n-gram: 32-bit FNV-1a whose bytes are sign-extended."""
+    """Return fastText's hash of a character n-gram: 32-bit FNV-1a whose bytes are sign-extended."""
     value = 2166136261
     for byte in text:
         value = ((value ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * 16777619) & 0xFFFFFFFF
@@ -30,7 +30,7 @@ def fnv1a(text: bytes) -> int:
 
 
 def character_ngrams(word: str, shortest: int, longest: int) -> Iterator[bytes]:
-    """The n-grams of ``<word>`` as UTF-8, without ``<`` and ``>`` alone."""
+    """Yield the n-grams of ``<word>`` as UTF-8, without ``<`` and ``>`` alone."""
     marked = f"<{word}>"
     for start in range(len(marked)):
         for end in range(start + max(1, shortest), min(start + longest, len(marked)) + 1):
@@ -39,7 +39,7 @@ def character_ngrams(word: str, shortest: int, longest: int) -> Iterator[bytes]:
 
 
 class BinaryVectors:
-    """A ``.bin`` file: a word's vector is the mean of its own and of its n-grams', an unknown word's of its n-grams'.
+    """A ``.bin`` file: a vector is the mean of the word's own, where it is known, and those of its n-grams.
 
     The file is memory-mapped; of its words, a hash and a place each are held (16 bytes a word).
 
@@ -86,7 +86,7 @@ class BinaryVectors:
         self._matrix: np.ndarray = np.ndarray((rows, columns), "<f4", self._data, position + 17)
 
     def _index(self, position: int, entries: int, words: int) -> int:
-        """Note where each word stands; returns where the dictionary ends."""
+        """Note where each word stands, and return where the dictionary ends."""
         hashes, places = np.empty(entries, dtype=np.int64), np.empty(entries, dtype=np.int64)
         for n in range(entries):
             end = self._data.find(b"\0", position)
@@ -107,7 +107,7 @@ class BinaryVectors:
         return None
 
     def vectors(self, words: Sequence[str]) -> np.ndarray:
-        """(words, size) float32; 0 for a word that is unknown and has no n-grams."""
+        """Return (words, size) float32; 0 for a word that is unknown and has no n-grams."""
         found = np.zeros((len(words), self.size), dtype=np.float32)
         for place, word in enumerate(words):
             own = self._row(word.encode("utf-8", "surrogatepass"))
@@ -147,7 +147,7 @@ class TextVectors:
             ) from error
 
     def vectors(self, words: Sequence[str]) -> np.ndarray:
-        """(words, size) float32; 0 for an unknown word."""
+        """Return (words, size) float32; 0 for an unknown word."""
         wanted = {form.encode("utf-8", "surrogatepass") for word in words for form in (word, word.lower())}
         lines: dict[bytes, np.ndarray] = {}
         try:

@@ -9,15 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skd_lightning.encoders.base import Featurizer
-from skd_lightning.ragged import distinct
+from skd_lightning.encoders.lexicon import IndexedWords, WordFeaturizer, joined_features
 
 FORMS = 2
 """Form features of a word: as written, and in lower case."""
 
 
 def word_shape(word: str) -> str:
-    """``McDonald's3`` -> ``XxXx.xd``: classes of characters, runs collapsed."""
+    """Return the classes of a word's characters, runs collapsed.
+
+    >>> word_shape("McDonald's3")
+    'XxXx.xd'
+    """
     shape = ""
     for char in word:
         kind = "X" if char.isupper() else "d" if char.isdigit() else "x" if char.isalpha() else "."
@@ -27,7 +30,7 @@ def word_shape(word: str) -> str:
 
 
 def character_features(word: str, ngram: int = 3, affix: int = 4) -> list[str]:
-    """Prefixes and suffixes of 1 to ``affix`` characters, inner n-grams, and the shape."""
+    """Return the shape, the prefixes and suffixes of 1 to ``affix`` characters, and the inner n-grams of a word."""
     lower = word.lower()
     reach = range(1, min(affix, len(lower)) + 1)
     marked = f"<{lower}>"
@@ -39,80 +42,57 @@ def character_features(word: str, ngram: int = 3, affix: int = 4) -> list[str]:
     ]
 
 
-class NgramFeaturizer(Featurizer):
-    """Word -> buckets of its forms and of its character features, and its place in a vocabulary.
+class NgramFeaturizer(WordFeaturizer):
+    """Words to buckets of their forms and of their character features, and to their places in a vocabulary.
 
     Args:
         buckets: size of the hashed table; two features may share a bucket.
-        vocabulary: words with an embedding of their own (in lower case), or none; others share index 0.
     """
 
-    def __init__(self, buckets: int, vocabulary: Sequence[str] = ()) -> None:
+    def __init__(self, buckets: int) -> None:
         self.buckets = buckets
-        self._places: dict[str, int] = {}
-        self._lexicon: dict[str, int] = {}
-        self._forms = np.zeros((0, FORMS), dtype=np.int64)
-        self._known = np.zeros(0, dtype=np.int64)
-        self._grams = np.zeros(0, dtype=np.int64)
-        self._starts = np.zeros(1, dtype=np.int64)
-        self.index([[""]])  # entry 0 fills the padding
-        self.use_vocabulary(vocabulary)
+        self._vocabulary: dict[str, int] = {}
+        super().__init__(self.features([""])[0], word="")
 
     def use_vocabulary(self, vocabulary: Sequence[str]) -> None:
-        """Change the known words; what was indexed before stays valid."""
-        self._places = {word: place for place, word in enumerate(vocabulary, start=1)}
-        self._known = np.array([self._place(word) for word in self._lexicon], dtype=np.int64)
+        """Change the known words (in lower case); a word's place is its index + 1, and 0 is that of all others."""
+        self._vocabulary = {word: place for place, word in enumerate(vocabulary, start=1)}
 
-    def _place(self, word: str) -> int:
-        return self._places.get(word.lower(), 0)
+    def features(self, words: Sequence[str]) -> list[np.ndarray]:
+        """Return (2 + character features,) int64 buckets of each word, its two forms first."""
+        return [np.array([self._bucket(name) for name in _names(word)], dtype=np.int64) for word in words]
 
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
-        """Each sentence as places in the lexicon, which grows by the words it has not met."""
-        indexed = []
-        new: list[str] = []
-        for words in sentences:
-            row = np.empty(len(words), dtype=np.int32)
-            for i, word in enumerate(words):
-                place = self._lexicon.get(word)
-                if place is None:
-                    place = self._lexicon[word] = len(self._lexicon)
-                    new.append(word)
-                row[i] = place
-            indexed.append(row)
-        self._add(new)
-        return indexed
+    def _bucket(self, name: str) -> int:
+        # Stable over processes, unlike hash(); text from the web may hold lone surrogates.
+        return zlib.crc32(name.encode("utf-8", "surrogatepass")) % self.buckets
 
-    def _add(self, words: list[str]) -> None:
-        if not words:
-            return
-        grams = [[self._bucket(feature) for feature in character_features(word)] for word in words]
-        forms = [[self._bucket(f"word={word}"), self._bucket(f"lower={word.lower()}")] for word in words]
-        known = [self._place(word) for word in words]
-        starts = self._starts[-1] + np.cumsum([len(row) for row in grams])
-        self._grams = np.concatenate([self._grams, np.concatenate([np.array(row) for row in grams])])
-        self._starts = np.concatenate([self._starts, starts])
-        self._forms = np.concatenate([self._forms, np.array(forms)])
-        self._known = np.concatenate([self._known, np.array(known)])
-
-    def _bucket(self, feature: str) -> int:
-        return zlib.crc32(feature.encode()) % self.buckets  # stable over processes, unlike hash()
-
-    def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
-        """Inputs of a batch; a word that occurs twice in it is featurised once.
+    def collate(self, items: Sequence[IndexedWords | np.ndarray], words: int) -> dict[str, Tensor]:
+        """Return the inputs of a batch, in which a word that occurs twice has its features once.
 
         Returns:
-            ``place`` (batch, words): which distinct word; ``grams`` (features of all distinct words, joined)
-            and ``offsets`` (distinct words,) into it; ``forms`` (distinct words, 2); ``known`` (distinct words,).
+            ``place`` (batch, words): which distinct word; ``grams`` (character features of all distinct words,
+            joined) and ``offsets`` (distinct words,) into it; ``forms`` (distinct words, 2); ``known`` (distinct
+            words,) places in the vocabulary.
         """
-        entries, place = distinct(items, words)
-        starts, sizes = self._starts[entries], self._starts[entries + 1] - self._starts[entries]
-        offsets = np.cumsum(sizes) - sizes
-        within = np.arange(sizes.sum()) - np.repeat(offsets, sizes)
+        distinct, place = self.distinct_words(items, words)
+        features, sizes = joined_features(distinct)
+        first = np.cumsum(sizes) - sizes
+        forms = first[:, None] + np.arange(FORMS)
+        character = np.ones(len(features), dtype=bool)
+        character[forms] = False
+        known = np.zeros_like(sizes)
+        if self._vocabulary:
+            names = [lexicon.words[n] for lexicon, own in distinct for n in own.tolist()]
+            known = np.array([self._vocabulary.get(name.lower(), 0) for name in names])
         arrays = {
             "place": place,
-            "grams": self._grams[np.repeat(starts, sizes) + within],
-            "offsets": offsets,
-            "forms": self._forms[entries],
-            "known": self._known[entries],
+            "grams": features[character],
+            "offsets": first - FORMS * np.arange(len(first)),
+            "forms": features[forms],
+            "known": known,
         }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _names(word: str) -> list[str]:
+    return [f"word={word}", f"lower={word.lower()}", *character_features(word)]

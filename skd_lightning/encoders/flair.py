@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skd_lightning.encoders.base import Encoder
+from skd_lightning.encoders.base import Embedder
+from skd_lightning.encoders.pieces import without_surrogates
 from skd_lightning.encoders.static import LANGUAGE, the_language
-from skd_lightning.encoders.stored import StoredVectors
+from skd_lightning.encoders.stored import CACHE, StoredVectors
 from skd_lightning.encoders.vector_store import Precision
 from skd_lightning.errors import UserError
 from skd_lightning.ragged import cut_by_budget
@@ -24,7 +25,7 @@ CHARACTERS = 16384
 
 
 class FlairModels:
-    """Sentences -> the vectors of some language models, end to end.
+    """Sentences to the vectors of some language models, end to end.
 
     Flair itself opens the files, with ``torch.load`` and pickle: give it only models that you trust.
 
@@ -40,19 +41,19 @@ class FlairModels:
             from flair.embeddings import FlairEmbeddings
         except ImportError as error:
             reason = f"needs the package flair ({error}): pip install 'skd-lightning[flair]'"
-            raise UserError(f"encoder: FlairEncoder {reason}") from error
+            raise UserError(f"embedder: FlairEmbedder {reason}") from error
         self._models: list[Any] = []
         for model in models:
             try:
                 self._models.append(FlairEmbeddings(model))
             except (OSError, ValueError, RuntimeError) as error:
                 reason = str(error).partition("\n")[0]
-                raise UserError(f"encoder: no Flair language model '{model}': {reason}") from error
+                raise UserError(f"embedder: no Flair language model '{model}': {reason}") from error
         self.size = sum(int(model.embedding_length) for model in self._models)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the models: their weights, their characters, their directions."""
+        """Return a hash of the models: their weights, their characters, their directions."""
         digest = hashlib.sha256()
         for model in self._models:
             characters = model.lm.dictionary.get_items()
@@ -63,7 +64,14 @@ class FlairModels:
     def vectors(
         self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object] = lambda _: None
     ) -> list[np.ndarray]:
-        """(words, size) float32 for each sentence, in their order; an empty word is read as a space."""
+        """Return (words, size) float32 for each sentence, in their order.
+
+        An empty word is read as a space, a lone surrogate as U+FFFD.
+
+        Args:
+            sentences: lists of words.
+            advance: told the number of sentences done, for a progress bar.
+        """
         from flair.data import Sentence
 
         found = [np.zeros((len(words), self.size), dtype=np.float32) for words in sentences]
@@ -72,7 +80,7 @@ class FlairModels:
             filled = [i for i in places if sentences[i]]
             column = 0
             for model in self._models if filled else ():
-                batch = [Sentence([word or " " for word in sentences[i]]) for i in filled]
+                batch = [Sentence([without_surrogates(word) or " " for word in sentences[i]]) for i in filled]
                 model.embed(batch)
                 width = int(model.embedding_length)
                 for i, sentence in zip(filled, batch, strict=True):
@@ -83,11 +91,13 @@ class FlairModels:
         return found
 
 
-class FlairEncoder(Encoder):
+class FlairEmbedder(Embedder):
     """Vectors of Flair's language models; nothing in it is trained. Needs the extra ``flair``.
 
-    Every sentence is read once; its vectors are kept on disk. Mostly a part of a :class:`ConcatenatedEncoder`, which
-    has the BiLSTM.
+    Every sentence is read once; its vectors are kept on disk. Mostly a part of a ConcatenatedEmbedder.
+
+    Flair unpickles the files of its models, and unpickling runs whatever code a file holds: name only models that you
+    trust. A tagger that is loaded opens them again, and only with ``load(path, outside=True)``.
 
     Args:
         models: names that flair knows, or files. ``{language}`` in them stands for the language of a monolingual
@@ -98,18 +108,19 @@ class FlairEncoder(Encoder):
     """
 
     featurizer: StoredVectors
+    cache: str
 
     def __init__(
         self,
         models: list[str] = ["multi-forward", "multi-backward"],  # noqa: B006 - read only
         size: int = 4096,
-        cache: str = "runs/vectors",
+        cache: str = CACHE,
         precision: Precision = "float16",
     ) -> None:
         super().__init__()
         if not models:
-            raise UserError("encoder: FlairEncoder has no models; name at least one")
-        self._config = {"models": list(models), "size": size, "cache": cache, "precision": precision}
+            raise UserError("embedder: FlairEmbedder has no models; name at least one")
+        self._config = {"models": list(models), "size": size, "precision": precision}
         self.models, self.cache, self.precision = list(models), cache, precision
         self.output_size = size
         if not any(LANGUAGE in model for model in models):
@@ -119,10 +130,15 @@ class FlairEncoder(Encoder):
         reader = FlairModels(models)
         if reader.size != self.output_size:
             raise UserError(
-                f"encoder: {', '.join(models)} give vectors of {reader.size} numbers; "
-                f"set the encoder's size to {reader.size}"
+                f"embedder: {', '.join(models)} give vectors of {reader.size} numbers; "
+                f"set the embedder's size to {reader.size}"
             )
-        self.featurizer = StoredVectors(reader, self.cache, self.precision)
+        self.featurizer = StoredVectors(reader, str(self.cache), self.precision)
+
+    @classmethod
+    def reads(cls, settings: Mapping[str, Any]) -> str:
+        """Name the models."""
+        return f"Flair's language models {', '.join(settings.get('models', ()))}, which Flair unpickles"
 
     def use_languages(self, languages: Sequence[str]) -> None:
         """Open the models of the one language, where their names leave it open."""
@@ -131,13 +147,13 @@ class FlairEncoder(Encoder):
             self._open([model.replace(LANGUAGE, language) for model in self.models])
 
     def identity(self) -> str:
-        """The models' fingerprint: their weights are not among the encoder's own."""
+        """Return the models' fingerprint: their weights are not among the tagger's."""
         return self.featurizer.fingerprint
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments, as plain values."""
+        """Return the settings as plain values."""
         return dict(self._config)
 
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
-        """(batch, words, size) from what :class:`StoredVectors` collates."""
+        """Return (batch, words, size) from what :class:`StoredVectors` collates."""
         return inputs["vectors"].to(torch.get_default_dtype())

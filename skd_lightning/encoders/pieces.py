@@ -15,11 +15,20 @@ from skd_lightning.ragged import cells
 
 Pooling = Literal["mean", "first"]
 OVERLAP = 0.25
-"""Share of a window that the next one repeats, where a sentence is longer than the model can read."""
+"""The share of a window that the next one repeats, where a sentence is longer than the model can read."""
+
+
+def without_surrogates(word: str) -> str:
+    r"""Return a word with U+FFFD in the place of lone surrogates, which no UTF-8 has and no tokenizer takes.
+
+    >>> without_surrogates("a\ud800") == "a\ufffd"
+    True
+    """
+    return word.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class PieceFeaturizer(Featurizer):
-    """Sentences -> pieces, and which of them make up the vector of which word.
+    """Sentences to pieces, and which of them make up the vector of which word.
 
     Every word has at least one piece: what the tokenizer drops (a zero-width space, say) is read as ``unknown``. A
     word with more pieces than a window is cut. Where windows overlap, a word is taken from the one in which it is
@@ -49,8 +58,11 @@ class PieceFeaturizer(Featurizer):
         self.unknown, self.padding, self.pooling = unknown, padding, pooling
 
     def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
-        """Each sentence as (pieces of its windows, 3) int32: piece, the word it counts for or -1, window."""
-        texts = [[word if word.strip() else self.unknown for word in words] for words in sentences]
+        """Return (pieces of its windows, 3) int32 for each sentence: piece, the word it counts for or -1, window."""
+        texts = [
+            [without_surrogates(word) if word.strip() else self.unknown for word in words]
+            for words in sentences
+        ]
         encodings = self._encode(texts)
         lost = [sorted(set(range(len(t))) - set(e.word_ids)) for t, e in zip(texts, encodings, strict=True)]
         again = [i for i, places in enumerate(lost) if places]
@@ -82,7 +94,7 @@ class PieceFeaturizer(Featurizer):
         return np.concatenate(item)
 
     def windows(self, pieces: np.ndarray) -> list[tuple[int, int, int, int]]:
-        """Spans of words that the model can read: what it reads, and what is taken of it.
+        """Return spans of words that the model can read: what it reads, and what is taken of it.
 
         Args:
             pieces: (words,) number of pieces of each word of a sentence.
@@ -105,7 +117,7 @@ class PieceFeaturizer(Featurizer):
         return [(*span, begin, end) for span, begin, end in zip(spans, middles, ends, strict=True)]
 
     def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
-        """Inputs of a batch.
+        """Return the inputs of a batch.
 
         Returns:
             ``pieces`` and ``mask`` (windows, width): what the model reads; ``cell`` (counted pieces,) places in

@@ -11,19 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skd_lightning.encoders.base import Encoder, Featurizer
+from skd_lightning.encoders.base import Embedder
 from skd_lightning.encoders.fasttext import BinaryVectors, TextVectors
+from skd_lightning.encoders.lexicon import IndexedWords, WordFeaturizer, joined_features
 from skd_lightning.errors import UserError
-from skd_lightning.ragged import distinct
 
 LANGUAGE = "{language}"
-"""What stands in a path for the language of a tagger."""
+"""The part of a path that stands for the language of a tagger."""
 SAMPLES, SAMPLE = 64, 2**18
-"""A file is told from others by its size and by so many samples of so many bytes, evenly spaced."""
+"""A file is told from others by its size and by samples of its content: their number, and the bytes of each."""
 
 
 def file_fingerprint(file: Path) -> str:
-    """Hash of a file's size and content: all of it up to 16 MiB, evenly spaced samples of a larger one."""
+    """Return a hash of a file's size and content: all of it up to 16 MiB, evenly spaced samples of a larger one."""
     size = file.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with file.open("rb") as opened:
@@ -34,73 +34,77 @@ def file_fingerprint(file: Path) -> str:
 
 
 def the_language(languages: Sequence[str], setting: str) -> str:
-    """The language of a monolingual tagger.
+    """Return the language of a monolingual tagger.
+
+    Args:
+        languages: of the tagger.
+        setting: what needs one language, for the message.
 
     Raises:
-        UserError: it is not monolingual; ``setting`` is what needed that.
+        UserError: the tagger is not monolingual.
     """
     if len(languages) != 1:
         raise UserError(
-            f"encoder: '{setting}' needs a tagger of one language, this one has {', '.join(languages)}; a multilingual "
-            "one cannot tell whose word it reads: give it one setting for all languages, or no such vectors"
+            f"embedder: '{setting}' needs a tagger of one language, this one has {', '.join(languages)}; "
+            "a multilingual one cannot tell whose word it reads; give it one setting for all, or no such vectors"
         )
     return languages[0]
 
 
-class StaticFeaturizer(Featurizer):
-    """Word -> its vector in a file; only the words that were met are held in memory.
+class StaticFeaturizer(WordFeaturizer):
+    """Words to their vectors in a file; only words that were met are held in memory.
 
     Args:
         size: length of a word's vector.
     """
 
     def __init__(self, size: int) -> None:
+        super().__init__(np.zeros(size, dtype=np.float32))
         self.size = size
         self._file: Path | None = None
         self._vectors: BinaryVectors | TextVectors | None = None
-        self._lexicon: dict[str, int] = {}
-        self._rows = np.zeros((1, size), dtype=np.float32)  # row 0 fills the padding
 
     def use_file(self, file: Path) -> None:
-        """Take the vectors from a ``.bin``, ``.vec`` or ``.vec.gz`` file."""
+        """Take the vectors from a ``.bin``, ``.vec`` or ``.vec.gz`` file.
+
+        Raises:
+            UserError: the file is missing or damaged, or has vectors of another length.
+        """
         self._vectors = BinaryVectors(file) if file.suffix in (".bin", ".ftz") else TextVectors(file)
         if self._vectors.size != self.size:
             raise UserError(
-                f"{file}: vectors of {self._vectors.size} numbers; set the encoder's size to {self._vectors.size}"
+                f"{file}: vectors of {self._vectors.size} numbers; set the embedder's size to {self._vectors.size}"
             )
         self._file = file
 
     def __getstate__(self) -> dict[str, Any]:
-        """Loader workers only pad: they go without the file."""
-        return {**self.__dict__, "_vectors": None}
+        """Leave out the file: loader workers only pad."""
+        return {**super().__getstate__(), "_vectors": None}
 
     @property
     def fingerprint(self) -> str:
-        """That of the file; nothing before there is one."""
+        """Return the file's fingerprint; "" before there is a file."""
         return file_fingerprint(self._file) if self._file else ""
 
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
-        """(words,) int32 of each sentence: places in the lexicon, which grows by the words it has not met."""
-        new = sorted({word for words in sentences for word in words if word not in self._lexicon})
-        if new:
-            assert self._vectors is not None, "use_languages or use_file comes first"
-            self._lexicon.update({word: place for place, word in enumerate(new, start=len(self._rows))})
-            self._rows = np.concatenate([self._rows, self._vectors.vectors(new)])
-        return [np.array([self._lexicon[word] for word in words], dtype=np.int32) for words in sentences]
+    def features(self, words: Sequence[str]) -> list[np.ndarray]:
+        """Return the (size,) float32 vector of each word."""
+        if not words:
+            return []
+        assert self._vectors is not None, "use_languages or use_file comes first"
+        return [row.copy() for row in self._vectors.vectors(words)]  # a view would keep all rows in memory
 
-    def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
-        """``table`` (distinct words, size) float32, and ``place`` (batch, words) in it."""
-        known, place = distinct(items, words)
-        return {
-            "table": torch.from_numpy(self._rows[known]),
-            "place": torch.from_numpy(place),
-        }
+    def collate(self, items: Sequence[IndexedWords | np.ndarray], words: int) -> dict[str, Tensor]:
+        """Return ``table`` (distinct words, size) float32, and ``place`` (batch, words) in it."""
+        distinct, place = self.distinct_words(items, words)
+        table = joined_features(distinct)[0].reshape(-1, self.size)
+        return {"table": torch.from_numpy(table), "place": torch.from_numpy(place)}
 
 
-class StaticEncoder(Encoder):
+class StaticEmbedder(Embedder):
     """fastText vectors, which stay as they are; nothing in it is trained.
 
-    Mostly a part of a :class:`ConcatenatedEncoder`, which has the BiLSTM.
+    Mostly a part of a ConcatenatedEmbedder. A tagger that is loaded reads the file again: say
+    ``load(path, outside=True)``.
 
     Args:
         path: a ``.bin`` file (unknown words have the vector of their n-grams), or a ``.vec`` or ``.vec.gz`` file
@@ -114,12 +118,17 @@ class StaticEncoder(Encoder):
     def __init__(self, path: str, size: int = 300) -> None:
         super().__init__()
         if size < 1:
-            raise UserError(f"encoder: size is {size}, it must be at least 1")
+            raise UserError(f"embedder: size is {size}, it must be at least 1")
         self.path = path
         self.featurizer = StaticFeaturizer(size)
         self.output_size = size
         if LANGUAGE not in path:
             self.featurizer.use_file(Path(path))
+
+    @classmethod
+    def reads(cls, settings: Mapping[str, Any]) -> str:
+        """Name the file."""
+        return f"the word vectors {settings['path']}"
 
     def use_languages(self, languages: Sequence[str]) -> None:
         """Open the file of the one language, where the path leaves it open."""
@@ -127,13 +136,13 @@ class StaticEncoder(Encoder):
             self.featurizer.use_file(Path(self.path.replace(LANGUAGE, the_language(languages, self.path))))
 
     def identity(self) -> str:
-        """The file's fingerprint: the vectors are not among the encoder's weights."""
+        """Return the file's fingerprint: the vectors are not among the tagger's weights."""
         return self.featurizer.fingerprint
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments, as plain values."""
+        """Return the settings as plain values."""
         return {"path": self.path, "size": self.output_size}
 
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
-        """(batch, words, size) from what :class:`StaticFeaturizer` collates."""
+        """Return (batch, words, size) from what :class:`StaticFeaturizer` collates."""
         return inputs["table"].to(torch.get_default_dtype())[inputs["place"]]

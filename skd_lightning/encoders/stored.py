@@ -1,4 +1,4 @@
-"""Word vectors that never change: made once a sentence, read from disk ever after."""
+"""Word vectors that never change: made once for each sentence, then read from disk."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from torch import Tensor
 from skd_lightning.encoders.base import Featurizer
 from skd_lightning.encoders.vector_store import Precision, VectorStore, unpacked
 
+CACHE = "runs/vectors"
+"""The folder in which word vectors are kept unless another one is named."""
+
 
 class Reader(Protocol):
     """A frozen model: sentences to word vectors.
@@ -25,20 +28,22 @@ class Reader(Protocol):
     size: int
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Return a hash of all that a vector depends on beside its sentence."""
+
     def vectors(
         self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object]
     ) -> list[np.ndarray]:
-        """(words, size) float32 of each sentence; ``advance`` is told the number of sentences done."""
+        """Return (words, size) float32 for each sentence; ``advance`` is told the number of sentences done."""
 
 
 class StoredVectors(Featurizer):
-    """Sentences -> word vectors, from disk where they are known.
+    """Sentences to word vectors, from disk where they are known.
 
     Args:
-        reader: is asked about sentences that are not.
+        reader: makes the vectors of sentences that are not known.
         cache: folder of all stores.
-        precision: of what is stored.
+        precision: of the stored vectors.
     """
 
     def __init__(self, reader: Reader, cache: str, precision: Precision = "float16") -> None:
@@ -48,11 +53,11 @@ class StoredVectors(Featurizer):
         self._store = VectorStore(Path(cache) / f"{self.fingerprint}{suffix}", precision)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Loader workers only pad: they go without the model."""
+        """Leave out the model: loader workers only pad."""
         return {**self.__dict__, "_reader": None}
 
     def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
-        """(words, size) of each sentence, packed as :mod:`vector_store` does it."""
+        """Return (words, size) for each sentence, packed as :mod:`vector_store` does it."""
 
         def make(missing: list[Sequence[str]]) -> list[np.ndarray]:
             assert self._reader is not None
@@ -63,7 +68,7 @@ class StoredVectors(Featurizer):
         return self._store.get(sentences, make, keep)
 
     def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
-        """``vectors`` (batch, words, size) in the store's precision, 0 at padding."""
+        """Return ``vectors`` (batch, words, size) in the store's precision, 0 at padding."""
         padded = np.zeros((len(items), words, self.size), dtype=self._store.dtype)
         for row, item in zip(padded, items, strict=True):
             if len(item):

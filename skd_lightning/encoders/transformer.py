@@ -1,4 +1,4 @@
-"""Encoders on pretrained transformers: one that stays as it is, and one that is trained on."""
+"""Embedders on pretrained transformers: one that stays as it is, and one that is trained on."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from skd_lightning.encoders.base import Encoder
-from skd_lightning.encoders.bilstm import BiLSTM
+from skd_lightning.encoders.base import Embedder
 from skd_lightning.encoders.pieces import PieceFeaturizer, Pooling
-from skd_lightning.encoders.stored import StoredVectors
+from skd_lightning.encoders.stored import CACHE, StoredVectors
 from skd_lightning.encoders.vector_store import Precision
 from skd_lightning.encoders.word_vectors import PretrainedTransformer, frozen
+from skd_lightning.errors import UserError
 
 
-class FrozenTransformerEncoder(Encoder):
-    """Word vectors of a pretrained transformer that stays as it is, under a BiLSTM.
+class FrozenTransformerEmbedder(Embedder):
+    """Word vectors of a pretrained transformer that stays as it is.
 
-    The transformer reads every sentence once; an epoch then costs what the BiLSTM costs.
+    The transformer reads every sentence once; an epoch then costs what the context network costs. A tagger that is
+    loaded needs the transformer again: say ``load(path, outside=True)``.
 
     Args:
         model: name of a model on the hub, or a folder made by ``save_pretrained``.
-        layers: whose hidden states are averaged; -1 is the last.
+        hidden_states: those of these layers are averaged; -1 is the last layer, 0 the embeddings.
         pooling: a word's vector is the ``mean`` of its pieces or that of the ``first``.
-        hidden_size: LSTM units in each direction.
-        lstm_layers: BiLSTM layers; 0 for the vectors alone, in a :class:`ConcatenatedEncoder` say.
-        dropout: of the vectors, and of each BiLSTM layer's output.
+        dropout: dropout of the vectors.
         cache: folder of word vectors, found again by model and sentence; any number of runs may share it.
         precision: of the vectors on disk and in the batches.
     """
@@ -38,59 +37,56 @@ class FrozenTransformerEncoder(Encoder):
     def __init__(
         self,
         model: str = "bert-base-multilingual-cased",
-        layers: list[int] = [-1],  # noqa: B006 - read only; jsonargparse shows it as the default
+        hidden_states: list[int] = [-1],  # noqa: B006 - read only; jsonargparse shows it as the default
         pooling: Pooling = "mean",
-        hidden_size: int = 256,
-        lstm_layers: int = 1,
         dropout: float = 0.33,
-        cache: str = "runs/vectors",
+        cache: str = CACHE,
         precision: Precision = "float16",
     ) -> None:
         super().__init__()
         self._config = {
             "model": model,
-            "layers": list(layers),
+            "hidden_states": list(hidden_states),
             "pooling": pooling,
-            "hidden_size": hidden_size,
-            "lstm_layers": lstm_layers,
             "dropout": dropout,
-            "cache": cache,
             "precision": precision,
         }
-        self.featurizer = StoredVectors(frozen(model, tuple(layers), pooling), cache, precision)
+        self.cache = cache
+        self.featurizer = StoredVectors(frozen(model, tuple(hidden_states), pooling), cache, precision)
         self.dropout = nn.Dropout(dropout)
-        self.bilstm = BiLSTM(self.featurizer.size, hidden_size, lstm_layers, dropout)
-        self.output_size = self.bilstm.output_size
+        self.output_size = self.featurizer.size
+
+    @classmethod
+    def reads(cls, settings: Mapping[str, Any]) -> str:
+        """Name the transformer."""
+        return f"the transformer '{settings.get('model')}'"
 
     def identity(self) -> str:
-        """The transformer's fingerprint: its weights are not among the encoder's own."""
+        """Return the transformer's fingerprint: its weights are not among the tagger's."""
         return self.featurizer.fingerprint
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments, as plain values."""
+        """Return the settings as plain values."""
         return dict(self._config)
 
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
-        """(batch, words, output_size) from what :class:`StoredVectors` collates."""
-        states: Tensor = self.dropout(inputs["vectors"].to(torch.get_default_dtype()))
-        return self.bilstm(states, lengths)  # type: ignore[no-any-return]
+        """Return (batch, words, output_size) from what :class:`StoredVectors` collates."""
+        return self.dropout(inputs["vectors"].to(torch.get_default_dtype()))  # type: ignore[no-any-return]
 
 
-class FineTunedTransformerEncoder(Encoder):
-    """A pretrained transformer that is trained on, with nothing above it or a BiLSTM.
+class FineTunedTransformerEmbedder(Embedder):
+    """A pretrained transformer that is trained on.
 
     Its learning rate is ``optimization.pretrained_lr``. The paper's fine-tuned models have no BiLSTM: emission layer
-    and CRF stand on the transformer (Wang et al. 2020, section 4.1). A checkpoint holds all of it, so that a
-    trained tagger needs neither the hub nor the folder the model came from.
+    and CRF stand on the transformer (Wang et al. 2020, section 4.1), which is ``NoContext`` here. A checkpoint holds
+    all of it, so that a trained tagger needs neither the hub nor the folder the model came from.
 
     Args:
         model: name of a model on the hub, or a folder made by ``save_pretrained``.
-        layers: whose hidden states are averaged; -1 is the last.
+        hidden_states: those of these layers are averaged; -1 is the last layer, 0 the embeddings.
         pooling: a word's vector is the ``mean`` of its pieces or that of the ``first``, as Devlin et al. (2019,
             section 5.3) tag names.
-        hidden_size: LSTM units in each direction.
-        lstm_layers: BiLSTM layers; 0 for none.
-        dropout: of the word vectors, and of each BiLSTM layer's output; the transformer has its own beside it.
+        dropout: dropout of the word vectors; the transformer has its own beside it.
         saved: the model's shape and tokenizer, from a checkpoint; ``model`` is then only a name.
     """
 
@@ -99,38 +95,43 @@ class FineTunedTransformerEncoder(Encoder):
     def __init__(
         self,
         model: str = "bert-base-multilingual-cased",
-        layers: list[int] = [-1],  # noqa: B006 - read only; jsonargparse shows it as the default
+        hidden_states: list[int] = [-1],  # noqa: B006 - read only; jsonargparse shows it as the default
         pooling: Pooling = "first",
-        hidden_size: int = 256,
-        lstm_layers: int = 0,
         dropout: float = 0.1,
         saved: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.transformer = PretrainedTransformer(model, layers, pooling, saved)
+        self.transformer = PretrainedTransformer(model, hidden_states, pooling, saved)
         self._config = {
             "model": model,
-            "layers": list(layers),
+            "hidden_states": list(hidden_states),
             "pooling": pooling,
-            "hidden_size": hidden_size,
-            "lstm_layers": lstm_layers,
             "dropout": dropout,
             "saved": self.transformer.saved,
         }
         self.featurizer = self.transformer.featurizer
         self.dropout = nn.Dropout(dropout)
-        self.bilstm = BiLSTM(self.transformer.size, hidden_size, lstm_layers, dropout)
-        self.output_size = self.bilstm.output_size
+        self.output_size = self.transformer.size
+
+    @classmethod
+    def reads(cls, settings: Mapping[str, Any]) -> str:
+        """Name nothing; refuse a description that would have the model come from the hub.
+
+        Raises:
+            UserError: the model's shape and tokenizer are not among the settings.
+        """
+        if not settings.get("saved"):
+            raise UserError("its fine-tuned transformer comes without shape and tokenizer; train it again")
+        return ""
 
     def pretrained_parameters(self) -> list[Parameter]:
-        """The transformer's."""
+        """Return the transformer's parameters."""
         return list(self.transformer.parameters())
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments, as plain values."""
+        """Return the settings as plain values."""
         return dict(self._config)
 
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
-        """(batch, words, output_size) from what :class:`PieceFeaturizer` collates."""
-        states: Tensor = self.dropout(self.transformer(inputs))
-        return self.bilstm(states, lengths)  # type: ignore[no-any-return]
+        """Return (batch, words, output_size) from what :class:`PieceFeaturizer` collates."""
+        return self.dropout(self.transformer(inputs))  # type: ignore[no-any-return]

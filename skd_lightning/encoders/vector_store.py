@@ -19,29 +19,30 @@ Precision = Literal["float16", "bfloat16"]
 
 
 def packed(vectors: np.ndarray, precision: Precision) -> np.ndarray:
-    """float32 -> float16, or the bits of bfloat16 as uint16, since numpy has no such type."""
+    """Return float32 as float16, or as the bits of bfloat16 in uint16, since numpy has no such type."""
     if precision == "float16":
         return vectors.astype(np.float16)
     return torch.from_numpy(vectors).bfloat16().view(torch.uint16).numpy()
 
 
 def unpacked(vectors: np.ndarray) -> Tensor:
-    """What :func:`packed` made, as a tensor of its precision."""
+    """Return what :func:`packed` made as a tensor of its precision."""
     tensor = torch.from_numpy(vectors)
     return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
 
 
 def sentence_key(words: Sequence[str]) -> str:
-    """Key of a sentence: its words in their order."""
-    return hashlib.sha256(json.dumps(list(words), ensure_ascii=False).encode()).hexdigest()[:24]
+    """Return the key of a sentence: its words in their order."""
+    text = json.dumps(list(words), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 class VectorStore:
-    """Vectors of one model. What is added together is one folder: ``vectors.npy`` and ``lengths.json``.
+    """Vectors of one model. Sentences that are added together make one folder: ``vectors.npy`` and ``lengths.json``.
 
     Args:
         folder: ``<cache>/<fingerprint of the model>``; one precision only.
-        precision: of what is stored.
+        precision: of the stored vectors.
     """
 
     def __init__(self, folder: Path, precision: Precision = "float16") -> None:
@@ -72,16 +73,18 @@ class VectorStore:
         make: Callable[[list[Sequence[str]]], list[np.ndarray]],
         keep: bool,
     ) -> list[np.ndarray]:
-        """(words, size) of each sentence, :func:`packed`; ``make`` is called with those that are missing.
+        """Return (words, size) for each sentence, :func:`packed`.
 
         Args:
             sentences: lists of words.
-            make: from sentences to their float32 vectors.
-            keep: store what was made.
+            make: from sentences to their float32 vectors; called with those that are missing.
+            keep: store what was made; otherwise nothing is written, not even an empty folder.
         """
         keys = [sentence_key(words) for words in sentences]
         if all(key in self._found for key in keys):
             return [self._found[key] for key in keys]
+        if not keep and not self.folder.is_dir():
+            return self._complete(keys, sentences, make, keep)
         with alone_in(self.folder):  # processes of one training want the same: the first makes it
             return self._complete(keys, sentences, make, keep)
 

@@ -19,6 +19,8 @@ from skd_lightning.storage import add_weights
 
 PIECES = 4096
 """Subword pieces a batch, padding included, where nothing is trained."""
+EXECUTABLE = {"auto_map", "attn_implementation", "experts_implementation", "quantization_config"}
+"""Settings of a transformer's configuration that may name code to be fetched from the hub; never believed."""
 
 
 class PretrainedTransformer(nn.Module):
@@ -26,10 +28,10 @@ class PretrainedTransformer(nn.Module):
 
     Args:
         name: of a model on the hub, or a folder made by ``save_pretrained``.
-        layers: whose hidden states are averaged; -1 is the last, 0 the embeddings.
+        hidden_states: those of these layers are averaged; -1 is the last layer, 0 the embeddings.
         pooling: a word's vector is the ``mean`` of its pieces or that of the ``first``.
-        saved: :attr:`saved` of another one; neither hub nor folder is then read, and the weights are those of no
-            training until a state dict is loaded.
+        saved: the attribute of another one; neither hub nor folder is then read, and the weights are untrained until
+            a state dict is loaded.
 
     Attributes:
         saved: its shape and its tokenizer, as plain values.
@@ -37,26 +39,31 @@ class PretrainedTransformer(nn.Module):
         size: length of a word's vector.
 
     Raises:
-        UserError: no such model, or not of the kind that reads here.
+        UserError: there is no such model, or it is not of the kind that reads here.
     """
 
     def __init__(
-        self, name: str, layers: Sequence[int], pooling: Pooling, saved: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        hidden_states: Sequence[int],
+        pooling: Pooling,
+        saved: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.model, self.saved = _load(name) if saved is None else (_make(saved), dict(saved))
         self.model.train()  # a new module's mode, and Lightning keeps it; from_pretrained leaves dropout off
         depth = int(self.model.config.num_hidden_layers)
-        if not layers or not all(-depth - 1 <= layer <= depth for layer in layers):
-            raise UserError(f"encoder: layers are {list(layers)}, '{name}' has 0 (embeddings) to {depth}")
-        self.layers, self.pooling = list(layers), pooling
+        if not hidden_states or not all(-depth - 1 <= layer <= depth for layer in hidden_states):
+            found = f"hidden_states are {list(hidden_states)}"
+            raise UserError(f"embedder: {found}, '{name}' has 0 (embeddings) to {depth}")
+        self.hidden_states, self.pooling = list(hidden_states), pooling
         self.featurizer = PieceFeaturizer(**self.saved["tokenizer"], pooling=pooling)
         if self.featurizer.window < 1:
-            raise UserError(f"encoder: '{name}' reads {self.saved['tokenizer']['readable']} pieces, too few")
+            raise UserError(f"embedder: '{name}' reads {self.saved['tokenizer']['readable']} pieces, too few")
         self.size = int(self.model.config.hidden_size)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """(batch, words, size), 0 at padding, from what :class:`PieceFeaturizer` collates."""
+        """Return (batch, words, size), 0 at padding, from what :class:`PieceFeaturizer` collates."""
         counts = inputs["counts"]
         if not len(inputs["pieces"]):  # nothing but empty sentences
             return torch.zeros(*counts.shape, self.size, device=counts.device)
@@ -66,19 +73,19 @@ class PretrainedTransformer(nn.Module):
         return means
 
     def _states(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """(windows, width, size): mean of the chosen layers."""
+        """Return (windows, width, size), the mean of the chosen layers."""
         read = {"input_ids": inputs["pieces"], "attention_mask": inputs["mask"]}
-        if self.layers == [-1]:
+        if self.hidden_states == [-1]:
             return self.model(**read).last_hidden_state  # type: ignore[no-any-return]
         states = self.model(**read, output_hidden_states=True).hidden_states
-        return torch.stack([states[layer] for layer in self.layers]).mean(0)
+        return torch.stack([states[layer] for layer in self.hidden_states]).mean(0)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that a vector depends on beside its sentence, while nothing is trained."""
+        """Return a hash of all that a vector depends on beside its sentence, while nothing is trained."""
         tokenizer = self.saved["tokenizer"]["tokenizer"]
         digest = hashlib.sha256(
-            json.dumps([self.layers, self.pooling, self.featurizer.window, tokenizer]).encode()
+            json.dumps([self.hidden_states, self.pooling, self.featurizer.window, tokenizer]).encode()
         )
         add_weights(digest, self.model)
         return digest.hexdigest()[:24]
@@ -87,7 +94,7 @@ class PretrainedTransformer(nn.Module):
     def vectors(
         self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object] = lambda _: None
     ) -> list[np.ndarray]:
-        """(words, size) float32 for each sentence, in their order.
+        """Return (words, size) float32 for each sentence, in their order.
 
         Args:
             sentences: lists of words.
@@ -107,23 +114,28 @@ class PretrainedTransformer(nn.Module):
 
 
 def _load(name: str) -> tuple[Any, dict[str, Any]]:
-    """A model from the hub or a folder, and what :attr:`PretrainedTransformer.saved` says of it."""
+    """Load a model from the hub or a folder; return it and its :attr:`PretrainedTransformer.saved`."""
     from transformers import AutoModel, AutoTokenizer  # seconds to import: only where one is used
 
+    own: dict[str, Any] = {"trust_remote_code": False}  # else transformers asks on the terminal
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, **own)
         if getattr(tokenizer, "add_prefix_space", None) is False:  # byte-level ones: a word follows a space
-            tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, add_prefix_space=True)
-        model = AutoModel.from_pretrained(name).float()
+            tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, add_prefix_space=True, **own)
+        model = AutoModel.from_pretrained(name, **own).float()
     except (OSError, ValueError) as error:
+        if "trust_remote_code" in str(error):
+            raise UserError(
+                f"embedder: '{name}' needs code of its own (auto_map), which is never run; take another model"
+            ) from error
         reason = str(error).partition("\n")[0]
-        raise UserError(f"encoder: no transformer '{name}': {reason}") from error
+        raise UserError(f"embedder: no transformer '{name}': {reason}") from error
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise UserError(
-            f"encoder: '{name}' has no fast tokenizer (tokenizer.json); take a model that has one"
+            f"embedder: '{name}' has no fast tokenizer (tokenizer.json); take a model that has one"
         )
     if model.config.is_encoder_decoder:
-        raise UserError(f"encoder: '{name}' is an encoder with a decoder; take a model that only encodes")
+        raise UserError(f"embedder: '{name}' is an encoder with a decoder; take a model that only encodes")
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
@@ -140,24 +152,44 @@ def _load(name: str) -> tuple[Any, dict[str, Any]]:
 
 
 def _make(saved: Mapping[str, Any]) -> Any:
-    """A model of the same shape; its weights are still to come."""
-    from transformers import AutoConfig, AutoModel
+    """Make a model of the same shape, without its weights; nothing is read from disk or hub.
 
-    architecture = dict(saved["architecture"])
-    config = AutoConfig.for_model(architecture.pop("model_type"), **architecture)
+    Raises:
+        UserError: the model is none that transformers has for text.
+    """
+    from transformers import AutoConfig, AutoModel
+    from transformers.models.auto import modeling_auto
+
+    architecture = _without_code(saved["architecture"])
+    kind = architecture.pop("model_type")
+    texts = {
+        *modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        *modeling_auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
+    }
+    if kind not in texts:  # some models of images fetch parts of theirs wherever a configuration says
+        raise UserError(f"embedder: '{kind}' is no model of text that transformers knows; take another model")
     make: Any = AutoModel.from_config
-    return _without_pooler(make(config).float())
+    return _without_pooler(make(AutoConfig.for_model(kind, **architecture), trust_remote_code=False).float())
+
+
+def _without_code(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what may name code, and what is no setting."""
+    return {
+        name: _without_code(value) if isinstance(value, Mapping) else value
+        for name, value in settings.items()
+        if name not in EXECUTABLE and not name.startswith("_")
+    }
 
 
 def _without_pooler(model: Any) -> Any:
-    """No word's vector needs it; untrained and unused weights would disturb fingerprints and DDP."""
+    """Remove the pooler: no word needs it, and unused weights would disturb fingerprints and DDP."""
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
     return model
 
 
 def _positions(model: Any) -> int:
-    """Pieces that the model has positions for; RoBERTa's begin after the one that padding has."""
+    """Count the pieces that the model has positions for; RoBERTa's begin after the one that padding has."""
     table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
     padding = getattr(table, "padding_idx", None)
     positions = int(getattr(model.config, "max_position_embeddings", 512))
@@ -165,7 +197,7 @@ def _positions(model: Any) -> int:
 
 
 @lru_cache(maxsize=1)
-def frozen(name: str, layers: tuple[int, ...], pooling: Pooling) -> PretrainedTransformer:
-    """A transformer that stays as it is, loaded once for all the taggers of a process, on the GPU if there is one."""
+def frozen(name: str, hidden_states: tuple[int, ...], pooling: Pooling) -> PretrainedTransformer:
+    """Return a transformer that stays as it is, on the GPU if there is one; all taggers of a process share it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return PretrainedTransformer(name, layers, pooling).eval().requires_grad_(False).to(device)
+    return PretrainedTransformer(name, hidden_states, pooling).eval().requires_grad_(False).to(device)
