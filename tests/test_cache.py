@@ -1,8 +1,9 @@
 """The teacher cache: what it derives, how it is keyed, what it survives."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ import torch
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
+from skd_lightning.data.batches import SentenceDataset
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache import CacheEntry, content_key
-from skd_lightning.distillation.objectives import TeacherTargets
-from skd_lightning.distillation.targets import CachedTargets, TeacherWords, map_tags
+from skd_lightning.distillation.callback import DistillationCallback
+from skd_lightning.distillation.objectives import Emission, Objective, Posterior, PosTopWK, TopK, TopWK
+from skd_lightning.distillation.targets import CachedTargets, TeacherTargets, TeacherWords, map_tags
+from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.errors import UserError
 from skd_lightning.tags import TagSet
 
@@ -178,3 +183,133 @@ def test_batches_read_what_was_cached_in_the_students_tags(entry: CacheEntry) ->
     np.testing.assert_array_equal(targets.log_probs[2], best["log_probs"][0])
     assert targets.marginals[1].sum() == 0
     assert targets.emissions.softmax(-1).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [Emission(2.0), TopK(3), TopWK(3, 2.0, "potentials"), Posterior(2.0, "potentials"), PosTopWK(3, 2.0)],
+    ids=lambda objective: objective.loss_name(),
+)
+def test_the_cache_and_a_distribution_give_an_objective_the_same_targets(
+    entry: CacheEntry, objective: Objective
+) -> None:
+    said, (transitions, start, end) = predict()[0], Head().scores()
+    emissions = torch.zeros(3, 6, TAGS)
+    emissions[0, :5], emissions[2, :3] = torch.from_numpy(said[3:8]), torch.from_numpy(said[:3])
+    lengths = torch.tensor([5, 0, 3])
+    teacher = LinearChainCRF(emissions, transitions, lengths, start, end)
+    student = LinearChainCRF(torch.randn(3, 6, TAGS), torch.zeros(TAGS, TAGS), lengths)
+    cached = read(entry, np.arange(TAGS), TAGS, objective.needs.marginals or 1.0)
+    direct = TeacherTargets.of(teacher, objective)
+    torch.testing.assert_close(objective(student, cached), objective(student, direct), rtol=1e-4, atol=1e-5)
+
+
+class Speaker:
+    """A teacher of made-up emissions."""
+
+    tag_set = TagSet(("A", "B", "C", "D"), "none")
+    head = Head()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def fingerprint(self) -> str:
+        return self.path.name
+
+    def predict_emissions(self, sentences: Sequence[Sequence[str]], advance: Callable) -> np.ndarray:
+        words = sum(map(len, sentences))
+        return np.random.default_rng(words).normal(size=(words, TAGS)).astype(np.float32)
+
+
+class Learner:
+    """A student that remembers which teachers it was asked to load."""
+
+    tag_set = Speaker.tag_set
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self.asked: list[tuple[Path, bool]] = []
+
+    def load_teacher(self, path: Path, outside: bool) -> Speaker:
+        self.asked.append((path, outside))
+        return Speaker(path)
+
+
+class Featurizer:
+    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
+        return [np.zeros(len(words), np.int32) for words in sentences]
+
+
+def ask(folder: Path, objective: Objective, **settings: bool) -> tuple[DistillationCallback, Learner]:
+    """Let the teachers of two languages speak on annotated and unlabelled text."""
+    sentences = [
+        Sentence(("a",) * words, ("A",) * words if words % 2 else None, language)
+        for words in range(2, 6)
+        for language in ("de", "en")
+    ]
+    for language in ("de", "en"):
+        (folder / "teachers" / language).mkdir(parents=True, exist_ok=True)
+    dataset = SentenceDataset(sentences, Featurizer(), ["de", "en"], Speaker.tag_set)
+    data = SimpleNamespace(train_dataset=dataset, train_languages=["de", "en"])
+    strategy = SimpleNamespace(barrier=lambda: None)
+    trainer = SimpleNamespace(
+        datamodule=data, strategy=strategy, global_rank=0, world_size=1, is_global_zero=True
+    )
+    callback = DistillationCallback(str(folder / "teachers"), str(folder / "cache"), **settings)
+    learner = Learner(objective)
+    callback.on_fit_start(trainer, learner)
+    return callback, learner
+
+
+def test_the_report_names_the_text_also_where_the_cache_was_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    ask(tmp_path, TopK(3))
+    for file in tmp_path.glob("cache/*/paths-k3/paths.npy"):
+        file.write_bytes(b"")
+    capsys.readouterr()
+    with pytest.warns(UserWarning, match="damaged"):
+        callback, _ = ask(tmp_path, TopK(3))
+    assert sorted(row.part for row in callback.found) == ["de", "de unlabelled", "en", "en unlabelled"]
+    assert all(row.entry.rebuilt for row in callback.found)
+    told = capsys.readouterr().out
+    assert "│ de unlabelled │" in told
+    assert str(tmp_path / "cache") in told
+
+
+@pytest.mark.parametrize("objective", [TopK(100), Posterior()])
+def test_the_report_fits_80_columns(
+    tmp_path: Path, objective: Objective, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    callback, _ = ask(tmp_path, objective)
+    monkeypatch.setattr(CacheEntry, "words", 123_456_789)
+    monkeypatch.setattr(CacheEntry, "bytes", lambda _: 12_345 * 2**20)
+    capsys.readouterr()
+    callback._report(objective.needs.k)
+    title, *table = capsys.readouterr().out.splitlines()
+    assert title.startswith(f"teacher cache {tmp_path / 'cache'}")
+    assert max(map(len, table)) <= 80
+    told = "\n".join(table)
+    for whole in ("en unlabelled", "sentences", "123,456,789", "12345.0", "miss"):
+        assert whole in told
+    assert ("mass of 100 best" in told) == bool(objective.needs.k)
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_teachers_are_loaded_with_leave_to_read_outside_or_without(tmp_path: Path, outside: bool) -> None:
+    _, learner = ask(tmp_path, Posterior(), outside=outside)
+    assert learner.asked == [(tmp_path / "teachers" / language, outside) for language in ("de", "en")]
+
+
+def test_a_teacher_set_knows_who_speaks_on_a_language(tmp_path: Path) -> None:
+    (tmp_path / "de").mkdir()
+    teachers = TeacherSet(tmp_path)
+    assert teachers.of("de") == (tmp_path / "de",)
+    assert teachers.of("en") == ()
+    assert teachers.missing(["en", "de", "fi"]) == ["en", "fi"]
+    teachers.require(["de"])
+    with pytest.raises(
+        UserError, match=r"no teacher for language 'en' or 'fi' in .*: skd teachers --langs en fi "
+    ):
+        teachers.require(["en", "de", "fi"])

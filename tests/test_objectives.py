@@ -1,15 +1,34 @@
-"""Objectives against sums over all tag sequences, with their gradients, in float64."""
+"""Objectives against sums over all tag sequences, with their gradients, in float64; how they are found and refused."""
 
 import itertools
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from skd_lightning.cli import main
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.distillation import Annealing, TeacherTargets, make_objective
-from skd_lightning.distillation import objectives as kd
+from skd_lightning.distillation import objectives as package
+from skd_lightning.distillation.annealing import Annealing
+from skd_lightning.distillation.names import losses, names
+from skd_lightning.distillation.objectives import (
+    Emission,
+    Objective,
+    Posterior,
+    PosTopWK,
+    Token,
+    TopK,
+    TopWK,
+    by_name,
+)
+from skd_lightning.distillation.targets import TeacherTargets
+from skd_lightning.encoders import NgramEmbedder
+from skd_lightning.errors import UserError
+from skd_lightning.taggers import Student
 
 TAGS = 3
 LENGTHS = torch.tensor([4, 2, 1, 0])
@@ -97,7 +116,7 @@ def by_sentence(function) -> Tensor:
 @pytest.mark.parametrize("weighted", [False, True])
 def test_top_k(k: int, weighted: bool) -> None:
     teacher, student = potentials(0), potentials(1)
-    objective = make_objective("topwk" if weighted else "topk")
+    objective = TopWK(k) if weighted else TopK(k)
 
     def one(row: int) -> Tensor:
         paths, teacher_log = enumerate_log_probs(teacher, row)
@@ -115,7 +134,7 @@ def test_top_k(k: int, weighted: bool) -> None:
 )
 def test_posterior(temperature: float, tempering: str) -> None:
     teacher, student = potentials(2), potentials(3)
-    objective = make_objective("posterior", temperature=temperature, tempering=tempering)
+    objective = Posterior(temperature, tempering)
     on_potentials = temperature if tempering == "potentials" else 1.0
 
     def tempered(values: tuple[Tensor, ...], row: int) -> Tensor:
@@ -139,7 +158,7 @@ def test_posterior(temperature: float, tempering: str) -> None:
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_emission(temperature: float) -> None:
     teacher, student = potentials(4), potentials(5)
-    objective = make_objective("emission", temperature=temperature)
+    objective = Emission(temperature)
 
     def one(row: int) -> Tensor:
         length = int(LENGTHS[row])
@@ -155,7 +174,7 @@ def test_token_is_the_cross_entropy_of_softmax_decoders(temperature: float) -> N
     nothing = torch.zeros(TAGS, TAGS, dtype=torch.double), *[torch.zeros(TAGS, dtype=torch.double)] * 2
     teacher, student = (teacher[0], *nothing), (student[0], *nothing)
     said = targets(teacher, 1)
-    objective = make_objective("token", temperature=temperature)
+    objective = Token(temperature)
 
     def one(row: int) -> Tensor:
         length = int(LENGTHS[row])
@@ -168,19 +187,17 @@ def test_token_is_the_cross_entropy_of_softmax_decoders(temperature: float) -> N
 @pytest.mark.parametrize("weights", [(0.5, 0.5), (1.0, 1.0)])
 def test_pos_topwk_is_the_weighted_sum(weights: tuple[float, float]) -> None:
     student, said = potentials(8), targets(potentials(9), 5)
-    both = make_objective("pos_topwk", posterior_weight=weights[0], topwk_weight=weights[1])
-    expected = weights[0] * kd.posterior(chain(student), said) + weights[1] * kd.weighted_top_k(
-        chain(student), said
-    )
+    both = PosTopWK(posterior_weight=weights[0], topwk_weight=weights[1])
+    expected = weights[0] * Posterior()(chain(student), said) + weights[1] * TopWK()(chain(student), said)
     torch.testing.assert_close(both(chain(student), said), expected)
 
 
 def test_the_teacher_itself_is_the_minimum() -> None:
     values = potentials(10)
     said = targets(values, 81)
-    for loss in ("emission", "posterior", "topwk"):
-        own = make_objective(loss)(chain(values), said).sum()
-        assert make_objective(loss)(chain(potentials(11)), said).sum() > own
+    for objective in (Emission(), Posterior(), TopWK()):
+        own = objective(chain(values), said).sum()
+        assert objective(chain(potentials(11)), said).sum() > own
 
 
 def test_what_the_scheme_forbids_leaves_loss_and_gradient_finite() -> None:
@@ -188,19 +205,138 @@ def test_what_the_scheme_forbids_leaves_loss_and_gradient_finite() -> None:
     said = targets((emissions, transitions, start, end), 5)
     emissions.requires_grad_()
     forbidding = start.masked_fill(torch.tensor([True, False, False]), -math.inf)
-    for loss in ("emission", "topk", "topwk", "posterior", "pos_topwk"):
-        for temperature in (1.0, 2.0):
-            objective = make_objective(loss, temperature=temperature)
+    for temperature in (1.0, 2.0):
+        softened = [kind(temperature=temperature) for kind in (Emission, TopWK, Posterior, PosTopWK)]
+        for objective in (TopK(), *softened):
             value = objective(LinearChainCRF(emissions, transitions, LENGTHS, forbidding, end), said).sum()
             (gradient,) = torch.autograd.grad(value, emissions)
             assert value.isfinite()
-            assert gradient.isfinite().all(), (loss, temperature)
+            assert gradient.isfinite().all(), objective
 
 
 def test_missing_targets_are_named() -> None:
     with pytest.raises(ValueError, match="marginals"):
-        kd.posterior(chain(potentials(0)), TeacherTargets())
-    assert make_objective("none") is None
+        Posterior()(chain(potentials(0)), TeacherTargets())
+    with pytest.raises(ValueError, match="paths"):
+        TopK()(chain(potentials(0)), TeacherTargets(log_probs=torch.zeros(4, 1)))
+
+
+def test_targets_come_from_any_distribution() -> None:
+    """An objective serves without trainer, cache or tagger; what it does not need is not computed."""
+    teacher, student = potentials(13), potentials(14)
+    for objective in (Emission(2.0), TopK(3), TopWK(3), Posterior(2.0, "potentials"), PosTopWK(4, 2.0)):
+        temperature = objective.needs.marginals or 1.0
+        everything = targets(teacher, objective.needs.k or 1, temperature)
+        needed = TeacherTargets.of(chain(teacher), objective)
+        assert torch.equal(objective(chain(student), needed), objective(chain(student), everything))
+        assert (needed.paths is None) == (not objective.needs.k)
+        assert (needed.marginals is None) == (objective.needs.marginals is None)
+        assert (needed.emissions is None) == (not objective.needs.emissions)
+
+
+def test_no_gradient_flows_to_the_teacher() -> None:
+    teacher, student = potentials(15), potentials(16)
+    teacher[0].requires_grad_()
+    student[0].requires_grad_()
+    for objective in (Emission(), PosTopWK()):
+        of_teacher = chain(teacher)
+        objective(chain(student), TeacherTargets.of(of_teacher, objective)).sum().backward()
+        assert teacher[0].grad is None
+        assert of_teacher.marginals.requires_grad  # the distribution itself may still be trained
+
+
+def test_each_module_defines_the_objective_of_its_name() -> None:
+    folder = Path(package.__file__).parent
+    assert sorted(names()) == sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
+    for name in names():
+        module = sys.modules[f"{package.__name__}.{name}"]
+        defined = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type)
+            and issubclass(value, Objective)
+            and value.__module__ == module.__name__
+        ]
+        assert defined == [by_name(name)]
+        assert defined[0].__name__.lower() == name.replace("_", "")
+        assert defined[0].loss_name() == name
+        assert getattr(package, defined[0].__name__) is defined[0]
+        settings = defined[0]().settings()
+        assert all(type(value) in (int, float, str) for value in settings.values())
+
+
+def test_losses_come_in_the_order_of_the_paper_and_without_torch() -> None:
+    assert losses() == ("none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk")
+    code = "import sys; from skd_lightning.distillation.names import losses; losses(); print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"
+
+
+def test_a_misspelt_objective_is_told_the_nearest() -> None:
+    with pytest.raises(UserError, match="'posteriors'; did you mean 'posterior'"):
+        by_name("posteriors")
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (TopK, {"k": 0}, "--model.objective.k is 0, it must be at least 1"),
+        (PosTopWK, {"k": -1}, "--model.objective.k is -1"),
+        (Token, {"temperature": 0.0}, "--model.objective.temperature is 0.0, it must be above 0"),
+        (Emission, {"temperature": math.nan}, "--model.objective.temperature is nan"),
+        (Posterior, {"temperature": math.inf}, "--model.objective.temperature is inf"),
+        (
+            TopWK,
+            {"tempering": "both"},
+            "--model.objective.tempering is both, it must be marginals or potentials",
+        ),
+        (PosTopWK, {"topwk_weight": -0.5}, "--model.objective.topwk_weight is -0.5, it must be at least 0"),
+        (PosTopWK, {"posterior_weight": math.nan}, "--model.objective.posterior_weight is nan"),
+    ],
+)
+def test_settings_out_of_range_are_refused(kind: type[Objective], settings: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        kind(**settings)
+
+
+def test_a_student_has_its_objectives_loss() -> None:
+    data = {"tags": ["O"], "scheme": "none", "languages": ["en"]}
+    assert Student(**data, embedder=NgramEmbedder(buckets=64)).loss == "none"
+    assert Student(**data, embedder=NgramEmbedder(buckets=64), objective=PosTopWK()).loss == "pos_topwk"
+    with pytest.raises(
+        UserError, match=r"--model.objective Token is for softmax decoders: add --model.decoder softmax"
+    ):
+        Student(**data, embedder=NgramEmbedder(buckets=64), objective=Token())
+    assert (
+        Student(**data, embedder=NgramEmbedder(buckets=64), decoder="softmax", objective=Token()).loss
+        == "token"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--model.objective", "TopKK"], "TopKK"),
+        (
+            ["--model.objective", "TopK", "--model.objective.temperture", "2"],
+            "unknown option --model.objective.temperture: did you mean --model.objective.temperature?",
+        ),
+        (["--model.objective", "TopK", "--model.objective.k", "many"], "many"),
+        (
+            ["--model.objective", "TopK", "--model.objective.k", "0"],
+            "--model.objective.k is 0, it must be at least 1",
+        ),
+    ],
+)
+def test_mistakes_in_an_objective_are_named(
+    options: list[str], wanted: str, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "--config", "experiments/student.yaml", *options])
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert wanted in told
+    assert told.count("\n") == 1
 
 
 def test_annealing() -> None:

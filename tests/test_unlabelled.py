@@ -17,7 +17,7 @@ from skd_lightning.errors import UserError
 
 LANGUAGES = ("de", "en")
 SIZES = {"train": 40, "dev": 10, "test": 10}
-QUICK = ["--trainer.enable_progress_bar", "false", "--model.encoder.hidden_size", "16"]
+QUICK = ["--trainer.enable_progress_bar", "false", "--model.context.hidden_size", "16"]
 
 
 def test_plain_text_is_split_at_white_space(tmp_path: Path) -> None:

@@ -10,14 +10,17 @@ from skd_lightning.errors import UserError
 
 @dataclass(frozen=True)
 class Annealing:
-    """λ in L = λ·L_KD + (1 − λ)·L_NLL.
+    """The course of λ in L = λ·L_KD + (1 − λ)·L_NLL.
 
     Attributes:
         kind: ``epoch`` lowers λ after each epoch (Algorithm 1 of the paper), ``step`` after each optimiser step,
             ``constant`` never.
         start: λ of the first step, 0 to 1.
-        epochs: after how many epochs λ is 0 (need not be whole); the length of training if None. The paper's
-            τ of 1.0 and 0.5 per cent an epoch are 100 and 200 epochs.
+        epochs: λ reaches 0 after so many (not necessarily whole) epochs; None stands for the length of training.
+            The paper's τ of 1.0 and 0.5 per cent an epoch are 100 and 200 epochs.
+
+    >>> Annealing("epoch", epochs=4).weight(epoch=1, progress=1.5, max_epochs=10)
+    0.75
     """
 
     kind: Literal["epoch", "step", "constant"] = "epoch"
@@ -31,12 +34,12 @@ class Annealing:
             raise UserError(f"annealing: epochs is {self.epochs}, it must be above 0")
 
     def weight(self, epoch: int, progress: float, max_epochs: float) -> float:
-        """λ now.
+        """Return λ at a point of the training.
 
         Args:
             epoch: completed epochs.
-            progress: completed steps, counted in epochs (3.5 is in the middle of the fourth).
-            max_epochs: length of training.
+            progress: completed optimiser steps, counted in epochs (3.5 is in the middle of the fourth).
+            max_epochs: length of training, in epochs.
         """
         if self.kind == "constant":
             return self.start

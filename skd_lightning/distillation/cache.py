@@ -1,7 +1,7 @@
-"""What teachers said, on disk: keyed by content, memory-mapped, written atomically, never pickled.
+"""The cache of teacher predictions: keyed by content, memory-mapped, written atomically, never pickled.
 
-``<cache>/<key>/`` belongs to one teacher and one list of sentences. It holds ``emissions/`` (what the network
-said, the only part that needs the teacher) and the k best sequences derived from it, ``paths-k5/``. Another k is
+``<cache>/<key>/`` belongs to one teacher and one list of sentences. It holds ``emissions/`` (the output of the
+network, the only part that needs the teacher) and the k best sequences derived from it, ``paths-k5/``. Another k is
 derived from the cached emissions, without the teacher. Posterior marginals, of any temperature, are derived when a
 run opens the cache: that takes a second for some million words, and storing them would double the size.
 """
@@ -22,19 +22,25 @@ from skd_lightning.crf import LinearChainCRF
 from skd_lightning.ragged import cells
 from skd_lightning.storage import alone_in, new_folder
 
-Precision = Literal["float32", "float16"]
+EmissionPrecision = Literal["float32", "float16"]
 SCHEMA = 2
 
 
-class Potentials(Protocol):
-    """What scores transitions in a teacher (see ``taggers.ChainHead``); all in nats."""
+class TransitionScores(Protocol):
+    """The part of a teacher that scores transitions (``taggers.ChainHead``)."""
 
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
-        """transitions (tags, tags) ``[from, to]``, start (tags,), end (tags,)."""
+        """Return transitions (tags, tags) ``[from, to]``, start (tags,) and end (tags,), in nats."""
 
 
-def content_key(teacher: str, sentences: Sequence[Sequence[str]], precision: Precision) -> str:
-    """Key of a cache entry: the same teacher on the same words in the same order and precision."""
+def content_key(teacher: str, sentences: Sequence[Sequence[str]], precision: EmissionPrecision) -> str:
+    """Return the key of a cache entry: the same for one teacher on the same words in the same order and precision.
+
+    Args:
+        teacher: its fingerprint.
+        sentences: lists of words.
+        precision: in which emissions are stored.
+    """
     digest = hashlib.sha256(json.dumps([SCHEMA, teacher, precision]).encode())
     for words in sentences:
         digest.update(json.dumps(words, ensure_ascii=False).encode() + b"\n")
@@ -42,7 +48,7 @@ def content_key(teacher: str, sentences: Sequence[Sequence[str]], precision: Pre
 
 
 class CacheEntry:
-    """One teacher's words on one list of sentences.
+    """One teacher's answers on one list of sentences.
 
     Args:
         folder: ``<cache>/<key>``.
@@ -50,25 +56,25 @@ class CacheEntry:
         precision: in which emissions are stored.
     """
 
-    def __init__(self, folder: Path, lengths: np.ndarray, precision: Precision) -> None:
+    def __init__(self, folder: Path, lengths: np.ndarray, precision: EmissionPrecision) -> None:
         self.folder = folder
         self.lengths = lengths
         self.precision = precision
         self.starts = np.concatenate([[0], np.cumsum(lengths)])
         self.rebuilt: list[str] = []
-        """Parts that were found damaged, and made again."""
+        """Folders of the parts that were found damaged, and made again."""
 
     @property
     def words(self) -> int:
-        """Words of all sentences together."""
+        """Number of words of all sentences together."""
         return int(self.starts[-1])
 
     def bytes(self) -> int:
-        """Size of all parts on disk."""
+        """Return the size of all parts on disk, in bytes."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
     def open(self, part: str) -> dict[str, np.ndarray] | None:
-        """The arrays of a part, memory-mapped; None where it was never written or is damaged."""
+        """Return the arrays of a part, memory-mapped; None where it was never written or is damaged."""
         folder = self.folder / part
         if not folder.is_dir():
             return None
@@ -99,7 +105,7 @@ class CacheEntry:
     def _find_or_make(
         self, part: str, make: Callable[[], Mapping[str, np.ndarray]]
     ) -> tuple[dict[str, np.ndarray], bool]:
-        """The arrays of a part, and whether they were there already."""
+        """Return the arrays of a part, and True if they were there already."""
         found = self.open(part)
         if found is not None:
             return found, True
@@ -108,15 +114,19 @@ class CacheEntry:
             return (self.write(part, make()), False) if found is None else (found, True)
 
     def emissions(
-        self, predict: Callable[[], tuple[np.ndarray, Potentials]]
+        self, predict: Callable[[], tuple[np.ndarray, TransitionScores]]
     ) -> tuple[dict[str, np.ndarray], bool]:
-        """Emissions (words, tags), transitions, start and end; ``predict`` is called where they are missing.
+        """Return the teacher's potentials, predicted where they are missing.
 
         Emissions are stored with a largest one of 0 for each word. That changes no probability, and float16 is
         then finest where the probability is: marginals move by less than 0.001.
 
+        Args:
+            predict: asks the teacher for its emissions (words, tags) and its transition scores.
+
         Returns:
-            The arrays, and whether they were there already.
+            The arrays ``emissions`` (words, tags), ``transitions`` (tags, tags) ``[from, to]``, ``start`` (tags,) and
+            ``end`` (tags,), all in nats; and True if they were there already.
         """
 
         def make() -> dict[str, np.ndarray]:
@@ -129,7 +139,7 @@ class CacheEntry:
         return self._find_or_make("emissions", make)
 
     def paths(self, k: int) -> dict[str, np.ndarray]:
-        """``paths`` (words, k) and ``log_probs`` (sentences, k) of the k best sequences."""
+        """Return ``paths`` (words, k) and ``log_probs`` (sentences, k), in nats, of the k best sequences."""
         return self._find_or_make(f"paths-k{k}", lambda: self._kbest(k))[0]
 
     def _kbest(self, k: int) -> dict[str, np.ndarray]:
@@ -144,7 +154,11 @@ class CacheEntry:
         return {"paths": paths, "log_probs": log_probs}
 
     def marginals(self, temperature: float = 1.0) -> np.ndarray:
-        """(words, tags) posterior probabilities of the potentials divided by the temperature; not stored."""
+        """Return (words, tags) posterior probabilities, which are not stored.
+
+        Args:
+            temperature: divides the potentials.
+        """
         marginals = np.zeros_like(self._source()["emissions"], dtype=self.precision)
         for indices, crf in self._chains():
             by_word = (crf if temperature == 1.0 else crf.tempered(temperature)).marginals.numpy()
@@ -162,7 +176,7 @@ class CacheEntry:
 
     @torch.inference_mode()
     def _chains(self, sentences: int = 256) -> Iterator[tuple[np.ndarray, LinearChainCRF]]:
-        """The teacher's distributions, rebuilt from the cached emissions, in batches of similar length."""
+        """Yield the teacher's distributions, rebuilt from the cached emissions, in batches of similar length."""
         source = self._source()
         scores = {name: torch.from_numpy(np.array(source[name])) for name in ("transitions", "start", "end")}
         order = np.argsort(self.lengths, kind="stable")

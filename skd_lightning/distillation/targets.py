@@ -1,21 +1,78 @@
-"""Cached predictions of several teachers, read for the sentences of a batch, in the student's tags."""
+"""Targets of a batch: what the teachers say about its sentences, in the student's tags."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from skd_lightning.distillation.objectives import TeacherTargets
+from skd_lightning.crf import LinearChainCRF
 from skd_lightning.errors import UserError
 from skd_lightning.ragged import cells
 from skd_lightning.tags import TagSet
 
+if TYPE_CHECKING:
+    from skd_lightning.distillation.objective import Objective
+
+
+@dataclass
+class TeacherTargets:
+    """The teachers' answers on the sentences of a batch, in the student's tags; a field that is not needed is None.
+
+    Attributes:
+        emissions: (batch, words, tags) nats; -inf for tags that the teacher does not know, 0 at padding.
+        marginals: (batch, words, tags) posterior probabilities; 0 at padding.
+        paths: (batch, k, words) the teacher's k best tag sequences.
+        log_probs: (batch, k) log p_t of these sequences in nats, best first; -inf where there are fewer than k, but
+            there is always one (that of an empty sentence has probability 1).
+    """
+
+    emissions: Tensor | None = None
+    marginals: Tensor | None = None
+    paths: Tensor | None = None
+    log_probs: Tensor | None = None
+
+    @classmethod
+    def of(cls, teacher: LinearChainCRF, objective: Objective) -> TeacherTargets:
+        """Return the targets that an objective needs, from any distribution over the student's tags.
+
+        No gradient flows to the teacher.
+        """
+        needs, targets = objective.needs, cls()
+        if needs.emissions:
+            targets.emissions = teacher.emissions.detach()
+        if needs.marginals is not None:
+            softened = teacher if needs.marginals == 1.0 else teacher.tempered(needs.marginals)
+            targets.marginals = softened.marginals.detach()
+        if needs.k:
+            best = teacher.kbest(needs.k)
+            targets.paths = best.paths
+            targets.log_probs = (best.scores - teacher.log_partition.unsqueeze(1)).detach()
+        return targets
+
+
+def given(target: Tensor | None, name: str) -> Tensor:
+    """Return a field of the targets.
+
+    Raises:
+        ValueError: the field is None.
+    """
+    if target is None:
+        raise ValueError(f"this objective needs the teacher's {name}; the batch carries none")
+    return target
+
 
 def map_tags(teacher: TagSet, student: TagSet, where: str) -> np.ndarray:
-    """(teacher's tags,): place of each tag of the teacher among the student's, by name.
+    """Return (teacher's tags,) the place of each tag of the teacher among the student's, by name.
+
+    Args:
+        teacher: its tags.
+        student: its tags.
+        where: the teacher's folder, for messages.
 
     Raises:
         UserError: the student lacks a tag, or the same names mean something else (IOB2 against BIOES).
@@ -36,7 +93,7 @@ def map_tags(teacher: TagSet, student: TagSet, where: str) -> np.ndarray:
 
 @dataclass
 class TeacherWords:
-    """What one teacher said, on all its sentences; what is not needed is None.
+    """One teacher's answers on all its sentences; a field that is not needed is None.
 
     Attributes:
         lengths: (sentences,) words of each of its sentences.
@@ -44,7 +101,7 @@ class TeacherWords:
         emissions: (words, teacher's tags) nats; those of all sentences joined.
         marginals: (words, teacher's tags) posterior probabilities.
         paths: (words, k) its k best sequences.
-        log_probs: (sentences, k) log p of these.
+        log_probs: (sentences, k) log p of these in nats.
     """
 
     lengths: np.ndarray
@@ -59,12 +116,12 @@ class TeacherWords:
 
 
 class CachedTargets:
-    """Reads what the teachers said, by a sentence's place in its dataset.
+    """Targets of batches from the teachers' cached answers, found by a sentence's place in its dataset.
 
     Args:
-        teachers: one for each language.
-        owner: (sentences,) which teacher speaks on a sentence.
-        place: (sentences,) which of that teacher's sentences it is.
+        teachers: one for each part of the dataset.
+        owner: (sentences,) the number of the teacher that speaks on a sentence.
+        place: (sentences,) the number of the sentence among that teacher's sentences.
         tags: size of the student's tag set.
     """
 
@@ -74,7 +131,12 @@ class CachedTargets:
         self.teachers, self.owner, self.place, self.tags = teachers, owner, place, tags
 
     def read(self, indices: Sequence[int], words: int) -> TeacherTargets:
-        """Targets of a batch of sentences, padded to ``words`` words; index -1 is an empty sentence."""
+        """Return the targets of a batch of sentences, padded to ``words`` words.
+
+        Args:
+            indices: places of the sentences in the dataset; -1 stands for an empty sentence.
+            words: of the longest sentence.
+        """
         filled = self._empty(len(indices), words)
         sentences = np.asarray(indices)
         spoken = np.where(sentences >= 0, self.owner[sentences], -1)
@@ -99,7 +161,7 @@ class CachedTargets:
 
     def _empty(self, batch: int, words: int) -> dict[str, np.ndarray]:
         filled = {}
-        for teacher in self.teachers[:1]:  # all teachers said the same kinds of things
+        for teacher in self.teachers[:1]:  # all teachers answered the same questions
             for name in ("emissions", "marginals"):
                 if getattr(teacher, name) is not None:  # 0 at padding: the softmax of -inf alone would be NaN
                     filled[name] = np.zeros((batch, words, self.tags), dtype=np.float32)

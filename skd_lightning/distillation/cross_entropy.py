@@ -1,0 +1,32 @@
+"""Cross-entropies between teacher and student, the parts that objectives are made of."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skd_lightning.crf import LinearChainCRF
+
+
+def expected(weights: Tensor, log_student: Tensor) -> Tensor:
+    """Return −weights · log_student, element by element, in nats; 0 where ``log_student`` is -inf.
+
+    What the student's tag scheme forbids cannot be learned: the teacher's (small) mass on it is dropped, where a
+    plain product would make the loss infinite.
+
+    Args:
+        weights: probabilities of the teacher, any shape.
+        log_student: log-probabilities of the student, the same shape.
+    """
+    return -weights * torch.nan_to_num(log_student, nan=torch.nan, posinf=torch.inf, neginf=0.0)
+
+
+def expected_paths(student: LinearChainCRF, paths: Tensor, weights: Tensor) -> Tensor:
+    """Return (batch,) −Σ weight · log p_s(path) in nats; the paths share one log-partition.
+
+    Args:
+        student: the student's distributions.
+        paths: (batch, k, words) tag sequences; the sum drops those that the student forbids.
+        weights: (batch, k) of these sequences; 0 where a sentence has fewer than k.
+    """
+    return expected(weights, student.log_prob(paths)).sum(-1)
