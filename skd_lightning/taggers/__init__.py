@@ -1,10 +1,11 @@
 """Taggers as LightningModules: one common tagger, the teacher and the student."""
 
+from skd_lightning.taggers.checkpoints import load
 from skd_lightning.taggers.head import ChainHead
-from skd_lightning.taggers.loading import load
 from skd_lightning.taggers.optimization import Optimization
+from skd_lightning.taggers.prediction import Prediction
 from skd_lightning.taggers.student import Student
-from skd_lightning.taggers.tagger import Prediction, Tagger
+from skd_lightning.taggers.tagger import Tagger
 from skd_lightning.taggers.teacher import Teacher
 
 __all__ = ["ChainHead", "Optimization", "Prediction", "Student", "Tagger", "Teacher", "load"]

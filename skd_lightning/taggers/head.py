@@ -23,7 +23,7 @@ class ChainHead(nn.Module):
         input_size: length of a word's vector.
         tag_set: the tags.
         decoder: ``crf`` or ``softmax``.
-        constrain: forbid what the tag scheme forbids (crf only). The mask is a buffer beside the parameters,
+        constrain: never predict what the tag scheme forbids (crf only). The mask is a buffer beside the parameters,
             so no huge number is ever trained, averaged or decayed.
     """
 
@@ -41,12 +41,13 @@ class ChainHead(nn.Module):
         self.transitions = nn.Parameter(torch.zeros(tags, tags), requires_grad=learned)
         self.start = nn.Parameter(torch.zeros(tags), requires_grad=learned)
         self.end = nn.Parameter(torch.zeros(tags), requires_grad=learned)
-        masks = tag_set.forbidden()
+        free = [torch.zeros(shape, dtype=torch.bool) for shape in ((tags, tags), (tags,), (tags,))]
+        masks = tag_set.forbidden() if constrain and learned else free
         for name, mask in zip(("forbidden", "forbidden_start", "forbidden_end"), masks, strict=True):
-            self.register_buffer(name, mask if constrain and learned else torch.zeros_like(mask))
+            self.register_buffer(name, mask)
 
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
-        """transitions (tags, tags) ``[from, to]``, start (tags,), end (tags,); nats, -inf where forbidden."""
+        """Return transitions (tags, tags) ``[from, to]``, start (tags,), end (tags,) in nats, -inf where forbidden."""
         return (
             self.transitions.masked_fill(self.forbidden, -torch.inf),
             self.start.masked_fill(self.forbidden_start, -torch.inf),
@@ -54,7 +55,12 @@ class ChainHead(nn.Module):
         )
 
     def forward(self, states: Tensor, lengths: Tensor) -> LinearChainCRF:
-        """The distributions of a batch, from vectors (batch, words, input_size); float32 under autocast, too."""
+        """Return the distributions of a batch; float32 under autocast, too.
+
+        Args:
+            states: (batch, words, input_size) vectors.
+            lengths: (batch,) words of each sentence.
+        """
         transitions, start, end = self.scores()
         with torch.autocast(states.device.type, enabled=False):  # bfloat16 would round a score of 10 by 0.03
             emissions = self.emissions(states.to(self.emissions.weight.dtype))

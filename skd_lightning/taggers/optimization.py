@@ -55,7 +55,7 @@ class Optimization:
             raise UserError(f"optimization: warmup needs schedule linear, not {self.schedule}; set it to 0")
 
     def linear_factor(self, step: int, total_steps: int) -> float:
-        """What the ``linear`` schedule multiplies the learning rates by at a step, counted from 0."""
+        """Return the factor of the learning rates under the ``linear`` schedule at a step, counted from 0."""
         rising = int(self.warmup * total_steps)
         if step < rising:
             return (step + 1) / (rising + 1)

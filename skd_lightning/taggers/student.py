@@ -9,12 +9,13 @@ from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch
-from skd_lightning.distillation import Annealing, Loss, make_objective
-from skd_lightning.distillation.objectives import Tempering
-from skd_lightning.encoders import Encoder
+from skd_lightning.distillation.annealing import Annealing
+from skd_lightning.distillation.names import BASELINE
+from skd_lightning.distillation.objectives import Objective
+from skd_lightning.encoders import BiLSTM, Context, Embedder
 from skd_lightning.errors import UserError
+from skd_lightning.taggers.checkpoints import load
 from skd_lightning.taggers.head import Decoder
-from skd_lightning.taggers.loading import load
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.tagger import Tagger
 from skd_lightning.tags import Scheme
@@ -26,21 +27,20 @@ class Student(Tagger):
     A sentence without gold tags has the loss λ_u · L_KD, with a λ_u of its own (1 if nothing else is said).
 
     Args:
-        tags: see :class:`Tagger`.
-        scheme: see :class:`Tagger`.
-        languages: see :class:`Tagger`.
-        encoder: what all languages share; no word lists.
-        decoder: see :class:`Tagger`.
-        constrain: see :class:`Tagger`.
-        optimization: see :class:`Tagger`.
-        loss: the distillation objective; ``none`` is the baseline.
-        k: how many of the teacher's best sequences.
-        temperature: softens teacher and student alike; 1 leaves both as they are.
-        tempering: temper the ``marginals`` (the paper's code) or the ``potentials``.
+        tags: names of the tags; given by the data.
+        scheme: meaning of the tags: ``bioes``, ``iob2`` or ``none``; given by the data.
+        languages: languages that it is trained and evaluated on; given by the data.
+        embedder: words to vectors, the same for all languages; no word lists.
+        context: vectors of words to vectors in context.
+        decoder: ``crf`` or ``softmax``.
+        constrain: never predict what the tag scheme forbids.
+        optimization: optimiser, learning rates and their schedule.
+        objective: the distillation loss L_KD with its settings; None for the baseline, which has no teacher.
         annealing: how λ falls.
-        posterior_weight: weight of ``posterior`` in ``pos_topwk``.
-        topwk_weight: weight of ``topwk`` in ``pos_topwk``; 1 and 1 make the sum of the paper's code.
         unlabelled_annealing: how λ_u falls, the weight of sentences on which only a teacher speaks.
+
+    Raises:
+        UserError: the objective does not go with the decoder.
     """
 
     curves = ("train/loss", "train/teacher_weight", "train/loss_kd", "train/loss_nll")
@@ -50,45 +50,47 @@ class Student(Tagger):
         tags: list[str],
         scheme: Scheme,
         languages: list[str],
-        encoder: Encoder,
+        embedder: Embedder,
+        context: Context = BiLSTM(),  # noqa: B008 - frozen
         decoder: Decoder = "crf",
         constrain: bool = True,
         optimization: Optimization = Optimization(),  # noqa: B008 - frozen
-        loss: Loss = "none",
-        k: int = 5,
-        temperature: float = 1.0,
-        tempering: Tempering = "marginals",
+        objective: Objective | None = None,
         annealing: Annealing = Annealing(),  # noqa: B008 - frozen
-        posterior_weight: float = 0.5,
-        topwk_weight: float = 0.5,
         unlabelled_annealing: Annealing = Annealing("constant"),  # noqa: B008 - frozen
     ) -> None:
-        super().__init__(tags, scheme, languages, encoder, decoder, constrain, optimization)
-        if k < 1:
-            raise UserError(f"--model.k is {k}, it must be at least 1")
-        if temperature <= 0:
-            raise UserError(f"--model.temperature is {temperature}, it must be above 0")
-        if loss == "token" and decoder != "softmax":
+        super().__init__(tags, scheme, languages, embedder, context, decoder, constrain, optimization)
+        if objective is not None and decoder not in objective.decoders:
             raise UserError(
-                "--model.loss token matches words one by one and is for softmax decoders: "
-                "add --model.decoder softmax, or take --model.loss emission"
+                f"--model.objective {type(objective).__name__} is for {' or '.join(objective.decoders)} decoders: "
+                f"add --model.decoder {objective.decoders[0]}, or take another objective for this {decoder} decoder"
             )
-        self.loss, self.k = loss, k
-        self.temperature, self.tempering = temperature, tempering
+        self.objective = objective
         self.annealing, self.unlabelled_annealing = annealing, unlabelled_annealing
-        self.objective = make_objective(loss, temperature, tempering, posterior_weight, topwk_weight)
 
-    def load_teacher(self, path: Path) -> Tagger:
-        """A trained teacher, on the device of the student."""
-        return load(path).to(self.device)
+    @property
+    def loss(self) -> str:
+        """Name of the objective; ``none`` for the baseline."""
+        return BASELINE if self.objective is None else self.objective.loss_name()
+
+    def load_teacher(self, path: Path, outside: bool = False) -> Tagger:
+        """Return a trained teacher, on the device of the student.
+
+        Vectors that never change are looked for where the student keeps its own.
+
+        Args:
+            path: its run folder.
+            outside: see :func:`load`.
+        """
+        return load(path, outside, cache=self.encoder.embedder.cache).to(self.device)
 
     @property
     def learns_from_unlabelled(self) -> bool:
-        """A student with a teacher does."""
+        """True for a student with a teacher."""
         return self.objective is not None
 
     def teacher_weight(self) -> float:
-        """λ of this step; 0 for the baseline."""
+        """Return λ of this step; 0 for the baseline."""
         return self._weight(self.annealing) if self.objective is not None else 0.0
 
     def _weight(self, annealing: Annealing) -> float:
@@ -100,7 +102,7 @@ class Student(Tagger):
         return annealing.weight(trainer.current_epoch, trainer.global_step / steps, max_epochs)
 
     def losses(self, crf: LinearChainCRF, batch: Batch) -> Tensor:
-        """(batch,) weighted sum of the teacher's and the gold loss, in nats a sentence."""
+        """Return (batch,) the weighted sum of the teacher's and the gold loss, in nats a sentence."""
         if self.objective is None:
             return super().losses(crf, batch)
         weight = self.teacher_weight()

@@ -1,12 +1,12 @@
-"""The common tagger: encoder, head, likelihood, evaluation, prediction."""
+"""The common tagger: encoder, head, likelihood, evaluation; and the door to its predictions."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -16,37 +16,18 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.data.batches import Batch, SentenceDataset
-from skd_lightning.data.sampling import EvaluationBatches
-from skd_lightning.data.sentence import Sentence
-from skd_lightning.encoders import Encoder
-from skd_lightning.encoders.description import describe
+from skd_lightning.data.batches import Batch
+from skd_lightning.encoders import BiLSTM, Context, Embedder, Encoder
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, TaggingScores
-from skd_lightning.ragged import cells
 from skd_lightning.storage import add_weights
-from skd_lightning.taggers.belonging import refuse_other
+from skd_lightning.taggers import prediction
+from skd_lightning.taggers.checkpoints import SCHEMA, refuse_other
 from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.taggers.lazy_adamw import clip_norm
-from skd_lightning.taggers.optimization import MONITOR, Optimization
+from skd_lightning.taggers.optimization import Optimization
+from skd_lightning.taggers.prediction import Prediction
 from skd_lightning.tags import Scheme, TagSet
-
-PREDICTION_TOKENS = 4000
-"""Words a batch when nothing is trained."""
-
-
-class Prediction(NamedTuple):
-    """A sentence's tags.
-
-    Attributes:
-        tags: one a word, the most probable sequence.
-        confidences: posterior probability of each of these tags, p(y_i | x).
-        probability: of the sequence as a whole, p(y | x).
-    """
-
-    tags: tuple[str, ...]
-    confidences: tuple[float, ...]
-    probability: float
 
 
 class Tagger(pl.LightningModule):
@@ -56,21 +37,23 @@ class Tagger(pl.LightningModule):
         tags: names of the tags; given by the data.
         scheme: what the tags mean: ``bioes``, ``iob2`` or ``none``; given by the data.
         languages: the languages it is trained and evaluated on; given by the data.
-        encoder: words to vectors.
+        embedder: words to vectors.
+        context: the network that puts the vectors into context.
         decoder: ``crf`` or ``softmax``.
         constrain: never predict what the tag scheme forbids.
         optimization: how it is trained.
     """
 
     curves: tuple[str, ...] = ("train/loss",)
-    """What is logged of each epoch's training batches."""
+    """Names of the values that are logged of each epoch's training batches."""
 
     def __init__(
         self,
         tags: list[str],
         scheme: Scheme,
         languages: list[str],
-        encoder: Encoder,
+        embedder: Embedder,
+        context: Context = BiLSTM(),  # noqa: B008 - frozen
         decoder: Decoder = "crf",
         constrain: bool = True,
         optimization: Optimization = Optimization(),  # noqa: B008 - frozen
@@ -78,11 +61,11 @@ class Tagger(pl.LightningModule):
         super().__init__()
         self.tag_set = TagSet(tuple(tags), scheme)
         self.languages = list(languages)
-        encoder.use_languages(self.languages)
-        self.encoder = encoder
+        self.encoder = Encoder(embedder, context)
+        self.encoder.use_languages(self.languages)
         self.decoder, self.constrain = decoder, constrain
         self.optimization = optimization
-        self.head = ChainHead(encoder.output_size, self.tag_set, decoder, constrain)
+        self.head = ChainHead(self.encoder.output_size, self.tag_set, decoder, constrain)
         self.dev_scores = TaggingScores(self.tag_set, self.languages)
         self.test_scores = TaggingScores(self.tag_set, self.languages)
         self.means = torch.nn.ModuleDict(
@@ -91,25 +74,28 @@ class Tagger(pl.LightningModule):
         # Counts of words, summed over processes; a word with the gold tag -1 does not count.
         self.test_confusion = MulticlassConfusionMatrix(len(tags), ignore_index=-1, validate_args=False)
         self.results: dict[str, Any] = {}
-        """What the last test found: the output of :meth:`TaggingScores.compute`."""
+        """Scores of the last test, as :meth:`TaggingScores.compute` returns them."""
         self.sentence_counts = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
-        """(sentences, 9) what the last test counted in each sentence of the test dataset, see ``metrics.COLUMNS``."""
+        """(sentences, 9) counts of the last test in each sentence of the test dataset, see ``metrics.COLUMNS``."""
         self.confusion = torch.zeros(len(tags), len(tags), dtype=torch.int64)
-        """(tags, tags) words of the last test, ``[gold, predicted]``."""
+        """(tags, tags) numbers of words in the last test, ``[gold, predicted]``."""
 
     @property
     def learns_from_unlabelled(self) -> bool:
-        """Whether sentences without gold tags teach it anything."""
+        """Say if sentences without gold tags teach it anything."""
         return False
+
+    def learn_vocabulary(self, words: Iterable[str]) -> None:
+        """Take in the words of the training data, before training; only teachers have a use for them."""
 
     # -- learning -----------------------------------------------------------------------------------------
 
     def forward(self, batch: Batch) -> LinearChainCRF:
-        """The distributions over the tag sequences of a batch."""
+        """Return the distributions over the tag sequences of a batch."""
         return self.head(self.encoder(batch.inputs, batch.lengths), batch.lengths)  # type: ignore[no-any-return]
 
     def losses(self, crf: LinearChainCRF, batch: Batch) -> Tensor:
-        """(batch,) what is minimised, in nats a sentence; 0 for sentences without gold tags."""
+        """Return (batch,) the loss of each sentence in nats; 0 for sentences without gold tags."""
         return torch.where(batch.labelled, -crf.log_prob(batch.tags), 0.0)
 
     def on_fit_start(self) -> None:
@@ -118,7 +104,7 @@ class Tagger(pl.LightningModule):
         sparse = any(getattr(module, "sparse", False) for module in self.encoder.modules())
         if sparse and self.trainer.world_size > 1 and self.device.type == "cuda":
             raise UserError(
-                "NCCL cannot add up sparse gradients: give --model.encoder.sparse false, or one GPU"
+                "NCCL cannot add up sparse gradients: give --model.embedder.sparse false, or one GPU"
             )
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -130,7 +116,7 @@ class Tagger(pl.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(step).generate_state(1, np.uint64)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mean loss a sentence."""
+        """Return the mean loss of a sentence, in nats."""
         loss = self.losses(self(batch), batch).mean()
         self.log_mean("train/loss", loss, len(batch), prog_bar=True)
         return loss
@@ -145,12 +131,12 @@ class Tagger(pl.LightningModule):
         self.log(name, mean, on_step=False, on_epoch=True, prog_bar=prog_bar)
 
     def configure_optimizers(self) -> Any:
-        """One parameter group for each part (encoder, head, transitions; pretrained weights where there are any)."""
+        """Make one parameter group for each part: encoder, head, transitions, and pretrained weights if any."""
         pretrained = self.encoder.pretrained_parameters()
         known = {id(parameter) for parameter in pretrained}
         transitions = [self.head.transitions, self.head.start, self.head.end]
         parts = {
-            "encoder": [weight for weight in self.encoder.parameters() if id(weight) not in known],
+            "encoder": [weight for weight in self.encoder.parameters_as_made() if id(weight) not in known],
             "head": list(self.head.emissions.parameters()),
             "transitions": transitions,
             "pretrained": pretrained,
@@ -164,30 +150,30 @@ class Tagger(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """As Lightning does it; it knows no sparse gradients, which embedding tables may have."""
+        """Clip as Lightning does, and also sparse gradients, which it does not know."""
         if any(weight.grad is not None and weight.grad.is_sparse for weight in self.parameters()):
             if gradient_clip_algorithm not in (None, "norm"):
                 raise UserError(
                     "--trainer.gradient_clip_algorithm value does not go with sparse gradients: take norm"
                 )
             if gradient_clip_val:
-                clip_norm(self.parameters(), gradient_clip_val)
+                clip_norm([*self.encoder.parameters_as_made(), *self.head.parameters()], gradient_clip_val)
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     # -- evaluation ---------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count what the best path gets right."""
+        """Count the words and entities that the best path gets right."""
         self.dev_scores.update(self(batch).viterbi(), batch.tags, _labelled_lengths(batch), batch.languages)
 
     def on_test_epoch_start(self) -> None:
-        """Room for what is counted in each sentence."""
+        """Make room for the counts of each sentence."""
         sentences = len(self.trainer.test_dataloaders.dataset)  # type: ignore[union-attr]
         self.sentence_counts = torch.zeros(sentences, len(COLUMNS), dtype=torch.int64, device=self.device)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count what the best path gets right, by sentence too: significance tests draw sentences."""
+        """Count as in validation, and in each sentence: significance tests draw sentences."""
         paths, lengths = self(batch).viterbi(), _labelled_lengths(batch)
         self.test_scores.update(paths, batch.tags, lengths, batch.languages)
         counts = self.test_scores.count(paths, batch.tags, lengths)
@@ -213,79 +199,60 @@ class Tagger(pl.LightningModule):
         scores.reset()
         for language, row in found["languages"].items():
             if row["sentences"]:
-                self.log(f"{split}/{language}/{found['metric']}", row[found["metric"]], sync_dist=True)
-        self.log(f"{split}/average", found["average"], prog_bar=True, sync_dist=True)
+                self._log_score(f"{split}/{language}/{found['metric']}", row[found["metric"]])
+        self._log_score(f"{split}/average", found["average"], prog_bar=True)
         return found
+
+    def _log_score(self, name: str, score: float, prog_bar: bool = False) -> None:
+        """Log a score that all processes know: their largest is exact, where their mean in float32 is not."""
+        self.log(name, score, prog_bar=prog_bar, sync_dist=True, reduce_fx="max")
 
     # -- prediction ---------------------------------------------------------------------------------------
 
-    def _chains(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[list[int], LinearChainCRF]]:
-        """Positions and distributions of the sentences, batch by batch."""
-        was_training = self.training
-        self.eval()
-        nameless = [Sentence(tuple(words)) for words in sentences]
-        dataset = SentenceDataset(nameless, self.encoder.featurizer, [""])
-        try:
-            with torch.inference_mode():
-                for indices in EvaluationBatches(dataset.lengths, PREDICTION_TOKENS):
-                    batch = dataset.__getitems__(indices)
-                    yield indices, self(self.transfer_batch_to_device(batch, self.device, 0))
-        finally:
-            self.train(was_training)
-
     def distribution(self, sentences: Sequence[Sequence[str]]) -> LinearChainCRF:
-        """The distributions over the tag sequences of sentences that are given as lists of words, in their order.
+        """Return the distributions over the tag sequences of sentences that are given as lists of words, in order.
 
         All of them are one batch on the CPU, which has the memory of as many of the longest.
+
+        Raises:
+            UserError: something is no list of words.
         """
-        lengths = torch.tensor([len(words) for words in sentences], dtype=torch.long)
-        emissions = torch.zeros(len(sentences), max(lengths.tolist(), default=0), len(self.tag_set))
-        for indices, crf in self._chains(sentences):
-            emissions[indices, : crf.emissions.shape[1]] = crf.emissions.float().cpu()
-        transitions, start, end = (scores.detach().cpu() for scores in self.head.scores())
-        return LinearChainCRF(emissions, transitions, lengths, start, end)
+        return prediction.distribution(self, sentences)
 
     def predict(self, sentences: Sequence[Sequence[str]]) -> list[Prediction]:
-        """Tags of sentences that are given as lists of words, with true posterior confidences."""
-        predictions: dict[int, Prediction] = {}
-        for indices, crf in self._chains(sentences):
-            paths = crf.viterbi()
-            confidences = crf.marginals.gather(2, paths.unsqueeze(-1)).squeeze(-1).tolist()
-            probabilities = crf.log_prob(paths).exp().tolist()
-            for row, i in enumerate(indices):
-                length = len(sentences[i])
-                tags = self.tag_set.decode(paths[row, :length].tolist())
-                predictions[i] = Prediction(tags, tuple(confidences[row][:length]), probabilities[row])
-        return [predictions[i] for i in range(len(sentences))]
+        """Return the best tags of sentences that are given as lists of words, with true posterior confidences.
+
+        Several threads may ask a tagger that is in evaluation mode.
+
+        Raises:
+            UserError: something is no list of words, or no tag sequence has a probability.
+        """
+        return prediction.predict(self, sentences)
 
     def predict_emissions(
         self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object] = lambda _: None
     ) -> np.ndarray:
-        """(words of all sentences, tags) float32 emissions in nats, in the order of the sentences.
+        """Return (words of all sentences, tags) float32 emissions in nats, in the order of the sentences.
 
         Args:
             sentences: lists of words.
             advance: told the number of sentences done, for a progress bar.
+
+        Raises:
+            UserError: something is no list of words.
         """
-        lengths = np.array([len(words) for words in sentences], dtype=np.int64)
-        starts = np.cumsum(lengths) - lengths
-        emissions = np.zeros((lengths.sum(), len(self.tag_set)), dtype=np.float32)
-        for indices, crf in self._chains(sentences):
-            row, word = cells(lengths[indices])
-            emissions[starts[indices][row] + word] = crf.emissions.float().cpu().numpy()[row, word]
-            advance(len(indices))
-        return emissions
+        return prediction.predict_emissions(self, sentences, advance)
 
     # -- checkpoints --------------------------------------------------------------------------------------
 
     def description(self) -> dict[str, Any]:
-        """What a checkpoint says about the tagger beside its weights; plain values only."""
+        """Return all that a checkpoint holds beside the weights to make the tagger again; plain values only."""
         return {
-            "schema": 1,
+            "schema": SCHEMA,
             "tags": list(self.tag_set.names),
             "scheme": self.tag_set.scheme,
             "languages": self.languages,
-            "encoder": describe(self.encoder),
+            "encoder": self.encoder.description(),
             "decoder": self.decoder,
             "constrain": self.constrain,
             "optimization": dataclasses.asdict(self.optimization),
@@ -296,11 +263,18 @@ class Tagger(pl.LightningModule):
         checkpoint["tagger"] = self.description()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights of another tagger."""
+        """Take over the checkpoint's vocabulary, which its weights belong to; refuse weights of another tagger.
+
+        Raises:
+            UserError: tags or network are others.
+        """
+        theirs = checkpoint.get("tagger", {}).get("encoder", {}).get("vocabulary")
+        if theirs is not None and theirs != self.encoder.vocabulary:
+            self.encoder.use_vocabulary(theirs)
         refuse_other(checkpoint, self.description(), self.state_dict())
 
     def fingerprint(self) -> str:
-        """Hash of all that its predictions depend on: description and weights."""
+        """Return a hash of all that its predictions depend on: description, external inputs and weights."""
         description = {name: value for name, value in self.description().items() if name != "optimization"}
         digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
         digest.update(self.encoder.identity().encode())
@@ -309,8 +283,5 @@ class Tagger(pl.LightningModule):
 
 
 def _labelled_lengths(batch: Batch) -> Tensor:
-    """(batch,) words of each sentence, 0 where nobody annotated it: it does not count."""
+    """Return (batch,) words of each sentence, 0 where nobody annotated it: it does not count."""
     return torch.where(batch.labelled, batch.lengths, 0)
-
-
-__all__ = ["MONITOR", "Prediction", "Tagger"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from skd_lightning.taggers.tagger import Tagger
 
 
 class Teacher(Tagger):
-    """A tagger of one language. Its encoder may keep an embedding for each word of the training data."""
+    """A tagger of one language, which may have a vector for each word of its training data."""
 
-    def setup(self, stage: str) -> None:
-        """Before the optimiser is made: let the encoder learn which words there are."""
-        if stage == "fit":
-            sentences = self.trainer.datamodule.train_sentences  # type: ignore[attr-defined]
-            self.encoder.learn_vocabulary([word for sentence in sentences for word in sentence.words])
+    def learn_vocabulary(self, words: Iterable[str]) -> None:
+        """Give the words that occur often enough vectors of their own.
+
+        Args:
+            words: of the training data, as often as they occur.
+        """
+        self.encoder.learn_vocabulary(words)

@@ -1,0 +1,186 @@
+"""Trained taggers from disk, and the refusal of weights that do not belong.
+
+A checkpoint may come from anybody. Nothing in it is unpickled or run: its description names classes from a table, and
+its sizes are compared with its weights before anything of these sizes is made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from skd_lightning.encoders import Embedder, Encoder
+from skd_lightning.encoders.description import EncoderMaker
+from skd_lightning.errors import UserError
+from skd_lightning.taggers.head import ChainHead
+from skd_lightning.taggers.optimization import Optimization
+from skd_lightning.tags import TagSet
+
+if TYPE_CHECKING:
+    from skd_lightning.taggers.tagger import Tagger
+
+BEST = "checkpoints/best.ckpt"
+"""The place in a run folder of the weights with the best dev score."""
+SCHEMA = 2
+"""Version of descriptions."""
+
+
+def load(
+    path: str | Path,
+    outside: bool = False,
+    embedders: Mapping[str, type[Embedder]] | None = None,
+    cache: str | None = None,
+) -> Tagger:
+    """Load a tagger, in evaluation mode and on the CPU.
+
+    Args:
+        path: a run folder (its best checkpoint is taken) or a checkpoint file.
+        outside: allow the tagger to read files and pretrained models that its checkpoint names and does not hold
+            (:class:`StaticEmbedder`, :class:`FrozenTransformerEmbedder`, :class:`FlairEmbedder`). Flair unpickles its
+            models, so allow it only for a checkpoint that you trust.
+        embedders: classes beside this package's, by the names that the checkpoint has for them (``my.module.Class``).
+        cache: folder of word vectors that never change; None for ``runs/vectors``.
+
+    Raises:
+        UserError: there is no tagger's checkpoint, or it names what is not allowed.
+    """
+    file = Path(path) / BEST if Path(path).is_dir() else Path(path)
+    try:
+        return _make(read(file), file.stat().st_size, EncoderMaker(outside, embedders, cache)).eval()
+    except UserError as error:
+        raise UserError(f"{error}" if str(error).startswith(str(file)) else f"{file}: {error}") from error
+    except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{file}: not a readable tagger checkpoint ({reason}); train it again") from error
+
+
+def read(file: str | Path) -> dict[str, Any]:
+    """Read a checkpoint as plain values and tensors.
+
+    Raises:
+        UserError: it is not a file of this machine.
+    """
+    if re.match(r"[A-Za-z][\w+.-]+:/", str(file)):
+        raise UserError(f"{file}: an address, not a file; fetch it first, and give its path")
+    if not Path(file).is_file():
+        raise UserError(
+            f"{file}: no trained tagger there; train it first (skd demo, skd teachers, skd distill)"
+        )
+    checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    return checkpoint
+
+
+def _make(checkpoint: Mapping[str, Any], size: int, maker: EncoderMaker) -> Tagger:
+    from skd_lightning.taggers.tagger import Tagger  # which refuses other weights with what is here
+
+    description = checkpoint["tagger"]
+    if description.get("schema") != SCHEMA:
+        raise UserError("written by another version of skd_lightning; train it again")
+    vocabulary = description["encoder"]["vocabulary"]
+    for name, found in (
+        ("tags", description["tags"]),
+        ("languages", description["languages"]),
+        ("words", vocabulary),
+    ):
+        if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+            raise UserError(f"its {name} are no list of names")
+    _refuse_sizes(description, _honest(checkpoint["state_dict"], size), maker)
+    embedder, context = maker.parts(description["encoder"])
+    tagger = Tagger(
+        tags=description["tags"],
+        scheme=description["scheme"],
+        languages=description["languages"],
+        embedder=embedder,
+        context=context,
+        decoder=description["decoder"],
+        constrain=description["constrain"],
+        optimization=Optimization(**description["optimization"]),
+    )
+    tagger.encoder.use_vocabulary(vocabulary)
+    tagger.load_state_dict(checkpoint["state_dict"])
+    return tagger
+
+
+def _refuse_sizes(description: Mapping[str, Any], weights: Mapping[str, Tensor], maker: EncoderMaker) -> None:
+    """Refuse a description that does not fit its weights, before anything of its sizes is made.
+
+    Raises:
+        UserError: naming a weight of another shape.
+    """
+    tags = description["tags"]
+    found = _shape(weights, "head.transitions")
+    if found != f"{len(tags)}x{len(tags)}":  # first: what a scheme forbids is worked out pair by pair
+        raise UserError(f"it describes {len(tags)} tags, and its transitions are {found}")
+    with torch.device("meta"):  # shapes without memory
+        encoder = Encoder(*maker.parts(description["encoder"]))
+        encoder.use_vocabulary(description["encoder"]["vocabulary"])
+        head = ChainHead(encoder.output_size, TagSet(tuple(tags), description["scheme"]), constrain=False)
+    expected = nn.ModuleDict({"encoder": encoder, "head": head}).state_dict()
+    for name in sorted({*expected, *weights}):
+        found, wanted = _shape(weights, name), _shape(expected, name)
+        if found != wanted:
+            raise UserError(f"its description does not fit its weights: {name} is {found}, not {wanted}")
+
+
+def _honest(weights: Mapping[str, Any], size: int) -> Mapping[str, Tensor]:
+    """Return weights that are no larger than their file, as views that repeat a number would be.
+
+    Raises:
+        UserError: they are larger, or no plain tensors.
+    """
+    if any(not isinstance(value, Tensor) or value.layout != torch.strided for value in weights.values()):
+        raise UserError("its weights are no plain tensors")
+    if sum(value.numel() * value.element_size() for value in weights.values()) > size:
+        raise UserError("its weights claim to be larger than the file")
+    return weights
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> str:
+    return "x".join(map(str, weights[name].shape)) or "a number" if name in weights else "missing"
+
+
+def refuse_other(
+    checkpoint: Mapping[str, Any], description: Mapping[str, Any], weights: Mapping[str, Tensor]
+) -> None:
+    """Refuse weights that belong to other tags, which would load and mean nothing, or to another network.
+
+    Args:
+        checkpoint: as ``Tagger.on_save_checkpoint`` makes it; one without a description has its shapes checked only.
+        description: of the tagger, see ``Tagger.description``.
+        weights: of the tagger.
+
+    Raises:
+        UserError: naming what is different.
+    """
+    theirs = checkpoint.get("tagger", {})
+    if theirs and theirs["tags"] != description["tags"]:
+        raise UserError(
+            f"the checkpoint was trained on the tags {', '.join(theirs['tags'])}, the data have "
+            f"{', '.join(description['tags'])}; give the data it was trained on, or train anew"
+        )
+    shapes = {name: value.shape for name, value in checkpoint["state_dict"].items()}
+    if shapes != {name: value.shape for name, value in weights.items()}:
+        there, here = _settings(theirs), _settings(description)
+        differing = [
+            f"{name} {there.get(name)} there, {here.get(name)} here"
+            for name in {**here, **there}
+            if there.get(name) != here.get(name)
+        ]
+        raise UserError(
+            f"the checkpoint is of another network ({'; '.join(differing)}); give the options it was trained with"
+        )
+
+
+def _settings(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides about the shapes of a described tagger's weights, and some more."""
+    found = {}
+    for part in ("embedder", "context"):
+        own = description.get("encoder", {}).get(part, {"name": None, "settings": {}})
+        found[part] = own["name"]
+        found |= {f"{part}.{name}": value for name, value in own["settings"].items() if name != "saved"}
+    return found

@@ -1,0 +1,130 @@
+"""Predictions of a tagger on sentences that are lists of words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from skd_lightning.crf import LinearChainCRF
+from skd_lightning.data.batches import SentenceDataset
+from skd_lightning.data.sampling import EvaluationBatches
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.errors import UserError
+from skd_lightning.ragged import cells
+
+if TYPE_CHECKING:
+    from skd_lightning.taggers.tagger import Tagger
+
+TOKENS = 4000
+"""Words a batch when nothing is trained."""
+
+
+class Prediction(NamedTuple):
+    """The tags of a sentence.
+
+    Attributes:
+        tags: the most probable sequence, one tag a word.
+        confidences: posterior probability p(y_i | x) of each of these tags.
+        probability: probability p(y | x) of the whole sequence.
+    """
+
+    tags: tuple[str, ...]
+    confidences: tuple[float, ...]
+    probability: float
+
+
+def refuse_other_than_words(sentences: Sequence[Sequence[str]]) -> None:
+    """Refuse anything but lists of words.
+
+    Raises:
+        UserError: naming the sentence and the word, counted from 1.
+    """
+    if isinstance(sentences, str):
+        raise UserError(
+            "a text is no list of sentences: split it into words, and give a list of lists of words"
+        )
+    for number, words in enumerate(sentences, start=1):
+        if not isinstance(words, Sequence | np.ndarray) or isinstance(words, str | bytes):
+            raise UserError(f"sentence {number} is {_shown(words)}, not a list of words")
+        for place, word in enumerate(words, start=1):
+            if not isinstance(word, str):
+                raise UserError(f"sentence {number}, word {place} is {_shown(word)}, not a string")
+
+
+def _shown(value: object) -> str:
+    text = repr(value).replace("\n", " ")
+    return f"{text if len(text) <= 40 else text[:39] + '…'} ({type(value).__name__})"
+
+
+def chains(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[list[int], LinearChainCRF]]:
+    """Yield positions and distributions of the sentences, batch by batch.
+
+    Several threads may ask a tagger that is in evaluation mode.
+
+    Raises:
+        UserError: something is no list of words.
+    """
+    refuse_other_than_words(sentences)
+    nameless = [Sentence(tuple(words)) for words in sentences]
+    dataset = SentenceDataset(nameless, tagger.encoder.featurizer, [""])
+    was_training = tagger.training
+    if was_training:
+        tagger.eval()
+    try:
+        with torch.inference_mode():
+            for indices in EvaluationBatches(dataset.lengths, TOKENS):
+                batch = dataset.__getitems__(indices)
+                yield indices, tagger(tagger.transfer_batch_to_device(batch, tagger.device, 0))
+    finally:
+        if was_training:
+            tagger.train()
+
+
+def distribution(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> LinearChainCRF:
+    """Return the distributions of all sentences as one batch on the CPU; see :meth:`Tagger.distribution`."""
+    found = list(chains(tagger, sentences))
+    lengths = torch.tensor([len(words) for words in sentences], dtype=torch.long)
+    emissions = torch.zeros(len(sentences), max(lengths.tolist(), default=0), len(tagger.tag_set))
+    for indices, crf in found:
+        emissions[indices, : crf.emissions.shape[1]] = crf.emissions.float().cpu()
+    transitions, start, end = (scores.detach().cpu() for scores in tagger.head.scores())
+    return LinearChainCRF(emissions, transitions, lengths, start, end)
+
+
+def predict(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> list[Prediction]:
+    """Return tags and probabilities of each sentence; see :meth:`Tagger.predict`."""
+    predictions: dict[int, Prediction] = {}
+    for indices, crf in chains(tagger, sentences):
+        paths = crf.viterbi()
+        confidences = crf.marginals.gather(2, paths.unsqueeze(-1)).squeeze(-1).tolist()
+        probabilities = crf.log_prob(paths).exp().tolist()
+        for row, i in enumerate(indices):
+            length = len(sentences[i])
+            tags = tagger.tag_set.decode(paths[row, :length].tolist())
+            own = tuple(confidences[row][:length])
+            if not all(math.isfinite(number) for number in (*own, probabilities[row])):
+                raise UserError(
+                    f"sentence {i + 1} has no tag sequence with a probability: the tagger's weights are not finite, "
+                    f"or its tags {', '.join(tagger.tag_set.names)} allow none of {length} words"
+                )
+            predictions[i] = Prediction(tags, own, probabilities[row])
+    return [predictions[i] for i in range(len(sentences))]
+
+
+def predict_emissions(
+    tagger: Tagger, sentences: Sequence[Sequence[str]], advance: Callable[[int], object]
+) -> np.ndarray:
+    """Return the emissions of all words, end to end; see :meth:`Tagger.predict_emissions`."""
+    refuse_other_than_words(sentences)
+    lengths = np.array([len(words) for words in sentences], dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    emissions = np.zeros((lengths.sum(), len(tagger.tag_set)), dtype=np.float32)
+    for indices, crf in chains(tagger, sentences):
+        row, word = cells(lengths[indices])
+        emissions[starts[indices][row] + word] = crf.emissions.float().cpu().numpy()[row, word]
+        advance(len(indices))
+    return emissions
