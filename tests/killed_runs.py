@@ -15,8 +15,8 @@ import signal
 import sys
 from typing import Any
 
-from skd_lightning import report  # noqa: F401 - children find them imported
 from skd_lightning.cli import main
+from skd_lightning.report import write  # noqa: F401 - children find them imported
 
 
 def arm(target: str, call: int, action: str) -> None:

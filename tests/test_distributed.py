@@ -15,12 +15,15 @@ import torch
 from small_corpus import write_corpus
 
 from skd_lightning.cli import main
+from skd_lightning.metrics import COLUMNS
+from skd_lightning.storage import LOCK
 
 LANGUAGES = ("de", "en", "es")
 SIZES = {"train": 41, "dev": 17, "test": 15}
-DROPOUT = ["--trainer.enable_progress_bar", "false", "--model.encoder.hidden_size", "8"]
-DROPOUT += ["--model.encoder.buckets", "512", "--data.tokens", "60", "--data.eval_tokens", "100"]
-QUICK = [*DROPOUT, "--model.encoder.dropout", "0", "--model.encoder.form_dropout", "0"]
+DROPOUT = ["--trainer.enable_progress_bar", "false", "--model.context.hidden_size", "8"]
+DROPOUT += ["--model.embedder.buckets", "512", "--data.tokens", "60", "--data.eval_tokens", "100"]
+QUICK = [*DROPOUT, "--model.embedder.dropout", "0", "--model.embedder.form_dropout", "0"]
+QUICK += ["--model.context.dropout", "0"]
 STUDENT = ["--loss", "pos_topwk", "--trainer.max_epochs", "3", "--model.annealing.kind", "step"]
 CPU = ["--trainer.accelerator", "cpu"]
 
@@ -79,7 +82,7 @@ def test_the_cache_is_the_same_however_many_processes_made_it(home: Path, togeth
         {
             path.relative_to(folder): path.read_bytes()
             for path in folder.rglob("*")
-            if path.is_file() and path.name != ".lock"
+            if path.is_file() and path.name != LOCK
         }
         for folder in (home / "runs/cache", home / "cache2")
     ]
@@ -108,6 +111,9 @@ def test_each_sentence_is_counted_where_it_stands(home: Path, together: Path) ->
         counts = np.load(together / f"counts/{language}.npy")
         assert counts[:, 0].tolist() == [1] * SIZES["test"]
         assert counts[:, 1].sum() == results["languages"][language]["words"]
+        types = results["types"][language].values()
+        for name, found in (("gold", "support"), ("predicted", "predicted")):
+            assert counts[:, COLUMNS.index(name)].sum() == sum(row[found] for row in types)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +154,7 @@ def nodes(home: Path) -> Path:
 
 
 def test_two_stopped_processes_go_on_like_two_nodes_that_were_not(home: Path, nodes: Path) -> None:
-    """Where a signal reaches one process only, both stop after the same step; all that is random goes on."""
+    """A signal that reaches one process only stops both after the same step; all that is random goes on."""
     script = home / "signalled.py"
     script.write_text(SIGNALLED)
     options = ["--name", "stopped", *STUDENT, *DROPOUT, *CPU, "--trainer.devices", "2"]
@@ -182,5 +188,6 @@ def signalled(self, batch, batch_idx):
     start(self, batch, batch_idx)
 Student.on_train_batch_start = signalled
 from skd_lightning.cli import main
+from skd_lightning.metrics import COLUMNS
 main(sys.argv[1:])
 """

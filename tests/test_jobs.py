@@ -12,7 +12,8 @@ from small_corpus import write_corpus
 from skd_lightning.cli import main
 from skd_lightning.errors import UserError
 from skd_lightning.runs import jobs
-from skd_lightning.runs.jobs import Job, device_shares, run_jobs, visible_devices
+from skd_lightning.runs.devices import device_shares, refuse_too_many, visible_devices
+from skd_lightning.runs.jobs import Job, run_jobs
 
 QUICK = [
     "--trainer.enable_progress_bar",
@@ -22,7 +23,7 @@ QUICK = [
     "--trainer.accelerator",
     "cpu",
 ]
-QUICK += ["--model.encoder.hidden_size", "8", "--model.encoder.buckets", "512"]
+QUICK += ["--model.context.hidden_size", "8", "--model.embedder.buckets", "512"]
 
 
 def test_every_run_has_its_own_devices() -> None:
@@ -43,6 +44,18 @@ def test_the_devices_are_those_that_this_process_may_use(monkeypatch: pytest.Mon
     assert visible_devices() == []
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert len(visible_devices()) == torch.cuda.device_count()
+
+
+def test_more_processes_than_the_machine_can_run_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    refuse_too_many(2, "auto")
+    refuse_too_many("2", "auto")
+    for devices in ("auto", [0, 1], -1, True):
+        refuse_too_many(devices, "auto")
+    with pytest.raises(UserError, match=r"--trainer\.devices is 3, this machine has 2 GPUs; give at most 2"):
+        refuse_too_many(3, "auto")
+    with pytest.raises(UserError, match=r"--trainer.devices is 99, this machine has \d+ cores"):
+        refuse_too_many("99", "cpu")
 
 
 def test_runs_at_the_same_time_have_different_devices(

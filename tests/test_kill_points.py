@@ -13,17 +13,21 @@ import pytest
 import torch
 from small_corpus import write_corpus
 
+from skd_lightning.storage import LOCK
+
+pytestmark = pytest.mark.slow
+
 LANGUAGES = ("de", "en")
 SIZES = {"train": 40, "dev": 10, "test": 10}
 QUICK = [
     "--trainer.enable_progress_bar",
     "false",
-    "--model.encoder.hidden_size",
+    "--model.context.hidden_size",
     "8",
     "--trainer.max_epochs",
     "2",
 ]
-QUICK += ["--model.encoder.buckets", "512", "--data.tokens", "100"]
+QUICK += ["--model.embedder.buckets", "512", "--data.tokens", "100"]
 
 TAGGER = "skd_lightning.taggers.tagger:Tagger."
 CACHE = "skd_lightning.distillation.cache:"
@@ -59,9 +63,9 @@ STUDENT: dict[str, list[Any]] = {
     "dev scores": [TAGGER + "on_validation_epoch_end", 1, "SIGKILL"],
     "no room for a checkpoint": ["os:fsync", 6, "full disk"],
     "counts": ["skd_lightning.runs.record:new_folder", 1, "SIGKILL"],
-    "the table": ["skd_lightning.report:show", 1, "SIGKILL"],
-    "the report": ["skd_lightning.report:_sections", 1, "SIGKILL"],
-    "a file of the report": ["skd_lightning.report:new_file", 3, "SIGKILL"],
+    "the table": ["skd_lightning.report.write:print_scores", 1, "SIGKILL"],
+    "the report": ["skd_lightning.report.write:make_sections", 1, "SIGKILL"],
+    "a file of the report": ["skd_lightning.report.write:new_file", 3, "SIGKILL"],
     "a file of the report that is half there": ["os:fsync", 14, "SIGKILL"],
 }
 GRACEFUL = {"teachers: asked to stop": 143, "student: asked to stop": 143, "teachers: interrupted": 130}
@@ -139,5 +143,5 @@ def test_the_same_command_goes_on(outcome: tuple[Path, dict[str, tuple[int, int]
         assert (scores[0]["epochs"], scores[0]["steps"]) == (scores[1]["epochs"], scores[1]["steps"])
     report = [(folder / "mine/report/table.csv").read_text() for folder in (home / "whole", home / point)]
     assert report[0] == report[1]
-    left_over = [path for path in (home / point).rglob(".*") if path.name != ".lock"]
+    left_over = [path for path in (home / point).rglob(".*") if path.name != LOCK]
     assert not left_over

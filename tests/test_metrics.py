@@ -9,11 +9,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
+from seqeval.metrics import (
+    accuracy_score,
+    classification_report,
+    f1_score,
+    precision_score,
+    recall_score,
+)
 from seqeval.scheme import IOB2, IOBES
 
-from skd_lightning.metrics import TaggingScores
-from skd_lightning.tags import TagSet
+from skd_lightning.metrics import TaggingScores, split_types
+from skd_lightning.tags import TagSet, entities
 
 LANGUAGES = ["de", "en", "nl"]
 TAG_SETS = [TagSet.of(["B-PER", "B-LOC"], "iob2"), TagSet.of(["B-PER", "B-LOC"], "bioes")]
@@ -82,6 +88,31 @@ def test_scores_are_those_of_seqeval(case: tuple[TagSet, list[Item]]) -> None:
     assert found["average"] == pytest.approx(sum(averaged) / len(averaged) if averaged else 0.0)
 
 
+@pytest.mark.filterwarnings("ignore")
+@given(scored(TAG_SETS))
+def test_scores_by_type_are_those_of_seqeval(case: tuple[TagSet, list[Item]]) -> None:
+    tag_set, sentences = case
+    found = result(tag_set, sentences)["languages"]
+    for place, language in enumerate(LANGUAGES):
+        mine = [(p, g) for where, p, g in sentences if where == place and g]
+        gold = [list(tag_set.decode(g)) for _, g in mine]
+        predicted = [list(tag_set.decode(p)) for p, _ in mine]
+        by_type = found[language]["by_type"]
+        if not any(tag != "O" for tags in gold + predicted for tag in tags):
+            assert by_type == {}  # of nothing seqeval makes no report
+            continue
+        report = classification_report(gold, predicted, output_dict=True, zero_division=0)
+        assert list(by_type) == [name for name in report if not name.endswith(" avg")]
+        for name, row in by_type.items():
+            theirs = report[name]
+            assert row["support"] == theirs["support"]
+            for ours, other in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
+                assert row[ours] == pytest.approx(theirs[other]), (name, ours)
+            assert row["predicted"] == sum(
+                kind == name for tags in predicted for kind, _, _ in entities(tags)
+            )
+
+
 @given(scored([*TAG_SETS, UPOS]), st.data())
 def test_batching_and_padding_change_nothing(case: tuple[TagSet, list[Item]], data: st.DataObject) -> None:
     tag_set, sentences = case
@@ -125,10 +156,22 @@ def test_by_hand() -> None:
     assert english == {
         "accuracy": 4 / 6, "sentences": 2, "words": 6,
         "f1": 2 / 3, "precision": 2 / 3, "recall": 2 / 3, "f1_strict": 2 / 5,
+        "by_type": {
+            "LOC": {"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2, "support": 2, "predicted": 2},
+            "PER": {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1, "predicted": 1},
+        },
     }  # fmt: skip
     assert found["languages"]["de"]["f1"] == 0.0
     assert found["languages"]["nl"]["sentences"] == 0
     assert found["average"] == (2 / 3) / 2  # de and en; nl has no sentence
+
+
+def test_rows_are_parted_into_whole_scores_and_types() -> None:
+    found = result(TAG_SETS[0], [(0, [1], [1]), (1, [0], [0])])["languages"]
+    rows, types = split_types(found)
+    assert rows["de"] == {name: value for name, value in found["de"].items() if name != "by_type"}
+    assert types == {"de": found["de"]["by_type"]}
+    assert split_types(result(UPOS, [(0, [0], [0])])["languages"])[1] == {}
 
 
 def test_accuracy_only_without_entities() -> None:

@@ -22,8 +22,8 @@ from skd_lightning.taggers import Tagger
 
 LANGUAGES = ("de", "en")
 SIZES = {"train": 40, "dev": 10, "test": 10}
-QUICK = ["--trainer.enable_progress_bar", "false", "--model.encoder.hidden_size", "8"]
-QUICK += ["--model.encoder.buckets", "512", "--data.tokens", "60"]
+QUICK = ["--trainer.enable_progress_bar", "false", "--model.context.hidden_size", "8"]
+QUICK += ["--model.embedder.buckets", "512", "--data.tokens", "60"]
 
 
 class Killed(BaseException):
@@ -93,7 +93,7 @@ SETTINGS = {
         *("--model.optimization.encoder_lr", "1e-9", "--trainer.val_check_interval", "5"),
     ],
     "accumulation": ["--trainer.accumulate_grad_batches", "3", "--model.annealing.kind", "step"],
-    "sparse": ["--model.encoder.sparse", "true"],
+    "sparse": ["--model.embedder.sparse", "true"],
     "workers": ["--data.workers", "2"],
     "steps": [
         *("--trainer.max_epochs", "-1", "--trainer.max_steps", "60", "--trainer.val_check_interval", "7"),
@@ -143,7 +143,7 @@ def test_a_resumed_training_ends_with_the_same_weights(
 def test_a_moved_folder_keeps_its_best_weights(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is worse than the best weights before the move does not take their place after it."""
+    """Weights that are worse than the best ones before the move do not take their place after it."""
     options = ["--loss", "none", "--trainer.max_epochs", "3", "--model.optimization.head_lr", "0.05"]
     scores = iter((0.5, 0.9, 0.7, 0.6))
     compute = TaggingScores.compute
@@ -224,6 +224,20 @@ def test_a_changed_teacher_is_noticed(home: Path, stopped: list[str], capsys: py
     assert "going on from" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["checkpoints/last.ckpt", "provenance.json"])
+def test_a_damaged_state_is_named_with_the_way_out(
+    home: Path, stopped: list[str], name: str, capsys: pytest.CaptureFixture
+) -> None:
+    file = home / "runs/mine" / stopped[-1] / "seed1" / name
+    file.write_bytes(file.read_bytes()[:100])
+    for _ in range(2):
+        line = refused(home, capsys, *stopped)
+        assert f"{file}: damaged" in line
+        assert "--anew" in line
+    skd(home, *stopped, "--anew")
+    assert "going on" not in capsys.readouterr().out
+
+
 def test_changed_code_is_noticed(
     home: Path, stopped: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -234,12 +248,12 @@ def test_changed_code_is_noticed(
 def test_a_changed_teacher_configuration_is_another_student(
     home: Path, stopped: list[str], capsys: pytest.CaptureFixture
 ) -> None:
-    """What the user typed is what is run; what was there is put aside."""
-    skd(home, *stopped, "--model.k", "2")
+    """The settings that the user typed are trained; the stopped run is put aside."""
+    skd(home, *stopped, "--model.objective.k", "2")
     assert "going on" not in capsys.readouterr().out
     folder = home / "runs/mine" / stopped[-1] / "seed1"
-    assert json.loads((folder / "results.json").read_text())["k"] == 2
-    assert (folder / "previous/checkpoints/last.ckpt").is_file()
+    assert json.loads((folder / "results.json").read_text())["objective"] == {"k": 2}
+    assert (folder / "stopped/checkpoints/last.ckpt").is_file()
 
 
 def test_a_run_that_is_being_trained_is_left_alone(
@@ -278,19 +292,19 @@ def test_the_command_line_wins_over_the_checkpoint(
     common += ["--distillation.teachers", str(home / "runs/mine/teachers"), *QUICK]
     common += ["--distillation.cache", str(home / "runs/cache")]
     first = ["--trainer.default_root_dir", str(tmp_path / "first"), "--trainer.max_epochs", "1"]
-    main([*common, *first, "--model.loss", "posterior", "--model.optimization.weight_decay", "0.1"])
+    main([*common, *first, "--model.objective", "Posterior", "--model.optimization.weight_decay", "0.1"])
     last = tmp_path / "first/checkpoints/last.ckpt"
     second = ["--trainer.default_root_dir", str(tmp_path / "second"), "--trainer.max_epochs", "2"]
     second += ["--ckpt_path", str(last)]
-    main([*common, *second, "--model.loss", "topk", "--model.k", "2"])
+    main([*common, *second, "--model.objective", "TopK", "--model.objective.k", "2"])
     config = yaml.safe_load((tmp_path / "second/config.yaml").read_text())
-    assert config["model"]["init_args"]["loss"] == "topk"
-    assert config["model"]["init_args"]["k"] == 2
+    topk = {"class_path": "skd_lightning.distillation.objectives.TopK", "init_args": {"k": 2}}
+    assert config["model"]["init_args"]["objective"] == topk
     again = torch.load(tmp_path / "second/checkpoints/best.ckpt", weights_only=True)
     assert again["tagger"]["optimization"]["weight_decay"] == 1e-4
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
-        main([*common, *second, "--model.encoder.hidden_size", "16"])
+        main([*common, *second, "--model.context.hidden_size", "16"])
     assert stop.value.code == 2
     assert "hidden_size" in capsys.readouterr().err.strip().splitlines()[-1]
 

@@ -12,11 +12,11 @@ from wandb_server import ENTITY, PROJECT, WandbServer
 
 OPTIONS = [
     "--loss", "none", "--task", "mine", "--wandb", PROJECT, "--trainer.max_epochs", "2", "--trainer.accelerator", "cpu",
-    "--trainer.enable_progress_bar", "false", "--model.encoder.buckets", "512",
+    "--trainer.enable_progress_bar", "false", "--model.embedder.buckets", "512",
 ]  # fmt: skip
 TRIALS = {
-    "trial1": {"model.encoder.hidden_size": 8, "patience": None},
-    "trial2": {"model.encoder.hidden_size": 16, "patience": 5},
+    "trial1": {"model.context.hidden_size": 8, "patience": None},
+    "trial2": {"model.context.hidden_size": 16, "patience": 5},
 }
 
 
@@ -54,5 +54,5 @@ def test_the_agent_trains_and_reports_every_trial(tmp_path: Path) -> None:
         assert (bucket["sweep"], bucket["groupName"], bucket["jobType"]) == ("sweep1", "mine/none", "student")
         config = json.loads(bucket["config"])
         assert config["patience"]["value"] == values["patience"]
-        size = config["model"]["value"]["init_args"]["encoder"]["init_args"]["hidden_size"]
-        assert size == values["model.encoder.hidden_size"]
+        size = config["model"]["value"]["init_args"]["context"]["init_args"]["hidden_size"]
+        assert size == values["model.context.hidden_size"]

@@ -19,8 +19,10 @@ from wandb_server import WandbServer
 
 from skd_lightning.cli import main
 from skd_lightning.display.confusion import confusion_figure
+from skd_lightning.distillation.teachers import TeacherSet
+from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.lightning_cli import with_nulls
-from skd_lightning.runs.record import CONFUSION, read_results
+from skd_lightning.runs.record import Results
 from skd_lightning.runs.tracking import confusion_matrices
 
 LANGUAGES = ("de", "en")
@@ -116,7 +118,7 @@ def test_the_test_ends_in_scores_and_a_confusion_matrix(home: Path, student: Off
 def test_words_are_counted_by_gold_and_predicted_tag(home: Path) -> None:
     folder = home / "runs/mine/topk/seed1"
     results = json.loads((folder / "results.json").read_text())
-    counts = np.load(folder / CONFUSION)
+    counts = np.load(RunFolder(folder).confusion)
     rows = results["languages"].values()
     assert counts.dtype == np.int64
     assert counts.sum() == sum(row["words"] for row in rows)
@@ -130,17 +132,19 @@ def test_words_are_counted_by_gold_and_predicted_tag(home: Path) -> None:
 
 def test_teachers_may_know_fewer_tags(home: Path) -> None:
     runs = home / "runs/mine"
-    results = read_results(runs / "topk/seed1")
-    found = confusion_matrices(runs / "topk/seed1", results, runs / "teachers")
+    folder = RunFolder(runs / "topk/seed1")
+    results = Results.read(folder)
+    assert results is not None
+    found = confusion_matrices(folder, results, TeacherSet(runs / "teachers"))
     assert list(found) == ["teachers (de en)", "student"]
-    own = {code: read_results(runs / "teachers" / code)["tags"] for code in LANGUAGES}
-    assert len(own["de"]) < len(own["en"]) == len(results["tags"])
+    own = {code: Results.read(RunFolder(runs / "teachers" / code)).tags for code in LANGUAGES}
+    assert len(own["de"]) < len(own["en"]) == len(results.tags)
     expected = np.zeros_like(found["student"])
     for code, tags in own.items():
-        counts = np.load(runs / "teachers" / code / CONFUSION)
+        counts = np.load(RunFolder(runs / "teachers" / code).confusion)
         for i, gold in enumerate(tags):
             for j, predicted in enumerate(tags):
-                expected[results["tags"].index(gold), results["tags"].index(predicted)] += counts[i, j]
+                expected[results.tags.index(gold), results.tags.index(predicted)] += counts[i, j]
     np.testing.assert_array_equal(found["teachers (de en)"], expected)
     np.testing.assert_array_equal(expected.sum(1), found["student"].sum(1))  # the same test words
 
@@ -159,12 +163,12 @@ def test_a_resumed_training_goes_on_in_its_run(home: Path) -> None:
     arguments = ["distill", "--loss", "none", "--seed", "2", *options(home, "2")]
     done = skd(home, *arguments, code=STOP_AFTER_ONE_EPOCH)
     assert done.returncode == 9, done.stderr
+    folder = home / "runs/mine/none/seed2"
+    stored = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["wandb_run_id"]
     done = skd(home, *arguments)
     assert done.returncode == 0, done.stderr
     assert "going on from" in done.stdout
-    folder = home / "runs/mine/none/seed2"
     first, second = offline_runs(folder)
-    stored = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["wandb_run_id"]
     assert first.folder.name.endswith(f"-{stored}")  # killed before its file was written
     assert second.run.run_id == stored
     assert [row["epoch"] for row in second.history if "dev/average" in row] == [0, 1]
@@ -179,7 +183,9 @@ def test_two_processes_are_one_run(home: Path) -> None:
     assert found.run.display_name == "none seed 3"
     assert not (Path.cwd() / "wandb").exists()
     results = json.loads((folder / "results.json").read_text())
-    assert np.load(folder / CONFUSION).sum() == sum(row["words"] for row in results["languages"].values())
+    assert np.load(RunFolder(folder).confusion).sum() == sum(
+        row["words"] for row in results["languages"].values()
+    )
 
 
 def test_a_single_small_matrix_can_be_drawn() -> None:

@@ -1,4 +1,4 @@
-"""What an offline run of Weights & Biases has written, read back."""
+"""Reads back the files that an offline run of Weights & Biases has written."""
 
 import json
 import struct

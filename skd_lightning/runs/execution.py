@@ -1,37 +1,47 @@
-"""Whole experiments: train, test, write ``results.json``; what is finished is not done twice."""
+"""One run from its settings to its results: train, test, write; what is finished is not done twice."""
 
 from __future__ import annotations
 
-import json
+import os
 import signal
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
-import yaml
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from skd_lightning.data import TaggingData
 from skd_lightning.data.corpora import training_languages
-from skd_lightning.distillation import DistillationCallback
-from skd_lightning.errors import Stopped
+from skd_lightning.data.module import TaggingData
+from skd_lightning.distillation.callback import DistillationCallback
+from skd_lightning.distillation.teachers import TeacherSet
+from skd_lightning.errors import Stopped, UserError
+from skd_lightning.metrics import split_types
+from skd_lightning.run_folder import KEY, RunFolder
 from skd_lightning.runs import provenance
+from skd_lightning.runs.devices import number
 from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.lightning_cli import TaggingCLI
-from skd_lightning.runs.plan import Plan, Run, read_key, trained_on
-from skd_lightning.runs.record import SCHEMA, put_aside, surroundings, write_results
+from skd_lightning.runs.plan import Plan
+from skd_lightning.runs.record import Results, surroundings
 from skd_lightning.runs.resuming import LastState
+from skd_lightning.runs.run import Run
+from skd_lightning.runs.succession import has_finished, make_room, take_place, working_folder
 from skd_lightning.runs.tracking import Labels, finish, stored_run_id
-from skd_lightning.storage import alone_in, write_text
+from skd_lightning.storage import alone_in, remove, write_text
 from skd_lightning.taggers import Student, Tagger
-from skd_lightning.taggers.loading import BEST
+from skd_lightning.taggers.checkpoints import read as read_checkpoint
+
+C = TypeVar("C", bound=pl.Callback)
+
+GUARDED = ("checkpoints", "next", "next/checkpoints")
+"""Folders in a run's folder that a training writes to."""
 
 
 def train_teachers(plan: Plan, anew: bool = False, devices: int = 1) -> None:
-    """One teacher a language.
+    """Train one teacher a language.
 
     Args:
         plan: of the teachers.
@@ -41,109 +51,143 @@ def train_teachers(plan: Plan, anew: bool = False, devices: int = 1) -> None:
     """
     languages = plan.languages or training_languages(plan.task, plan.data)
     runs = [plan.teacher(language) for language in languages]
-    wanted = runs[0].parse().config.trainer.devices
-    each = wanted if isinstance(wanted, int) else 1
+    each = number(runs[0].parse().cli.config.trainer.devices) or 1
     at_once = min(devices // each, len(runs))
     if at_once > 1:
-        again = ["--anew"] if anew else []
-        jobs = [job(run, [*plan.teacher_command(run.title), *again], anew) for run in runs]
-        run_jobs([jobs], at_once, each)
+        run_jobs([[job(run, anew) for run in runs]], at_once, each)
         return
     for run in runs:
-        train(run, plan.task, anew)
+        train(run, anew)
 
 
-def job(run: Run, words: list[str], anew: bool = False) -> Job:
-    """The run as a command of its own."""
-    folder = run.folder
-    log = folder.parents[2] / "logs" / f"{'-'.join(folder.parts[-3:])}.txt"
-    title = f"{folder.parts[-3]}: {'teacher ' if run.role == 'teacher' else ''}{run.title}"
-    return Job(title, tuple(words), log, lambda: not anew and run.finished(), lambda: _score(folder))
+def job(run: Run, anew: bool = False) -> Job:
+    """Return the training as a job for a process of its own."""
+    place = run.path.parts[-3:]
+    log = run.path.parents[2] / "logs" / f"{'-'.join(place)}.txt"
+    title = f"{place[0]}: {'teacher ' if run.role == 'teacher' else ''}{run.title}"
+    words = ("job", "train", run.to_json(), *(["--anew"] if anew else []))
+    return Job(title, words, log, lambda: not anew and run.finished(), lambda: _score(run.folder))
 
 
-def _score(folder: Path) -> str:
-    results = json.loads((folder / "results.json").read_text())
-    return f"{results['metric']} {results['average']:.2%}"
+def train(run: Run, anew: bool = False) -> None:
+    """Train, test and write the results of a run, unless a run with these settings has written them.
 
-
-def train(run: Run, task: str, anew: bool = False) -> None:
-    """Train, test and write the results of a run, unless a run with this configuration has written them.
-
-    A run that was stopped goes on where it was.
+    A run that was stopped goes on where it was. Whatever can refuse the run does so before anything in its folder
+    changes, and a finished run of other settings stays in place until this one has finished.
 
     Args:
         run: what to train.
-        task: name of the task.
-        anew: start from scratch, whatever is there; what was there moves to ``previous/``.
+        anew: start from scratch, whatever is there.
 
     Raises:
-        UserError: code, corpora or teachers of a stopped run have changed, or another process is at work on it.
+        UserError: code, corpora or teachers of a stopped run have changed, a teacher is missing or does not fit, or
+            another process is at work on the run.
     """
-    console = Console()
     began = time.perf_counter()
-    cli = run.parse()
-    config = run.configuration(cli)
-    key = run.key(config)
-    data = yaml.safe_load(config)["data"]
-    made_from = provenance.provenance(data, trained_on(data), run.teachers)
-    if not anew and run.has_results(key):
-        changes = provenance.changed(run.folder, made_from)
-        since = f" (changed since: {', '.join(changes)}; --anew trains it again)" if changes else ""
-        if first_process():
-            console.print(
-                f"[green]{run.title}[/]: already trained with this configuration, in {run.folder}{since}",
-                highlight=False,
-            )
+    settings, folder = run.parse(), run.folder
+    cli, key = settings.cli, settings.key()
+    made_from = provenance.provenance(settings.data, settings.languages(), settings.teachers)
+    if not anew and has_finished(folder, key):
+        _say_finished(run, made_from)
         return
-    last = run.folder / "checkpoints" / "last.ckpt"
-    resume = last if not anew and read_key(run.folder) == key and last.is_file() else None
+    beginning = f"{KEY}{key}\n{settings.text}"
+    work = working_folder(folder)
+    resume = work.last if not anew and work.key() == key and work.last.is_file() else None
     if resume:
-        provenance.verify(run.folder, made_from)
+        provenance.verify(work, made_from)
+        _refuse_damaged(resume)
     run_id = stored_run_id(resume) if resume and cli.config.wandb else None
-    cli.labels = Labels(run.title, f"{task}/{run.variant}", run.role, run_id)
+    cli.labels = Labels(run.title, f"{run.task}/{run.variant}", run.role, run_id)
+    cli.config.trainer.default_root_dir = str(work.path)
     cli.make()
-    trainer = cli.trainer
+    for callback in _callbacks(cli.trainer, DistillationCallback):
+        callback.check(cli.model, cli.datamodule.train_languages)
+    speaks = cli.trainer.is_global_zero
     # Of several processes the first is at work there for all of them.
-    with alone_in(run.folder, wait=False) if trainer.is_global_zero else nullcontext():
-        if trainer.is_global_zero:
-            if resume:
-                console.print(f"{run.title}: going on from {resume}", highlight=False)
-            put_aside(run.folder, resume is not None)
-            provenance.write(run.folder, made_from)
-            write_text(run.folder / "config.yaml", f"# key: {key}\n{config}")
-            summary = cli.datamodule.corpora.summary()
-            console.print(f"[bold]{task} · {run.title}[/]: {summary}", highlight=False)
-        _fit_and_test(cli, run, resume)
-        if trainer.is_global_zero:
-            _write_results(cli, run, task)
-        trainer.strategy.barrier()  # a process that left before, and badly, would take the first one with it
-    if not trainer.is_global_zero:
-        return
-    console.print(
-        f"[green]{run.title}[/]: test {_score(run.folder)} after {time.perf_counter() - began:.0f} s, in {run.folder}",
-        highlight=False,
-    )
+    with alone_in(folder.path, *GUARDED, wait=False) if speaks else nullcontext():
+        overtaken = speaks and _overtaken(folder, work, None if anew else key)
+        if not overtaken:
+            if speaks:
+                _begin(run, work, resume, beginning, made_from, cli.datamodule)
+            _fit_and_test(cli, work, resume)
+            if speaks:
+                _write_results(cli, run, work)
+                remove(work.last)  # nothing goes on from a finished training
+                take_place(folder)
+            cli.trainer.strategy.barrier()  # a process that left before, and badly, would take the first one with it
+    if overtaken and cli.trainer.world_size > 1:
+        raise UserError(
+            f"{folder.path}: another process has just finished a run there; give the command again"
+        )
+    if overtaken:
+        train(run, anew)
+    elif speaks:
+        taken = f"after {time.perf_counter() - began:.0f} s, in {folder.path}"
+        Console().print(f"[green]{run.title}[/]: test {_score(folder)} {taken}", highlight=False)
 
 
 def first_process() -> bool:
-    """Whether this is the process that speaks for all of a distributed training."""
+    """Return True in the process that speaks for all of a distributed training."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def _fit_and_test(cli: TaggingCLI, run: Run, resume: Path | None) -> None:
+def _refuse_damaged(checkpoint: Path) -> None:
+    try:
+        read_checkpoint(checkpoint)
+    except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{checkpoint}: damaged ({reason}); add --anew to start from scratch") from None
+
+
+def _say_finished(run: Run, made_from: dict[str, str]) -> None:
+    changes = provenance.changed(run.folder, made_from)
+    since = f" (changed since: {', '.join(changes)}; --anew trains it again)" if changes else ""
+    if first_process():
+        Console().print(
+            f"[green]{run.title}[/]: already trained with this configuration, in {run.path}{since}",
+            highlight=False,
+        )
+
+
+def _overtaken(folder: RunFolder, work: RunFolder, key: str | None) -> bool:
+    """Look again, now that no other process is at work there: it may have finished what was to be done."""
+    take_place(folder)
+    return working_folder(folder) != work or (key is not None and has_finished(folder, key))
+
+
+def _begin(
+    run: Run,
+    work: RunFolder,
+    resume: Path | None,
+    beginning: str,
+    made_from: dict[str, str],
+    data: TaggingData,
+) -> None:
+    """Say what begins, and write down what is trained and what from; ``beginning`` is the content of the config."""
+    console = Console()
+    if resume:
+        console.print(f"{run.title}: going on from {resume}", highlight=False)
+        if work.metrics.is_file():  # a new logger starts a new file
+            os.replace(work.metrics, work.earlier_metrics(len(work.all_metrics())))
+    else:
+        make_room(work)
+        provenance.write(work, made_from)
+        write_text(work.config, beginning)
+    console.print(f"[bold]{run.task} · {run.title}[/]: {data.corpora.summary()}", highlight=False)
+
+
+def _fit_and_test(cli: TaggingCLI, work: RunFolder, resume: Path | None) -> None:
     trainer = cli.trainer
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
         trainer.test(
-            cli.model,
-            datamodule=cli.datamodule,
-            ckpt_path=run.folder / BEST,
-            verbose=False,
-            weights_only=True,
+            cli.model, datamodule=cli.datamodule, ckpt_path=work.best, verbose=False, weights_only=True
         )
     except Stopped:
         raise
     except BaseException as error:
+        if trainer.is_global_zero and not trainer.global_step:
+            _retract(work)
         if trainer.strategy.launcher is not None:  # the other processes would wait for this one
             trainer.strategy.launcher.kill(signal.SIGKILL)
         if isinstance(error, SystemExit) and trainer.interrupted:  # what Lightning makes of Ctrl-C
@@ -151,34 +195,51 @@ def _fit_and_test(cli: TaggingCLI, run: Run, resume: Path | None) -> None:
         raise
 
 
-def _write_results(cli: TaggingCLI, run: Run, task: str) -> None:
-    labels = {"task": task, "role": run.role, "loss": run.loss, "variant": run.variant}
-    results = _results(cli.model, cli.trainer, {**labels, "seed": cli.config.seed_everything})
-    write_results(run.folder, results, _counts(cli.model, cli.datamodule), cli.model.confusion.numpy())
-    teachers = Path(cli.config.distillation.teachers) if run.role == "student" else None
-    finish(cli.trainer, run.folder, teachers)
+def _retract(work: RunFolder) -> None:
+    """Leave no trace of a training that was refused before its first step."""
+    if not work.checkpoints.is_dir():
+        remove(work.config)
+        remove(work.provenance)
 
 
-def _results(tagger: Tagger, trainer: pl.Trainer, labels: dict[str, Any]) -> dict[str, Any]:
+def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
+    tagger: Tagger = cli.model
     found = tagger.results
+    languages, types = split_types(found["languages"])
+    predicting = sum(callback.seconds for callback in _callbacks(cli.trainer, DistillationCallback))
+    fit_seconds = sum(callback.seconds for callback in _callbacks(cli.trainer, LastState))
+    objective = tagger.objective if isinstance(tagger, Student) else None
+    results = Results.model_validate(
+        {
+            "task": run.task,
+            "role": run.role,
+            "loss": run.loss,
+            "objective": objective.settings() if objective else {},
+            "variant": run.variant,
+            "seed": cli.config.seed_everything,
+            "metric": found["metric"],
+            "languages": {name: row for name, row in languages.items() if row["sentences"]},
+            "average": found["average"],
+            "types": types,
+            "tags": list(tagger.tag_set.names),
+            "epochs": cli.trainer.current_epoch,
+            "steps": cli.trainer.global_step,
+            "seconds": {
+                "teacher_predictions": round(predicting, 3),
+                "fit": round(fit_seconds - predicting, 3),
+            },
+            "parameters": sum(parameter.numel() for parameter in tagger.parameters()),
+            **surroundings(run.command),
+        }
+    )
+    results.save(work, _counts(tagger, cli.datamodule), tagger.confusion.numpy())
+    teachers = TeacherSet(Path(cli.config.distillation.teachers)) if run.role == "student" else None
+    finish(cli.trainer, results, work, teachers)
+
+
+def _callbacks(trainer: pl.Trainer, kind: type[C]) -> list[C]:
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    predicting = sum(callback.seconds for callback in callbacks if isinstance(callback, DistillationCallback))
-    fit_seconds = sum(callback.seconds for callback in callbacks if isinstance(callback, LastState))
-    settings = {"k": tagger.k, "temperature": tagger.temperature} if isinstance(tagger, Student) else {}
-    return {
-        "schema": SCHEMA,
-        **labels,
-        **settings,
-        "metric": found["metric"],
-        "languages": {name: row for name, row in found["languages"].items() if row["sentences"]},
-        "average": found["average"],
-        "tags": list(tagger.tag_set.names),
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
-        "seconds": {"teacher_predictions": round(predicting, 3), "fit": round(fit_seconds - predicting, 3)},
-        "parameters": sum(parameter.numel() for parameter in tagger.parameters()),
-        **surroundings(),
-    }
+    return [callback for callback in callbacks if isinstance(callback, kind)]
 
 
 def _counts(tagger: Tagger, data: TaggingData) -> dict[str, Any]:
@@ -187,3 +248,9 @@ def _counts(tagger: Tagger, data: TaggingData) -> dict[str, Any]:
         language: tagger.sentence_counts[languages == i] for i, language in enumerate(data.all_languages)
     }
     return {language: rows.numpy() for language, rows in counts.items() if len(rows)}
+
+
+def _score(folder: RunFolder) -> str:
+    results = Results.read(folder)
+    assert results is not None
+    return f"{results.metric} {results.average:.2%}"

@@ -1,4 +1,4 @@
-"""Commands of skd that run side by side, each in a process and on devices of its own."""
+"""Commands of skd that run side by side, each in its own process and on its own devices."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import queue
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from skd_lightning.errors import UserError
-from skd_lightning.runs.lightning_cli import default_threads
+from skd_lightning.runs.devices import default_threads, device_shares, visible_devices
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,11 @@ class Job:
     """One command.
 
     Attributes:
-        title: what the screen calls it.
+        title: name on the screen.
         command: the words after ``skd``.
         log: gets all that it prints.
-        finished: whether its results are there already.
+        finished: returns True where its results are there already.
         outcome: what to say when it has run; a few words, or nothing.
-        environment: variables that it gets beside those of this process.
     """
 
     title: str
@@ -38,19 +36,18 @@ class Job:
     log: Path
     finished: Callable[[], bool]
     outcome: Callable[[], str] = lambda: ""
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) -> None:
-    """Run what is not finished yet.
+    """Run the jobs that are not finished yet.
 
     Args:
-        phases: the jobs of a phase do not depend on one another, but on those of the phases before.
-        at_once: processes at a time. On a machine with GPUs each has its own, shared only where they are too few.
+        phases: jobs by phase; the jobs of a phase depend on those of earlier phases, not on each other.
+        at_once: number of processes at a time. Each has its own GPUs; they share GPUs only if there are too few.
         devices: GPUs of each process.
 
     Raises:
-        UserError: some failed; the others of their phase have been run all the same.
+        UserError: a job failed; the other jobs of its phase have been run, those of later phases have not.
     """
     shares: queue.Queue[str | None] = queue.Queue()
     for share in device_shares(at_once, devices, visible_devices()):
@@ -83,37 +80,10 @@ def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) ->
                 )
 
 
-def visible_devices() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name for name in named.split(",") if name]
-    return [str(number) for number in range(torch.cuda.device_count())]
-
-
-def device_shares(at_once: int, each: int, visible: Sequence[str]) -> list[str | None]:
-    """CUDA_VISIBLE_DEVICES of each of the processes that run at a time; None leaves it as it is.
-
-    Args:
-        at_once: how many processes; a single one has all devices.
-        each: devices of one of them.
-        visible: the devices there are.
-
-    Raises:
-        UserError: one process wants more devices than there are.
-    """
-    if not visible or at_once == 1:
-        return [None] * at_once
-    if each > len(visible):
-        raise UserError(f"a run wants {each} GPUs, {len(visible)} can be used; lower --trainer.devices")
-    firsts = [slot * each % (len(visible) // each * each) for slot in range(at_once)]
-    return [",".join(visible[first : first + each]) for first in firsts]
-
-
 def _run(job: Job, at_once: int, shares: queue.Queue[str | None]) -> tuple[Job, int, float]:
     began = time.perf_counter()
     share = shares.get()
-    environment = {**os.environ, "COLUMNS": "120", **job.environment}
+    environment = {**os.environ, "COLUMNS": "120"}
     environment.setdefault("OMP_NUM_THREADS", str(default_threads(at_once)))
     if share is not None:
         environment["CUDA_VISIBLE_DEVICES"] = share

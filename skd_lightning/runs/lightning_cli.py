@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,22 @@ import torch
 import yaml
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import SLURMEnvironment
 
-from skd_lightning.data import TaggingData
-from skd_lightning.distillation import DistillationCallback
+from skd_lightning.data.module import TaggingData
+from skd_lightning.distillation.callback import DistillationCallback
+from skd_lightning.errors import UserError, one_line
+from skd_lightning.run_folder import RunFolder
+from skd_lightning.runs.devices import (
+    default_threads,
+    number,
+    refuse_bfloat16_without_support,
+    refuse_too_many,
+)
+from skd_lightning.runs.epoch_lines import EpochLines
+from skd_lightning.runs.metrics_log import MetricsLog
+from skd_lightning.runs.option_errors import explain
 from skd_lightning.runs.resuming import AtomicCheckpoints, BestWeights, LastState
 from skd_lightning.runs.tracking import Labels, WandbRun, make_logger
 from skd_lightning.taggers import Tagger
@@ -25,9 +37,11 @@ from skd_lightning.taggers.optimization import MONITOR
 
 
 class TaggingCLI(LightningCLI):
-    """``skd fit`` and its siblings, and (with ``run=False``) the maker of every experiment's objects.
+    """``skd fit`` and its siblings, and (with ``run=False``) the maker of every run's objects.
 
-    A run's files go to ``trainer.default_root_dir``: ``metrics.csv`` and ``checkpoints/``.
+    A run's files go to ``trainer.default_root_dir``: ``metrics.csv`` and ``checkpoints/``. Lightning's own commands
+    write into the folder of a run only where the command line names it as their output; a configuration that was
+    read from there does not count. A checkpoint gives weights and state, never settings, and is a local file.
 
     Args:
         args: the command line.
@@ -37,8 +51,9 @@ class TaggingCLI(LightningCLI):
 
     def __init__(self, args: list[str], run: bool = True, instantiate: bool = True) -> None:
         self._instantiate = instantiate
+        self._output_named = any(word.partition("=")[0] == "--trainer.default_root_dir" for word in args)
         self.labels: Labels | None = None
-        """What Weights & Biases calls the training, if anything; to be set before :meth:`make`."""
+        """Names of the training at Weights & Biases, if any; set them before :meth:`make`."""
         super().__init__(
             Tagger,
             TaggingData,
@@ -57,6 +72,7 @@ class TaggingCLI(LightningCLI):
             },
             parser_kwargs={"exit_on_error": False},  # one line from us instead of pages of usage
             auto_configure_optimizers=False,  # taggers have parameter groups of their own
+            load_from_checkpoint_support=False,  # checkpoints describe their tagger themselves
             args=with_nulls(args),
             run=run,
         )
@@ -93,18 +109,58 @@ class TaggingCLI(LightningCLI):
         ):
             parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Read the options; a mistake becomes one line that names the option.
+
+        Raises:
+            UserError: an option, or a value of one, does not exist.
+        """
+        try:
+            super().parse_arguments(parser, args)
+        except argparse.ArgumentError as error:
+            of_command = (
+                self._subcommand_parsers.get(args[0], parser)
+                if args and hasattr(self, "_subcommand_parsers")
+                else parser
+            )
+            raise UserError(explain(error, of_command) or one_line(error)) from None
+
+    def _parse_ckpt_path(self) -> None:
+        """Take no settings from a checkpoint: Lightning would import and run whatever class it names."""
+
     def before_instantiate_classes(self) -> None:
-        """Threads first: encoders and loaders start with them."""
+        """Choose where files go and what may be read; set the threads, with which encoders and loaders start."""
         config = self._subconfig()
+        if self.subcommand:
+            self._choose_output(config["trainer"])
+            config["weights_only"] = True
+            if "://" in str(config.get("ckpt_path")):
+                raise UserError(
+                    f"--ckpt_path {config['ckpt_path']}: checkpoints are local files; fetch it first"
+                )
         devices = config["trainer"]["devices"]
-        torch.set_num_threads(
-            config["threads"] or default_threads(devices if isinstance(devices, int) else 1)
-        )
+        torch.set_num_threads(config["threads"] or default_threads(number(devices) or 1))
+
+    def _choose_output(self, trainer: Any) -> None:
+        """Leave a run's folder alone that only its own configuration names."""
+        folder = RunFolder(Path(trainer["default_root_dir"]))
+        if not self._output_named and folder.key() is not None:
+            trainer["default_root_dir"] = f"runs/{self.subcommand}"
+            sys.stderr.write(
+                f"skd {self.subcommand}: writes to runs/{self.subcommand}, not into {folder.path}\n"
+            )
 
     def instantiate_classes(self) -> None:
         """Data, model and trainer, unless only the configuration is wanted so far."""
         if self._instantiate:
+            trainer = self._subconfig()["trainer"]
+            refuse_too_many(trainer["devices"], trainer["accelerator"])
+            refuse_bfloat16_without_support(trainer["precision"], trainer["accelerator"])
             super().instantiate_classes()
+            if self.subcommand in (None, "fit"):  # the others train nothing
+                sentences = self.datamodule.train_sentences
+                self.model.learn_vocabulary([word for sentence in sentences for word in sentence.words])
+            self.datamodule.connect(self.model.encoder.featurizer, self.model.learns_from_unlabelled)
             if self._subconfig()["compile"]:
                 self.model.encoder.compile(dynamic=True)  # in place: the weights keep their names
 
@@ -117,8 +173,11 @@ class TaggingCLI(LightningCLI):
         """A trainer whose loggers and checkpoints live in the run folder."""
         config, init = self._subconfig(), self._subconfig(initialised=True)
         folder = Path(config["trainer"]["default_root_dir"])
-        callbacks = [*(init["trainer"]["callbacks"] or []), *run_callbacks(folder, config["patience"])]
-        loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+        callbacks = [
+            *(init["trainer"]["callbacks"] or []),
+            *run_callbacks(RunFolder(folder), config["patience"]),
+        ]
+        loggers: list[Logger] = [MetricsLog(RunFolder(folder))]
         if config["wandb"]:
             settings = yaml.safe_load(self._parser(self.subcommand).dump(config, skip_none=False))
             loggers.append(make_logger(folder, config["wandb"], self.labels or Labels(str(folder)), settings))
@@ -133,20 +192,6 @@ class TaggingCLI(LightningCLI):
         config = self.config_init if initialised else self.config
         subcommand = config.get("subcommand")
         return config[subcommand] if subcommand else config
-
-
-def default_threads(processes: int = 1) -> int:
-    """Threads that serve small batches best: $OMP_NUM_THREADS where it is set, else at most 2.
-
-    A batch of 1000 words gives a matrix product too little work for more; measured by ``make bench``.
-
-    Args:
-        processes: of this machine that compute at the same time, and share its cores.
-    """
-    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
-        return max(1, int(os.environ["OMP_NUM_THREADS"]))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(2, cores // max(1, processes)))
 
 
 def with_nulls(arguments: Sequence[str]) -> list[str]:
@@ -166,15 +211,15 @@ def with_nulls(arguments: Sequence[str]) -> list[str]:
             settings: Any = None
             for part in reversed(name.removeprefix("--").split(".")):
                 settings = {part: settings}
-            word = f"--config={json.dumps(settings)}"
-        found.append(word)
+            found.append(f"--config={json.dumps(settings)}")
+        else:
+            found.append(word)
     return found
 
 
-def run_callbacks(folder: Path, patience: int | None) -> list[pl.Callback]:
-    """The best weights, the last state to go on from, and early stopping where it is asked for."""
-    checkpoints = folder / "checkpoints"
-    callbacks: list[pl.Callback] = [BestWeights(checkpoints), LastState(checkpoints)]
+def run_callbacks(folder: RunFolder, patience: int | None) -> list[pl.Callback]:
+    """Return the callbacks that keep weights and state, print a line an epoch, and stop early where it is asked for."""
+    callbacks: list[pl.Callback] = [BestWeights(folder), LastState(folder), EpochLines()]
     if patience is not None:
         callbacks.append(EarlyStopping(MONITOR, patience=patience, mode="max"))
     return callbacks

@@ -1,84 +1,25 @@
-"""What is trained under which settings: one run, and what the runs of a task have in common."""
+"""Plans: the settings that the runs of a task share, from which each teacher's and student's run is made."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-import skd_lightning
-from skd_lightning.data import TaggingData
-from skd_lightning.data.corpora import training_languages
-from skd_lightning.distillation import Loss
-from skd_lightning.runs.lightning_cli import TaggingCLI
-
-INCIDENTAL = ("default_root_dir", "logger", "callbacks", "enable_progress_bar", "enable_checkpointing")
-"""Trainer settings that do not change what is learned."""
-
-Recipe = Literal["paper", "best"]
-"""Sets of choices beyond the objective: the paper's own, and those that were found to work best."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training.
-
-    Attributes:
-        folder: where its files go.
-        arguments: options of ``skd fit``.
-        role: ``teacher`` or ``student``.
-        loss: the objective; ``none`` for teachers and the baseline.
-        variant: what tables call it; ``teachers``, or the name of a student's folder.
-        title: what the screen calls it.
-        teachers: folder of the teachers that it listens to.
-    """
-
-    folder: Path
-    arguments: tuple[str, ...]
-    role: Literal["teacher", "student"]
-    loss: Loss
-    variant: str
-    title: str
-    teachers: Path | None = None
-
-    def finished(self) -> bool:
-        """Whether a run with this very configuration has written its results."""
-        return self.has_results(self.key(self.configuration(self.parse())))
-
-    def parse(self) -> TaggingCLI:
-        """Its settings, and what makes the objects from them."""
-        arguments = [*self.arguments, "--trainer.default_root_dir", str(self.folder)]
-        return TaggingCLI(arguments, run=False, instantiate=False)
-
-    def configuration(self, cli: TaggingCLI) -> str:
-        """All settings, as YAML."""
-        return str(cli.parser.dump(cli.config, skip_none=False))
-
-    def key(self, configuration: str) -> str:
-        """Hash of the settings that change what is learned; a student's include those of its teachers."""
-        settings = yaml.safe_load(configuration)
-        for name in INCIDENTAL:
-            settings["trainer"].pop(name, None)
-        for name in ("wandb", "threads", "distillation"):
-            settings.pop(name, None)
-        settings["data"].pop("workers", None)
-        if self.teachers is not None:
-            languages = trained_on(settings["data"])
-            settings["teachers"] = {language: read_key(self.teachers / language) for language in languages}
-        return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-    def has_results(self, key: str) -> bool:
-        """Whether results of the settings with this key are in its folder."""
-        return read_key(self.folder) == key and (self.folder / "results.json").is_file()
+from skd_lightning.data import tasks
+from skd_lightning.data.module import TaggingData
+from skd_lightning.distillation.names import BASELINE
+from skd_lightning.distillation.objectives import by_name
+from skd_lightning.runs.configurations import experiments
+from skd_lightning.runs.record import typed_command
+from skd_lightning.runs.run import Run
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the experiments of a task have in common.
+    """The settings that the runs of a task share.
 
     Attributes:
         runs: folder of all runs.
@@ -94,7 +35,7 @@ class Plan:
     data: str | None = None
     languages: list[str] | None = None
     options: tuple[str, ...] = ()
-    recipe: Recipe | None = None
+    recipe: str | None = None
 
     @property
     def teachers(self) -> Path:
@@ -102,76 +43,74 @@ class Plan:
         return self.runs / self.task / "teachers"
 
     def teacher(self, language: str) -> Run:
-        """The monolingual tagger of one language."""
-        arguments = [*self._configs("teacher"), "--data.languages", json.dumps([language])]
-        folder = self.teachers / language
-        return Run(folder, (*arguments, *self.options), "teacher", "none", "teachers", language)
+        """Return the monolingual tagger of one language."""
+        arguments = [*self._configs("teacher"), "--data.languages", json.dumps([language]), *self.options]
+        return self._run(self.teachers / language, arguments, "teacher", BASELINE, "teachers", language)
 
-    def student(self, loss: Loss, seed: int, name: str | None = None) -> Run:
-        """A multilingual tagger; ``loss`` "none" is the baseline.
+    def student(self, loss: str, seed: int, name: str | None = None) -> Run:
+        """Return a multilingual tagger; ``loss`` "none" is the baseline.
 
         Args:
-            loss: the objective.
+            loss: the objective's name.
             seed: of everything random.
             name: of the variant; by default the objective's, after the recipe's.
         """
         variant = name or (f"{self.recipe}-{loss}" if self.recipe else loss)
-        arguments = [*self._configs("student"), "--model.loss", loss, "--seed_everything", str(seed)]
+        objective = None if loss == BASELINE else by_name(loss)
+        arguments = [
+            *self._configs("student"),
+            "--model.objective",
+            objective.__name__ if objective else "null",
+        ]
+        arguments += ["--seed_everything", str(seed)]
         arguments += ["--data.seed", str(seed), "--distillation.teachers", str(self.teachers)]
         if self.languages:
             arguments += ["--data.languages", json.dumps(self.languages)]
-        if loss == "token":
-            arguments += ["--model.decoder", "softmax"]
+        if objective and "crf" not in objective.decoders:
+            arguments += ["--model.decoder", objective.decoders[0]]
         arguments += ["--distillation.cache", str(self.runs / "cache"), *self.options]
         folder = self.runs / self.task / variant / f"seed{seed}"
-        teachers = self.teachers if loss != "none" else None
-        return Run(folder, tuple(arguments), "student", loss, variant, f"{variant} seed {seed}", teachers)
+        return self._run(folder, arguments, "student", loss, variant, f"{variant} seed {seed}")
 
-    def teacher_command(self, language: str) -> list[str]:
-        """The words after ``skd`` that train the teacher of a language."""
-        recipe = ["--recipe", self.recipe] if self.recipe else []
-        return ["teachers", *self._where(), "--langs", language, *recipe, *self.options]
-
-    def student_command(self, loss: Loss, seed: int, name: str) -> list[str]:
-        """The words after ``skd`` that train a student."""
-        words = ["distill", *self._where(), *(["--langs", *self.languages] if self.languages else [])]
-        words += ["--recipe", self.recipe] if self.recipe else []
-        return [*words, "--loss", loss, "--seed", str(seed), "--name", name, *self.options]
-
-    def _where(self) -> list[str]:
-        return ["--runs", str(self.runs), "--task", self.task, *(["--data", self.data] if self.data else [])]
+    def _run(
+        self,
+        folder: Path,
+        arguments: list[str],
+        role: Literal["teacher", "student"],
+        loss: str,
+        variant: str,
+        title: str,
+    ) -> Run:
+        return Run(folder, tuple(arguments), self.task, role, loss, variant, title, typed_command())
 
     def _configs(self, role: str) -> list[str]:
-        """The files of ``experiments/`` for a role (a task of the user's own has none), then the corpora."""
-        folder = _experiments()
-        files = [folder / f"{role}.yaml", folder / f"{self.task}.yaml"]
+        """The role's settings, the task's own (a task of the user's own has none), the recipe's, then the corpora."""
+        folder, task = experiments(), tasks.entry(self.task)
+        arguments = [*_config(folder / f"{role}.yaml"), *as_words(task.options)]
         if self.recipe:
-            files += [folder / "recipes" / self.recipe / f"{name}.yaml" for name in (role, self.task)]
-        arguments = [word for file in files if file.is_file() for word in ("--config", str(file))]
+            arguments += _config(folder / "recipes" / self.recipe / f"{role}.yaml")
+            arguments += as_words(task.recipes.get(self.recipe, {}))
         arguments += ["--data.task", self.task]
         return arguments + (["--data.data", self.data] if self.data else [])
 
 
+def as_words(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return options, {name with dots: value}, as on a command line.
+
+    >>> as_words({"trainer.max_epochs": 5, "data.sample": {"en": 100}})
+    ('--trainer.max_epochs', '5', '--data.sample', '{"en": 100}')
+    """
+    return tuple(
+        word
+        for name, value in options.items()
+        for word in (f"--{name}", value if isinstance(value, str) else json.dumps(value))
+    )
+
+
+def _config(file: Path) -> list[str]:
+    return ["--config", str(file)] if file.is_file() else []
+
+
 def student_data(plan: Plan) -> TaggingData:
-    """The data that a student of this plan learns from and is tested on."""
-    return TaggingData(**plan.student("none", seed=1).parse().config["data"].as_dict())
-
-
-def trained_on(data: dict[str, Any]) -> list[str]:
-    """The languages that are trained on under these settings of the data."""
-    languages = training_languages(data["task"], data["data"])
-    return [language for language in languages if language in (data["languages"] or languages)]
-
-
-def read_key(folder: Path) -> str | None:
-    """The key of the settings that a run folder was made with."""
-    file = folder / "config.yaml"
-    first = file.read_text().partition("\n")[0] if file.is_file() else ""
-    return first.removeprefix("# key: ") if first.startswith("# key: ") else None
-
-
-def _experiments() -> Path:
-    """The YAML files: those of the working folder, else those that came with the package."""
-    package = Path(skd_lightning.__file__).parent
-    candidates = (Path("experiments"), package / "experiments", package.parent / "experiments")
-    return next((folder for folder in candidates if (folder / "student.yaml").is_file()), candidates[0])
+    """Return the data that a student of this plan learns from and is tested on."""
+    return TaggingData(**plan.student("none", seed=1).parse().cli.config["data"].as_dict())

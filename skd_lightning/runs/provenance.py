@@ -1,4 +1,4 @@
-"""What a run is made from, beside its settings: code, corpora, teachers. Told by content, so that a change is seen."""
+"""Provenance of a run: hashes of the code, corpora and teachers that it was made from, so that a change is seen."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from typing import Any
 
 import skd_lightning
 from skd_lightning.data.corpora import corpus_files
+from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.errors import UserError
+from skd_lightning.run_folder import RunFolder
 from skd_lightning.storage import write_text
-from skd_lightning.taggers.loading import BEST
 
-FILE = "provenance.json"
 LEARNING = ("crf", "data", "distillation", "encoders", "taggers", "metrics.py", "ragged.py", "tags.py")
-"""The parts of the package that decide what is learned."""
+"""Parts of the package that decide what a training learns."""
 
 
-def provenance(data: Mapping[str, Any], languages: Sequence[str], teachers: Path | None) -> dict[str, str]:
-    """{what: hash of its content, or version}.
+def provenance(
+    data: Mapping[str, Any], languages: Sequence[str], teachers: TeacherSet | None
+) -> dict[str, str]:
+    """Return {name of a part: hash of its content, or version}.
+
+    Corpora from the hub have no files here and are not hashed.
 
     Args:
-        data: the settings of the data.
-        languages: what is trained on.
-        teachers: folder of the teachers, or None where nothing is learned from them.
+        data: settings of the data.
+        languages: languages that are trained on.
+        teachers: None for a run that does not learn from teachers.
     """
     package = Path(skd_lightning.__file__).parent
     code = hashlib.sha256()
@@ -39,34 +43,38 @@ def provenance(data: Mapping[str, Any], languages: Sequence[str], teachers: Path
         found[f"corpus {file.parent.name}/{file.name}"] = _hash(file)
     for language in languages if teachers else ():
         assert teachers is not None
-        if (teachers / language / BEST).is_file():
-            found[f"teacher {language}"] = _hash(teachers / language / BEST)
+        for folder in teachers.of(language):
+            if (best := RunFolder(folder).best).is_file():
+                found[f"teacher {folder.name}"] = _hash(best)
     return found
 
 
-def write(folder: Path, found: Mapping[str, str]) -> None:
-    """Keep it in the run's folder."""
-    write_text(folder / FILE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+def write(folder: RunFolder, found: Mapping[str, str]) -> None:
+    """Write the provenance into the folder of a run."""
+    write_text(folder.provenance, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
 
 
-def changed(folder: Path, found: Mapping[str, str]) -> list[str]:
-    """What is no longer as it was when the run began; nothing for a run that did not write it down."""
-    file = folder / FILE
+def changed(folder: RunFolder, found: Mapping[str, str]) -> list[str]:
+    """Return the parts that differ from those when the run began; empty for a run without a provenance file."""
+    file = folder.provenance
     if not file.is_file():
         return []
-    before = json.loads(file.read_text())
+    try:
+        before = dict(json.loads(file.read_text()))
+    except ValueError:
+        raise UserError(f"{file}: damaged; add --anew to start from scratch") from None
     return [name for name in {**before, **found} if before.get(name) != found.get(name)]
 
 
-def verify(folder: Path, found: Mapping[str, str]) -> None:
-    """Refuse to go on with a training under which something has changed.
+def verify(folder: RunFolder, found: Mapping[str, str]) -> None:
+    """Refuse to resume a training whose code, corpora or teachers have changed.
 
     Raises:
-        UserError: naming what has changed.
+        UserError: a part has changed; the message names it.
     """
     if names := changed(folder, found):
         raise UserError(
-            f"{folder}: since this training began, these changed: {', '.join(names)}; "
+            f"{folder.path}: since this training began, these changed: {', '.join(names)}; "
             "bring them back to go on with it, or add --anew to start from scratch"
         )
 

@@ -1,73 +1,214 @@
-"""What a finished run leaves: ``results.json``, and what its test counted in each sentence."""
+"""The record of a finished run: ``results.json`` with its schema, and the counts that its test made."""
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 import resource
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator
 
-from skd_lightning.storage import new_folder, write_text
+from skd_lightning import __version__
+from skd_lightning.run_folder import RunFolder
+from skd_lightning.storage import new_file, new_folder, write_text
 
 SCHEMA = 1
-CONFUSION = "confusion.npy"
-"""(tags, tags) int64 test words ``[gold, predicted]`` of a run; ``tags`` in its results names rows and columns."""
-ZEROSHOT = "zeroshot"
-"""Folder in a run's folder for what was found on languages that it was not trained on: the same files again."""
+"""Version of the format of ``results.json``."""
+
+R = TypeVar("R", bound="Record")
 
 
-def surroundings() -> dict[str, Any]:
-    """The command, the versions, and the peak memory of this process (MiB)."""
+class LanguageScores(BaseModel):
+    """Test scores of one language, in [0, 1]; entity scores are there for entity tags only.
+
+    Attributes:
+        accuracy: share of the words with the gold tag.
+        sentences: how many were tested.
+        words: how many were tested.
+        f1: entity F1, conlleval's reading.
+        precision: of the same entities.
+        recall: of the same entities.
+        f1_strict: entity F1 where only well-formed entities count.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    accuracy: float = Field(ge=0, le=1)
+    sentences: NonNegativeInt
+    words: NonNegativeInt
+    f1: float | None = Field(None, ge=0, le=1)
+    precision: float | None = Field(None, ge=0, le=1)
+    recall: float | None = Field(None, ge=0, le=1)
+    f1_strict: float | None = Field(None, ge=0, le=1)
+
+
+class TypeScores(BaseModel):
+    """Test scores of one entity type in one language, as seqeval's classification report has them.
+
+    Attributes:
+        precision: share of the predicted entities that are right.
+        recall: share of the gold entities that were found.
+        f1: their harmonic mean.
+        support: gold entities.
+        predicted: entities.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    precision: float = Field(ge=0, le=1)
+    recall: float = Field(ge=0, le=1)
+    f1: float = Field(ge=0, le=1)
+    support: NonNegativeInt
+    predicted: NonNegativeInt
+
+
+class Record(BaseModel):
+    """The subject of a test and its findings, whatever kind of test it is.
+
+    Attributes:
+        schema_: version of the file's format.
+        task: name of the task.
+        role: of the tagger.
+        loss: the objective's name, ``none`` for teachers and the baseline.
+        objective: the objective's settings, such as ``{"k": 5}``.
+        variant: what tables call the run; its loss if empty.
+        seed: of the training.
+        metric: which score ``average`` is the macro mean of.
+        languages: scores of each language.
+        average: macro mean over the languages, in [0, 1].
+        types: scores of each entity type in each language; empty where tags mark no entities.
+        peak_memory_mib: MiB of the GPU where there is one, else of the process.
+        command: what was typed.
+        versions: of Python and of the packages that matter.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, populate_by_name=True, ser_json_inf_nan="strings", allow_inf_nan=False
+    )
+
+    schema_: int = Field(SCHEMA, alias="schema")
+    task: str
+    role: Literal["teacher", "student"]
+    loss: str
+    objective: dict[str, Any] = Field(default_factory=dict)
+    variant: str = ""
+    seed: int
+    metric: Literal["f1", "accuracy"]
+    languages: dict[str, LanguageScores] = Field(min_length=1)
+    average: float = Field(ge=0, le=1)
+    types: dict[str, dict[str, TypeScores]] = Field(default_factory=dict)
+    peak_memory_mib: int
+    command: str
+    versions: dict[str, str]
+
+    @field_validator("schema_")
+    @classmethod
+    def _refuse_other_schema(cls, schema: int) -> int:
+        if schema != SCHEMA:
+            raise ValueError(f"schema {schema}, this version reads {SCHEMA}")
+        return schema
+
+    def score(self, language: str) -> float:
+        """Return the language's score by the record's metric."""
+        return float(getattr(self.languages[language], self.metric))
+
+    def save(
+        self, folder: RunFolder, counts: Mapping[str, np.ndarray], confusion: np.ndarray | None = None
+    ) -> None:
+        """Write the record, ``results.json`` last: where it is, everything is.
+
+        Args:
+            folder: of the run.
+            counts: {language: (sentences, 9)}, see ``metrics.COLUMNS``; one row a test sentence, in the corpus's order.
+            confusion: (tags, tags) words ``[gold, predicted]``.
+        """
+        with new_folder(folder.counts) as temporary:
+            for language, rows in counts.items():
+                np.save(temporary / f"{language}.npy", rows.astype(np.int32), allow_pickle=False)
+        if confusion is not None:
+            with new_file(folder.confusion) as file:
+                np.save(file, confusion.astype(np.int64), allow_pickle=False)
+        text = self.model_dump_json(indent=2, by_alias=True, exclude_none=True)
+        write_text(folder.results, text + "\n")
+
+    @classmethod
+    def read(cls: type[R], folder: RunFolder) -> R | None:
+        """Return the record of a finished run, None where there is none.
+
+        Raises:
+            ValueError: the file does not follow the schema; the message names the first key that does not.
+        """
+        if not folder.finished:
+            return None
+        try:
+            return cls.model_validate_json(folder.results.read_bytes())
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            if first["type"] == "value_error":  # of our own validators
+                raise ValueError(first["msg"].removeprefix("Value error, ")) from None
+            place = ".".join(map(str, first["loc"])) or "file"
+            raise ValueError(f"{place}: {first['msg']}") from None
+
+
+class Results(Record):
+    """The record of a training: its test on the languages that it was trained on.
+
+    Attributes:
+        tags: names of the tags, in the order of their numbers.
+        epochs: completed.
+        steps: optimiser steps taken.
+        seconds: ``teacher_predictions`` and ``fit``, the training without them.
+        parameters: of the tagger.
+    """
+
+    tags: list[str]
+    epochs: NonNegativeInt
+    steps: NonNegativeInt
+    seconds: dict[str, float]
+    parameters: NonNegativeInt
+
+
+class TransferResults(Record):
+    """The record of a test on languages that the run was not trained on.
+
+    Attributes:
+        asked: languages that the test was asked for, those that the run was trained on included.
+    """
+
+    asked: list[str]
+
+
+def surroundings(command: str = "") -> dict[str, Any]:
+    """Return the fields of a record that tell of the process: memory, command and versions.
+
+    Args:
+        command: what was typed; the command line of this process if empty.
+    """
     return {
         "peak_memory_mib": peak_memory(),
-        "command": shlex.join(["skd", *sys.argv[1:]]),
+        "command": command or typed_command(),
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in ("skd-lightning", "torch", "pytorch-lightning")},
+            "skd-lightning": __version__,
+            **{name: version(name) for name in ("torch", "pytorch-lightning")},
         },
     }
 
 
-def write_results(
-    folder: Path,
-    results: Mapping[str, Any],
-    counts: Mapping[str, np.ndarray],
-    confusion: np.ndarray | None = None,
-) -> None:
-    """``results.json`` last: where it is, everything is.
-
-    Args:
-        folder: of the run.
-        results: plain values.
-        counts: {language: (sentences, 9)}, see ``metrics.COLUMNS``; one row a test sentence, in the corpus's order.
-        confusion: (tags, tags) words, see ``CONFUSION``.
-    """
-    with new_folder(folder / "counts") as temporary:
-        for language, rows in counts.items():
-            np.save(temporary / f"{language}.npy", rows.astype(np.int32), allow_pickle=False)
-    if confusion is not None:
-        np.save(folder / CONFUSION, confusion.astype(np.int64), allow_pickle=False)
-    write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-
-
-def read_results(folder: Path) -> dict[str, Any] | None:
-    """What ``results.json`` of a run says, None where there is none."""
-    file = folder / "results.json"
-    return json.loads(file.read_text()) if file.is_file() else None
+def typed_command() -> str:
+    """Return the command line of this process."""
+    return shlex.join(["skd", *sys.argv[1:]])
 
 
 def peak_memory() -> int:
-    """MiB: of the GPU where there is one, else of this process since it started."""
+    """Return MiB: of the GPU where there is one, else of this process since it started."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() // 2**20
     status = Path("/proc/self/status")
@@ -76,20 +217,3 @@ def peak_memory() -> int:
         return int(peak.split()[1]) // 2**10
     unit = 1 if platform.system() == "Darwin" else 1024  # bytes there, KiB on Linux
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
-
-
-def put_aside(folder: Path, resumed: bool) -> None:
-    """Make room for a run: an older one of another configuration moves to ``previous/`` and stays there until the
-    next; the log of the first part of a resumed one keeps its own name, since a new logger starts a new file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "metrics.csv"
-    if resumed:
-        if log.is_file():
-            os.replace(log, folder / f"metrics-{len(list(folder.glob('metrics*.csv')))}.csv")
-        return
-    found = [path for path in folder.iterdir() if path.name not in ("previous", ".lock")]
-    if found:
-        shutil.rmtree(folder / "previous", ignore_errors=True)
-        (folder / "previous").mkdir()
-        for path in found:
-            os.replace(path, folder / "previous" / path.name)

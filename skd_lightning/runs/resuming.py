@@ -1,4 +1,4 @@
-"""A training that is stopped at any moment goes on as if it had not been: where its state is saved, and signals."""
+"""Checkpoints and signals: a training that is stopped at any moment resumes as if it had not been stopped."""
 
 from __future__ import annotations
 
@@ -18,35 +18,44 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.environments import SLURMEnvironment
 
 from skd_lightning.errors import Stopped
+from skd_lightning.run_folder import RunFolder
 from skd_lightning.storage import new_file
+from skd_lightning.taggers.checkpoints import read
 from skd_lightning.taggers.optimization import MONITOR
 
 GRACEFUL = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-"""Signals on which a training saves its state before it stops; SIGUSR1 is what SLURM is asked to send."""
+"""Signals on which a training saves its state before it stops; SLURM is asked to send SIGUSR1."""
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are complete or not there: Lightning's own go through /tmp, which may be another disk."""
+    """Writes checkpoints that are complete or absent; Lightning's own go through /tmp, which may be another disk."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Write beside the old one, then take its place."""
+        """Write the checkpoint beside the old one, then replace the old one."""
         with new_file(Path(path)) as file:
             torch.save(checkpoint, file)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """Read a file of this machine; nothing in it is unpickled, whatever is asked for."""
+        return read(path)
 
 
 class BestWeights(ModelCheckpoint):
     """Keeps ``best.ckpt``, the weights with the best dev score.
 
     Args:
-        folder: of the checkpoints.
+        folder: of the run.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: RunFolder) -> None:
+        self._file = folder.best
         super().__init__(
-            folder,
-            "best",
+            folder.checkpoints,
+            folder.best.stem,
             monitor=MONITOR,
             mode="max",
             save_weights_only=True,
@@ -56,31 +65,31 @@ class BestWeights(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Know the best score again, also where the run's folder has been moved: Lightning would forget it then."""
-        best, score = Path(str(self.dirpath)) / "best.ckpt", state_dict["best_model_score"]
-        if best.is_file() and score is not None:
-            path = str(best)
+        score = state_dict["best_model_score"]
+        if self._file.is_file() and score is not None:
+            path = str(self._file)
             paths = {"best_model_path": path, "kth_best_model_path": path, "best_k_models": {path: score}}
             state_dict = {**state_dict, "dirpath": self.dirpath, **paths}
         super().load_state_dict(state_dict)
 
 
 class LastState(pl.Callback):
-    """Keeps ``last.ckpt``, from which a training goes on to the very weights that it would have reached.
+    """Keeps ``last.ckpt``; a training resumed from it reaches the same weights as an uninterrupted one.
 
-    It is written after the first step of each epoch, ``minutes`` after the last time, and when a signal asks the
-    training to stop; always after an optimiser step that no validation follows. Nothing is pending then that a
-    checkpoint does not hold: gradients of a part of a step, scores that the ``plateau`` schedule waits for, the best
-    weights so far. What is random in a step depends on seed, step and process alone (see
-    ``Tagger.on_train_batch_start``), so that no state of a random generator has to be kept. Means over an epoch's
-    batches, such as ``train/loss``, are of those since the restart.
+    The checkpoint is written after the first step of each epoch, ``minutes`` after the last one, and when a signal
+    asks the training to stop, always after an optimiser step that no validation follows. At that point a checkpoint
+    holds everything: no gradients of part of a step are pending, no scores that the ``plateau`` schedule waits for,
+    no new best weights. Randomness in a step depends only on seed, epoch, batch and process (see
+    ``Tagger.on_train_batch_start``), so no state of a random generator is kept. After a restart, means over an
+    epoch's batches, such as ``train/loss``, cover the batches since the restart.
 
     Args:
-        folder: of the checkpoints.
+        folder: of the run.
         minutes: between two of them in a long epoch.
     """
 
-    def __init__(self, folder: Path, minutes: float = 10.0) -> None:
-        self.file = folder / "last.ckpt"
+    def __init__(self, folder: RunFolder, minutes: float = 10.0) -> None:
+        self.file = folder.last
         self.minutes = minutes
         self._seconds_before = 0.0
         self._began: float | None = None
@@ -91,11 +100,11 @@ class LastState(pl.Callback):
 
     @property
     def seconds(self) -> float:
-        """Time that this training has taken so far, earlier parts included."""
+        """Seconds that this training has taken so far, including the parts before a restart."""
         return self._seconds_before + (0.0 if self._began is None else time.monotonic() - self._began)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Start the clock. Where nothing is trained, SLURM gets its job back at once."""
+        """Start the clock, and let SIGUSR1 requeue the job at once until a training has started."""
         if stage == "fit":
             self._began = time.monotonic()
         if SLURMEnvironment.detect():
@@ -104,25 +113,25 @@ class LastState(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add the time taken and the last dev score."""
+        """Add the time taken (seconds) and the last dev score to the checkpoint."""
         score = trainer.callback_metrics.get(MONITOR)
         checkpoint["last_state"] = {"seconds": self.seconds, "score": None if score is None else float(score)}
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take over the time and the score."""
+        """Read the time and the score from the checkpoint."""
         state = checkpoint.get("last_state", {"seconds": 0.0, "score": None})
         self._seconds_before, self._score = state["seconds"], state["score"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Find the place in the epoch, and take the signals over. Lightning gives them back when training ends.
+        """Find the place in the epoch, and install the signal handlers; Lightning removes them after the training.
 
-        Its own handlers would save in the middle of a step (SLURM), or start a broadcast there (SIGTERM, several
-        processes), which deadlocks with the gradients' if the processes are not at the same place.
+        Lightning's own handlers would save in the middle of a step (SLURM), or start a broadcast there (SIGTERM with
+        several processes), which deadlocks with the exchange of gradients if the processes are at different places.
         """
         self._signal, self._saved = None, time.monotonic()
-        # Lightning restores the loader only where no schedule has asked for the number of steps before.
+        # Lightning restores the loader only if no schedule has asked for the number of steps before.
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
         trainer.train_dataloader.load_state_dict({"given": done})  # type: ignore[union-attr]
         if self._score is not None:
@@ -132,11 +141,11 @@ class LastState(pl.Callback):
                 signal.signal(number, self._note)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Each epoch is saved at its first opportunity."""
+        """Request a checkpoint at the first opportunity of the epoch."""
         self._due = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Let the ``plateau`` schedule see the score of a resumed epoch, too, which Lightning keeps from it."""
+        """Pass the score of a resumed epoch to the ``plateau`` schedule, from which Lightning withholds it."""
         trainer.fit_loop._restarting = False
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -144,7 +153,7 @@ class LastState(pl.Callback):
         self._seconds_before, self._began = self.seconds, None
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A test is done again rather than gone on with: let SIGTERM end it at once, which Lightning would ignore."""
+        """Let SIGTERM end a test at once, since a test is repeated, not resumed; Lightning would ignore the signal."""
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -155,7 +164,7 @@ class LastState(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save where it is time; stop where a signal asks for it, all processes at the same step."""
+        """Save the state when it is due, and stop on a signal; all processes do so at the same step."""
         accumulate = trainer.accumulate_grad_batches
         if (batch_idx + 1) % accumulate or _validation_follows(trainer, batch_idx):
             return
@@ -190,12 +199,12 @@ def requeue() -> None:
 
 
 def _any_process(trainer: pl.Trainer, flag: bool) -> bool:
-    """Whether the flag is set in any process: clocks and signals differ, what is done must not."""
+    """Return True if the flag is set in any process: clocks and signals differ, but all must act alike."""
     return trainer.strategy.reduce_boolean_decision(flag, all=False) if trainer.world_size > 1 else flag
 
 
 def _validation_follows(trainer: pl.Trainer, batch_idx: int) -> bool:
-    """Whether the dev scores are computed, or the epoch ends, right after this batch of the epoch."""
+    """Return True if the dev scores are computed, or the epoch ends, right after this batch of the epoch."""
     done = batch_idx + 1
     if done == trainer.num_training_batches:
         return True

@@ -1,11 +1,11 @@
-"""Weights & Biases: one run for each training, and what it shows when the test is done."""
+"""Weights & Biases: one run for each training, with its curves, its scores and its confusion matrix."""
 
 from __future__ import annotations
 
 import io
 import netrc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,11 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import WandbLogger
 
-from skd_lightning.runs.record import CONFUSION, read_results
+from skd_lightning.distillation.names import BASELINE
+from skd_lightning.distillation.teachers import TeacherSet
+from skd_lightning.metrics import add_confusions
+from skd_lightning.run_folder import RunFolder
+from skd_lightning.runs.record import Results
 from skd_lightning.taggers.optimization import MONITOR
 
 RUN_ID = "wandb_run_id"
@@ -24,7 +28,7 @@ RUN_ID = "wandb_run_id"
 
 @dataclass(frozen=True)
 class Labels:
-    """What W&B calls a training.
+    """Names of a training at W&B.
 
     Attributes:
         name: of the run.
@@ -40,7 +44,7 @@ class Labels:
 
 
 def make_logger(folder: Path, project: str, labels: Labels, config: Mapping[str, Any]) -> WandbLogger:
-    """The logger of a training; W&B hears of it when the trainer has started, and is never asked for a login.
+    """Return the logger of a training; it speaks to W&B once the trainer has started, and never asks for a login.
 
     Args:
         folder: of the training's files.
@@ -65,7 +69,7 @@ def make_logger(folder: Path, project: str, labels: Labels, config: Mapping[str,
 
 
 def _has_key() -> bool:
-    """Is a key configured, in the environment or (by ``wandb login``) in ~/.netrc."""
+    """Return True if a key is configured, in the environment or (by ``wandb login``) in ~/.netrc."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     try:
@@ -75,7 +79,7 @@ def _has_key() -> bool:
 
 
 def stored_run_id(checkpoint: Path) -> str | None:
-    """The W&B run that a checkpoint was written in, None where there is none."""
+    """Return the id of the W&B run that a checkpoint was written in, None where there is none."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     run_id: str | None = content.get(RUN_ID)
     return run_id
@@ -86,10 +90,10 @@ def _logger(trainer: pl.Trainer) -> WandbLogger | None:
 
 
 class WandbRun(pl.Callback):
-    """Curves over epochs, and the run's id in every checkpoint that a training can go on from."""
+    """Log curves over epochs, and keep the run's id in every checkpoint that a training can go on from."""
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """All processes are there, so the one that reports may begin."""
+        """Begin the W&B run: all processes are there."""
         logger = _logger(trainer)
         if trainer.is_global_zero and logger:
             logger.experiment.define_metric("epoch")
@@ -104,7 +108,7 @@ class WandbRun(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keep the id."""
+        """Keep the id of the W&B run."""
         logger = _logger(trainer)
         if logger and logger.version:  # only the process that reports has one, and it writes the checkpoint
             checkpoint[RUN_ID] = str(logger.version)
@@ -112,20 +116,21 @@ class WandbRun(pl.Callback):
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """End the run, else the next training of this process would go on in it."""
+        """End the W&B run, else the next training of this process would go on in it."""
         import wandb
 
         if wandb.run is not None:
             wandb.run.finish(exit_code=1)
 
 
-def finish(trainer: pl.Trainer, folder: Path, teachers: Path | None) -> None:
-    """Show what the test found, and end the W&B run, if there is one.
+def finish(trainer: pl.Trainer, results: Results, folder: RunFolder, teachers: TeacherSet | None) -> None:
+    """Log scores and confusion matrix of the test, and end the W&B run, if there is one.
 
     Args:
         trainer: has tested; in the process that reports.
-        folder: of the run, with its results.
-        teachers: folder of the teachers' runs, None for a teacher.
+        results: of the test.
+        folder: where they are.
+        teachers: of a student, also of one that does not learn from them.
     """
     logger = _logger(trainer)
     if logger is None:
@@ -136,11 +141,9 @@ def finish(trainer: pl.Trainer, folder: Path, teachers: Path | None) -> None:
     from skd_lightning.display.confusion import confusion_figure
 
     run = logger.experiment
-    results = read_results(folder)
-    assert results is not None
     columns, rows = score_table(results, teachers)
     image = Image.open(
-        io.BytesIO(confusion_figure(results["tags"], confusion_matrices(folder, results, teachers)))
+        io.BytesIO(confusion_figure(results.tags, confusion_matrices(folder, results, teachers)))
     )
     run.log(
         {
@@ -154,47 +157,52 @@ def finish(trainer: pl.Trainer, folder: Path, teachers: Path | None) -> None:
     run.finish()
 
 
-def score_table(results: Mapping[str, Any], teachers: Path | None) -> tuple[list[str], list[list[Any]]]:
-    """Column names and rows: the test score of each language, a student's beside its teachers' and the baseline's.
+def score_table(results: Results, teachers: TeacherSet | None) -> tuple[list[str], list[list[Any]]]:
+    """Return column names and rows: test scores by language, a student's beside its teachers' and the baseline's.
 
     The baseline is that of the same seed; what has not been trained is None, or has no column.
     """
-    systems = {str(results["role"]): results["languages"]}
+    systems: dict[str, dict[str, float]] = {results.role: _scores(results)}
     if teachers is not None:
         systems["teachers"] = {
-            code: found["languages"].get(code)
-            for code in results["languages"]
-            if (found := read_results(teachers / code))
+            code: found.score(code)
+            for code, _, found in _teachers(results, teachers)
+            if code in found.languages
         }
-        baseline = read_results(teachers.parent / "none" / f"seed{results['seed']}")
-        if baseline and results["loss"] != "none":
-            systems["baseline"] = baseline["languages"]
+        baseline = Results.read(RunFolder(teachers.folder.parent / BASELINE / f"seed{results.seed}"))
+        if baseline and results.loss != BASELINE:
+            systems["baseline"] = _scores(baseline)
     systems = {name: scores for name, scores in systems.items() if scores}
-    metric = results["metric"]
-    rows = [
-        [code, *((scores.get(code) or {}).get(metric) for scores in systems.values())]
-        for code in results["languages"]
-    ]
+    rows = [[code, *(scores.get(code) for scores in systems.values())] for code in results.languages]
     means = [
         None if None in column else float(np.mean(column))
         for column in zip(*(row[1:] for row in rows), strict=True)
     ]
-    return ["language", *(f"{name} {metric}" for name in systems)], [*rows, ["average", *means]]
+    return ["language", *(f"{name} {results.metric}" for name in systems)], [*rows, ["average", *means]]
 
 
 def confusion_matrices(
-    folder: Path, results: Mapping[str, Any], teachers: Path | None
+    folder: RunFolder, results: Results, teachers: TeacherSet | None
 ) -> dict[str, np.ndarray]:
-    """Confusion counts of the run, and of its teachers together, which may know fewer tags."""
-    tags = results["tags"]
-    found = {str(results["role"]): np.load(folder / CONFUSION, allow_pickle=False)}
-    place = {tag: i for i, tag in enumerate(tags)}
-    together = np.zeros_like(found[results["role"]])
-    known = []
-    for code in results["languages"] if teachers is not None else ():
-        other = read_results(teachers / code)
-        if other and set(other.get("tags", [None])) <= set(tags):
-            numbers = [place[tag] for tag in other["tags"]]
-            together[np.ix_(numbers, numbers)] += np.load(teachers / code / CONFUSION, allow_pickle=False)
-            known.append(code)
-    return {f"teachers ({' '.join(known)})": together, **found} if known else found
+    """Return the confusion counts of the run, and of its teachers together, which may know fewer tags."""
+    found: dict[str, np.ndarray] = {results.role: np.load(folder.confusion, allow_pickle=False)}
+    known = {
+        code: (other.tags, np.load(place.confusion, allow_pickle=False))
+        for code, place, other in (_teachers(results, teachers) if teachers else ())
+        if set(other.tags) <= set(results.tags)
+    }
+    if not known:
+        return found
+    return {f"teachers ({' '.join(known)})": add_confusions(results.tags, known.values()), **found}
+
+
+def _scores(results: Results) -> dict[str, float]:
+    return {code: results.score(code) for code in results.languages}
+
+
+def _teachers(results: Results, teachers: TeacherSet) -> Iterator[tuple[str, RunFolder, Results]]:
+    """Language, folder and results of each finished teacher."""
+    for code in results.languages:
+        for folder in map(RunFolder, teachers.of(code)):
+            if found := Results.read(folder):
+                yield code, folder, found

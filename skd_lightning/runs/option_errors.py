@@ -1,0 +1,127 @@
+"""Errors of the option parser in one plain line: the option as it was typed, what is wrong, the nearest that exists.
+
+jsonargparse reports an option of a class as four clauses of Union subtypes. What a person needs of them is the path of
+keys, the classes on the way, and the last complaint.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import re
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import jsonargparse
+
+KEY = re.compile(r'Parser key "([\w.]+)"')
+CLASS = re.compile(r"Problem with given class_path '([\w.]+)'")
+UNKNOWN = re.compile(r"Option '([\w.]+)' is not accepted")
+UNRECOGNISED = re.compile(r"unrecognized arguments: (--[\w.-]+)")
+VALUE = re.compile(r"Expected an? (.+?)\. Got value: (.+?)(?:\n|$)")
+UNION = re.compile(r"Errors:\n\s+- Expected an? (.+)\n(?:.*\n)*?\s*Given value: (.+)")
+NO_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
+LITERAL = re.compile(r"Literal\[(.+)\]")
+
+
+def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None:
+    """Return the error in one line, None for one that is of another kind.
+
+    Args:
+        error: raised while options were parsed.
+        parser: that raised it.
+    """
+    text = str(error)
+    if found := UNRECOGNISED.search(text):
+        return f"unknown option {found[1]}{_nearest(found[1], known_options(parser))}"
+    path = _path(text)
+    if found := UNKNOWN.search(text):
+        name, known = f"--{'.'.join([*path, found[1]])}", known_options(parser)
+        if name in known:  # of another class that could stand there
+            return f"{name} is no option of {CLASS.findall(text)[-1].rpartition('.')[2]}"
+        return f"unknown option {name}{_nearest(name, known)}"
+    option = f"--{'.'.join(path)}"
+    if found := NO_CLASS.search(text):
+        return f"{option}: {_choices(found[1], _class_names(text, path[-1]))}"
+    if path and (found := VALUE.search(text) or UNION.search(text)):
+        return f"{option}: {_complaint(found[1], found[2])}"
+    return None
+
+
+def known_options(parser: jsonargparse.ArgumentParser) -> list[str]:
+    """Return every option of a parser, those of the classes that it can make included."""
+    names = [name for action in parser._actions for name in action.option_strings if name.startswith("--")]
+    for action in parser._actions:
+        annotation = getattr(action, "_typehint", None)
+        if annotation is not None:
+            names += [f"--{action.dest}.{name}" for name in _settings(annotation, set())]
+    return sorted(set(names))
+
+
+def _path(text: str) -> list[str]:
+    """The keys on the way to the complaint; a class adds none."""
+    keys: list[str] = []
+    for found in KEY.finditer(text):
+        keys += found[1].split(".")
+    return [key for key in keys if key != "init_args"]
+
+
+def _settings(annotation: Any, seen: set[type]) -> Iterator[str]:
+    """Names of the settings of what an annotation stands for: dataclasses, and classes with all their subclasses."""
+    for part in typing.get_args(annotation) or (annotation,):
+        if not inspect.isclass(part) or part in seen or not part.__module__.startswith("skd_lightning"):
+            continue
+        for made in [part, *_subclasses(part)]:
+            seen = {*seen, made}
+            for name, parameter in inspect.signature(made).parameters.items():
+                yield name
+                hint = _hints(made).get(name, parameter.annotation)
+                yield from (f"{name}.{inner}" for inner in _settings(hint, seen))
+
+
+def _hints(made: type) -> dict[str, Any]:
+    owner: Any = next(base for base in made.__mro__ if "__init__" in vars(base))
+    return typing.get_type_hints(owner.__init__)
+
+
+def _subclasses(base: type) -> list[type]:
+    children: list[type] = base.__subclasses__()
+    return [inner for child in children for inner in (child, *_subclasses(child))]
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """The known option that is most like it: by its last part first, wherever that stands, then as a whole."""
+    last = name.rpartition(".")[2]
+    lasts = difflib.get_close_matches(last, {option.rpartition(".")[2] for option in known}, n=1, cutoff=0.75)
+    candidates = [option for option in known if lasts and option.rpartition(".")[2] == lasts[0]]
+    found = difflib.get_close_matches(name, candidates, n=1, cutoff=0.0)
+    found = found or difflib.get_close_matches(name, known, n=1)
+    return f": did you mean {found[0]}?" if found else " (skd fit --help-all lists all)"
+
+
+def _complaint(expected: str, value: str) -> str:
+    if literal := LITERAL.search(expected):
+        return _choices(value, [choice.strip(" '\"") for choice in literal[1].split(",")])
+    kind = expected.removeprefix("<class '").removesuffix("'>").replace("typing.", "")
+    return f"'{value}' is not of type {kind}"
+
+
+def _choices(value: str, choices: list[str]) -> str:
+    near = difflib.get_close_matches(value, choices, n=1)
+    guess = f": did you mean '{near[0]}'?" if near else ""
+    return f"there is no '{value}'{guess} Choices: {', '.join(choices)}"
+
+
+def _class_names(text: str, setting: str) -> list[str]:
+    """Names of the classes that a setting of the last class on the way takes."""
+    paths = CLASS.findall(text)
+    if not paths:
+        return []
+    module, _, name = paths[-1].rpartition(".")
+    hint = _hints(getattr(importlib.import_module(module), name)).get(setting)
+    bases = [part for part in typing.get_args(hint) or (hint,) if inspect.isclass(part)]
+    return sorted(
+        child.__name__ for base in bases for child in _subclasses(base) if not inspect.isabstract(child)
+    )

@@ -1,0 +1,140 @@
+"""One training: its settings, its place on disk, and the key that tells whether it has been done."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from skd_lightning.data.corpora import training_languages
+from skd_lightning.distillation.teachers import TeacherSet
+from skd_lightning.run_folder import RunFolder
+from skd_lightning.runs.lightning_cli import TaggingCLI
+from skd_lightning.runs.succession import has_finished
+
+INCIDENTAL = {
+    "trainer": ("default_root_dir", "logger", "callbacks", "enable_progress_bar", "enable_checkpointing"),
+    "data": ("workers",),
+    "distillation": ("cache", "teachers", "outside"),  # of the teachers, their own keys count
+}
+"""Settings that do not change what is learned, by section; sections that hold none are not named."""
+
+SURROUNDING = ("wandb", "threads")
+"""Whole sections that do not change what is learned."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        path: folder where its files go.
+        arguments: options of ``skd fit``.
+        task: name of the task.
+        role: ``teacher`` or ``student``.
+        loss: the objective's name; ``none`` for teachers and the baseline.
+        variant: what tables call it; ``teachers``, or the name of a student's folder.
+        title: what the screen calls it.
+        command: what was typed to start it, for the record; the command line of the process if empty.
+    """
+
+    path: Path
+    arguments: tuple[str, ...]
+    task: str
+    role: Literal["teacher", "student"]
+    loss: str
+    variant: str
+    title: str
+    command: str = ""
+
+    @property
+    def folder(self) -> RunFolder:
+        """Return the folder with the names of its files."""
+        return RunFolder(self.path)
+
+    def to_json(self) -> str:
+        """Return the run as text, from which :meth:`from_json` makes it again."""
+        return json.dumps({**dataclasses.asdict(self), "path": str(self.path)}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Run:
+        """Return the run that :meth:`to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "path": Path(fields["path"]), "arguments": tuple(fields["arguments"])})
+
+    def parse(self) -> Settings:
+        """Return its settings, checked option by option.
+
+        Raises:
+            argparse.ArgumentError: an option or its value does not exist.
+        """
+        arguments = [*self.arguments, "--trainer.default_root_dir", str(self.path)]
+        return Settings(TaggingCLI(arguments, run=False, instantiate=False), self.loss != "none")
+
+    def finished(self) -> bool:
+        """Return True where a run with these very settings has written its results."""
+        return has_finished(self.folder, self.parse().key())
+
+
+@dataclass
+class Settings:
+    """The settings of a run, and what makes the objects from them.
+
+    Attributes:
+        cli: parsed, nothing made yet.
+        taught: the run learns from teachers.
+    """
+
+    cli: TaggingCLI
+    taught: bool
+
+    @property
+    def text(self) -> str:
+        """Return all settings as YAML."""
+        return str(self.cli.parser.dump(self.cli.config, skip_none=False))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return the settings of the data as plain values."""
+        values: dict[str, Any] = yaml.safe_load(self.text)["data"]
+        return values
+
+    @property
+    def teachers(self) -> TeacherSet | None:
+        """Return the teachers that it learns from, if any."""
+        return TeacherSet(Path(self.cli.config.distillation.teachers)) if self.taught else None
+
+    def languages(self) -> list[str]:
+        """Return the languages that are trained on."""
+        data = self.data
+        languages = training_languages(data["task"], data["data"])
+        return [language for language in languages if language in (data["languages"] or languages)]
+
+    def key(self) -> str:
+        """Return a hash of the settings that change what is learned, those of its teachers included.
+
+        Options at their defaults do not count, so that a new option leaves the keys of older runs as they are. A
+        default that changes does not count either: the provenance tells that the code has changed.
+        """
+        settings = (
+            yaml.safe_load(self.cli.parser.dump(self.cli.config, skip_none=False, skip_default=True)) or {}
+        )
+        for name in SURROUNDING:
+            settings.pop(name, None)
+        for section, names in INCIDENTAL.items():
+            for name in names:
+                settings.get(section, {}).pop(name, None)
+        settings = {name: value for name, value in settings.items() if value != {}}
+        if not self.taught:
+            settings.pop("distillation", None)
+        elif (teachers := self.teachers) is not None:
+            settings["teachers"] = {
+                language: [RunFolder(folder).key() for folder in teachers.of(language)]
+                for language in self.languages()
+            }
+        return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]

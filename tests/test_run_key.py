@@ -1,0 +1,80 @@
+"""The key of a run holds everything that changes what is learned, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from skd_lightning.run_folder import KEY, RunFolder
+from skd_lightning.runs.plan import Plan
+from skd_lightning.runs.run import Run
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A folder with teachers of two languages, and another set of them made with other settings."""
+    for name in ("runs/demo/teachers", "runs/demo/same", "runs/demo/other"):
+        for language in ("de", "en"):
+            folder = RunFolder(tmp_path / name / language)
+            folder.path.mkdir(parents=True)
+            folder.config.write_text(f"{KEY}{'other' if 'other' in name else language}\n")
+    return tmp_path / "runs"
+
+
+def student(runs: Path, *options: str, loss: str = "topk") -> Run:
+    return Plan(runs, "demo", languages=["de", "en"], options=options).student(loss, seed=1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--trainer.enable_progress_bar", "false"],
+        ["--data.workers", "2"],
+        ["--threads", "1"],
+        ["--wandb", "project"],
+        ["--distillation.cache", "elsewhere"],
+        ["--distillation.outside", "true"],
+        [
+            "--trainer.gradient_clip_val",
+            "5.0",
+            "--data.exponent",
+            "1.0",
+            "--model.constrain",
+            "true",
+        ],  # defaults
+        ["--model.objective.k", "5", "--model.context.hidden_size", "128"],  # those of classes, too
+    ],
+)
+def test_what_changes_nothing(runs: Path, options: list[str]) -> None:
+    assert student(runs, *options).parse().key() == student(runs).parse().key()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--distillation.precision", "float32"],
+        ["--distillation.teachers", "{runs}/demo/other"],
+        ["--model.objective.k", "4"],
+        ["--model.context.hidden_size", "64"],
+        ["--model.context", "NoContext"],
+        ["--trainer.max_epochs", "7"],
+        ["--data.seed", "2"],
+        ["--compile", "true"],
+    ],
+)
+def test_what_changes_the_training(runs: Path, options: list[str]) -> None:
+    words = [word.format(runs=runs) for word in options]
+    assert student(runs, *words).parse().key() != student(runs).parse().key()
+
+
+def test_teachers_count_by_their_own_settings(runs: Path) -> None:
+    """The same teachers in another folder are the same; the baseline has none."""
+    moved = ("--distillation.teachers", str(runs / "demo/same"))
+    other = ("--distillation.teachers", str(runs / "demo/other"))
+    assert student(runs, *moved).parse().key() == student(runs).parse().key()
+    assert student(runs, *other, loss="none").parse().key() == student(runs, loss="none").parse().key()
+    assert student(runs, loss="none").parse().key() != student(runs).parse().key()
+
+
+def test_a_run_survives_being_written_down(runs: Path) -> None:
+    run = student(runs, "--data.sample", '{"de": 20}')
+    assert Run.from_json(run.to_json()) == run
