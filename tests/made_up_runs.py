@@ -6,9 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from skd_lightning.metrics import COLUMNS
+from skd_lightning.tags import TagSet
 
 LANGUAGES = ("en", "eu", "fa", "fr", "he", "id", "sl", "ta")
+TYPES = ("LOC", "ORG", "PER")
 LOSSES = ("none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk")
+
+SMALL = {"languages": ("de", "en"), "variants": ("none", "topk", "posterior"), "sentences": 60, "epochs": 8}
+"""For :func:`make_runs`, where size does not matter."""
 
 
 def counts(
@@ -43,10 +48,40 @@ def results(tables: dict[str, np.ndarray], metric: str, **labels: object) -> dic
         if metric == "f1":
             rows[language]["f1"] = 2 * total["found"] / (total["predicted"] + total["gold"])
     scores = [row[metric] for row in rows.values()]
+    tag_set = TagSet.of([f"B-{name}" for name in TYPES], "bioes")
+    if metric == "f1":
+        of_types = {language: types(table) for language, table in tables.items()}
+        labels = {**labels, "types": of_types, "tags": list(tag_set.names)}
+    tags = {"tags": ["N", "V"], "variant": str(labels["loss"]), "objective": {}, "peak_memory_mib": 1}
+    tags |= {"epochs": 1, "steps": 1, "parameters": 1, "seconds": {"teacher_predictions": 0.0, "fit": 1.0}}
     return {
-        "schema": 1, **labels, "metric": metric, "languages": rows, "average": sum(scores) / len(scores),
-        "versions": {"torch": "0"},
+        "schema": 1, **tags, **labels, "metric": metric, "languages": rows, "average": sum(scores) / len(scores),
+        "versions": {"torch": "0"}, "command": "skd demo",
     }  # fmt: skip
+
+
+def types(table: np.ndarray) -> dict[str, dict[str, object]]:
+    """The entities of a language by type: uneven thirds."""
+    found, predicted, gold = table[:, 3:6].sum(0).tolist()
+    rows, shares = {}, {"LOC": 0.5, "ORG": 0.2}
+    for name in TYPES:
+        own = [int(shares.get(name, 0) * number) for number in (found, predicted, gold)]
+        if name == "PER":  # the rest
+            own = [n - sum(int(share * n) for share in shares.values()) for n in (found, predicted, gold)]
+        f, p, g = own
+        rows[name] = {
+            "precision": f / p if p else 0.0, "recall": f / g if g else 0.0, "f1": 2 * f / (p + g) if p + g else 0.0,
+            "support": g, "predicted": p,
+        }  # fmt: skip
+    return rows
+
+
+def confusion(table: np.ndarray, tags: tuple[str, ...]) -> np.ndarray:
+    """Words by gold and predicted tag, right ones on the diagonal; drawn from the counts alone."""
+    random = np.random.default_rng(int(table[:, 2].sum()))
+    right, wrong = int(table[:, 2].sum()), int((table[:, 1] - table[:, 2]).sum())
+    found = np.diag(random.multinomial(right, np.full(len(tags), 1 / len(tags))))
+    return found + random.multinomial(wrong, np.full(len(tags) ** 2, len(tags) ** -2.0)).reshape(found.shape)
 
 
 def write_run(
@@ -58,6 +93,9 @@ def write_run(
         (folder / "counts").mkdir(exist_ok=True)
         for language, table in tables.items():
             np.save(folder / "counts" / f"{language}.npy", table)
+        if found["metric"] == "f1":
+            tags = tuple(map(str, found["tags"]))
+            np.save(folder / "confusion.npy", confusion(np.concatenate([*tables.values()]), tags))
 
 
 def write_log(folder: Path, loss: str, epochs: int, level: float, random: np.random.Generator) -> None:
@@ -113,13 +151,19 @@ def make_runs(
         write_run(folder, results(table, metric, **labels), table, with_counts)
         if zeroshot:
             others = {x: counts(random, sentences, base[x] - 1.2 + 0.1 * i, metric, x) for x in zeroshot}
-            write_run(folder / "zeroshot", results(others, metric, **labels), others, with_counts)
+            write_run(
+                folder / "zeroshot",
+                results(others, metric, asked=sorted(zeroshot), **labels),
+                others,
+                with_counts,
+            )
     for place, variant in enumerate(variants):
         loss = next(x for x in reversed(LOSSES) if variant == x or variant.startswith((f"{x}-", f"{x}+")))
         for seed in seeds:
             skill = 0.025 * place + random.normal(0, 0.02)
             labels = {"task": task, "role": "student", "loss": loss, "variant": variant, "seed": seed}
-            labels |= {"k": int(variant.rsplit("-k")[1]) if "-k" in variant else 5, "temperature": 1.0}
+            k = int(variant.rsplit("-k")[1]) if "-k" in variant else 5
+            labels["objective"] = {"k": k} if loss in ("topk", "topwk", "pos_topwk") else {}
             labels |= {"epochs": epochs, "steps": 40 * epochs, "peak_memory_mib": 1000 + 40 * place}
             fit = 100.0 + 4 * place + float(random.normal(0, 2))
             labels |= {"seconds": {"teacher_predictions": 30.0 * (seed == 1 and place > 0), "fit": fit}}
@@ -131,5 +175,10 @@ def make_runs(
             write_log(folder, loss, epochs, float(found["average"]), random)
             if zeroshot:
                 others = {x: counts(random, sentences, base[x] - 1.0 + skill, metric, x) for x in zeroshot}
-                write_run(folder / "zeroshot", results(others, metric, **labels), others, with_counts)
+                write_run(
+                    folder / "zeroshot",
+                    results(others, metric, asked=sorted(zeroshot), **labels),
+                    others,
+                    with_counts,
+                )
     return root

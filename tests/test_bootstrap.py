@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from skd_lightning.analysis import bootstrap
-from skd_lightning.analysis.board import Board
-from skd_lightning.analysis.collection import Scores, parts, ratio
+from skd_lightning.analysis.comparison import Comparison
+from skd_lightning.analysis.scores import Scores, parts, ratio
 from skd_lightning.metrics import COLUMNS
 
 
@@ -76,8 +76,8 @@ def test_nothing_to_find_is_zero() -> None:
     assert ratio(np.array([3, 4, 2])) == pytest.approx(1.0)
 
 
-def board(systems: dict[str, list[dict[str, np.ndarray]]], metric: str = "f1") -> Board:
-    """Of (sentences, 3) counts by system, tagger and language."""
+def comparison(systems: dict[str, list[dict[str, np.ndarray]]], metric: str = "f1") -> Comparison:
+    """Resample (sentences, 3) counts by system, tagger and language."""
     found = {}
     for name, taggers in systems.items():
         found[name] = []
@@ -92,15 +92,15 @@ def board(systems: dict[str, list[dict[str, np.ndarray]]], metric: str = "f1") -
         {language for taggers in systems.values() for tagger in taggers for language in tagger}
     )
     seeds = {name: list(range(1, len(taggers) + 1)) for name, taggers in systems.items()}
-    return Board(metric, languages, found, seeds)
+    return Comparison(metric, languages, found, seeds)
 
 
 def test_identical_systems_do_not_differ() -> None:
     generator = np.random.default_rng(1)
     taggers = [{"de": f1_counts(generator, 60, 0.6), "en": f1_counts(generator, 50, 0.7)} for _ in range(2)]
-    both = board({"none": taggers, "topk": taggers})
+    both = comparison({"none": taggers, "topk": taggers})
     both.draw([])
-    found = both.compare("topk", "none")
+    found = both.contrast("topk", "none")
     assert found
     assert found.certain
     assert (found.value, found.certain.low, found.certain.high, found.certain.p) == (0.0, 0.0, 0.0, 1.0)
@@ -114,15 +114,15 @@ def test_a_certain_shift_is_certain() -> None:
     for counts in better.values():  # the same predictions, and every gold entity found
         counts[:, 1] += counts[:, 2] - counts[:, 0]
         counts[:, 0] = counts[:, 2]
-    both = board({"none": [worse], "topk": [better]})
+    both = comparison({"none": [worse], "topk": [better]})
     both.draw([], resamples=2000)
-    found = both.compare("topk", "none")
+    found = both.contrast("topk", "none")
     assert found
     assert found.certain
     assert found.certain.p == pytest.approx(1 / 2001)
     assert found.certain.low > 0.1
     assert (found.better, found.clearly(1), found.seeds) == (2, 2, (1, 1))
-    back = both.compare("none", "topk")
+    back = both.contrast("none", "topk")
     assert back
     assert back.certain
     assert (back.certain.value, back.certain.p) == (pytest.approx(-found.certain.value), found.certain.p)
@@ -133,9 +133,9 @@ def test_macro_mean_draws_languages_apart() -> None:
     counts = f1_counts(np.random.default_rng(1), 200, 0.5)
     zero = np.zeros_like(counts)
     zero[:, 2] = counts[:, 2]
-    both = board({"none": [{"de": zero, "en": zero}], "topk": [{"de": counts, "en": counts}]})
+    both = comparison({"none": [{"de": zero, "en": zero}], "topk": [{"de": counts, "en": counts}]})
     both.draw([], resamples=4000)
-    found = both.compare("topk", "none")
+    found = both.contrast("topk", "none")
     assert found
     assert found.certain
     one = found.certain_by_language["de"]
@@ -194,12 +194,12 @@ def test_holm_against_its_definition() -> None:
 
 def test_other_sentences_are_not_paired() -> None:
     generator = np.random.default_rng(0)
-    both = board(
+    both = comparison(
         {"none": [{"de": f1_counts(generator, 50, 0.5)}], "topk": [{"de": f1_counts(generator, 40, 0.5)}]}
     )
     notes: list[str] = []
     both.draw(notes)
-    found = both.compare("topk", "none")
+    found = both.contrast("topk", "none")
     assert found
     assert found.certain is None
     assert notes == ["topk: other test sentences in de than the rest; no bootstrap there"]

@@ -22,10 +22,15 @@ from skd_lightning.display.style import Plot
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 QUICK = """
---trainer.enable_progress_bar false --trainer.max_epochs 2 --model.encoder.hidden_size 16 --model.encoder.buckets 2048
+--trainer.enable_progress_bar false --trainer.max_epochs 2 --model.context.hidden_size 16 --model.embedder.buckets 2048
 --data.max_train_sentences 60
 """.split()
-STUDENTS = (("none", "none", 5), ("topk", "topk-k1", 1), ("topk", "topk", 3), ("posterior", "posterior", 5))
+STUDENTS = (
+    ("none", "none", None),
+    ("topk", "topk-k1", 1),
+    ("topk", "topk", 3),
+    ("posterior", "posterior", None),
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     common = ["--runs", str(folder), "--task", "demo", "--langs", "de", "en", *QUICK]
     main(["teachers", *common])
     for loss, name, k in STUDENTS:
-        main(["distill", *common, "--loss", loss, "--name", name, "--model.k", str(k)])
+        options = [] if k is None else ["--model.objective.k", str(k)]
+        main(["distill", *common, "--loss", loss, "--name", name, *options])
     return folder
 
 

@@ -11,29 +11,34 @@ from statistics import fmean, stdev
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_runs import LANGUAGES, counts, make_runs, results, write_log, write_run
+from made_up_runs import SMALL, counts, make_runs, results, write_log, write_run
 
-from skd_lightning import report
-from skd_lightning.analysis import bootstrap
+from skd_lightning.analysis import bootstrap, paper
 from skd_lightning.analysis import curves as logs
-from skd_lightning.analysis import paper as published
-from skd_lightning.analysis.board import BEST_TEACHER, MEAN_TEACHER, test_board, zeroshot_board
 from skd_lightning.analysis.collection import natural, read
+from skd_lightning.analysis.comparison import (
+    BEST_TEACHER,
+    MEAN_TEACHER,
+    on_trained_languages,
+    on_unseen_languages,
+)
 from skd_lightning.cli import main
-from skd_lightning.display.style import looks
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
-from skd_lightning.report import cost, plots, tables
-
-test_board.__test__ = False  # a function of the package, whatever its name
-
-SMALL = {"languages": ("de", "en"), "variants": ("none", "topk", "posterior"), "sentences": 60, "epochs": 8}
+from skd_lightning.report.looks import system_looks
+from skd_lightning.report.sections.by_k import score_by_k
+from skd_lightning.report.sections.cost import cost_table
+from skd_lightning.report.sections.differences import baseline_table, teachers_table
+from skd_lightning.report.sections.paper import beside_tables
+from skd_lightning.report.sections.scores import scores_table
+from skd_lightning.report.write import write_report
+from skd_lightning.run_folder import RunFolder
 
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap.scores, "__defaults__", (200, 0))
-    monkeypatch.setattr("skd_lightning.analysis.board.Board.draw.__defaults__", (200,))
+    monkeypatch.setattr("skd_lightning.analysis.comparison.Comparison.draw.__defaults__", (200,))
 
 
 @pytest.fixture
@@ -46,8 +51,8 @@ def rows(table: Table) -> dict[str, list[str]]:
 
 
 def test_scores_are_means_and_sample_deviations_over_seeds(small: Path) -> None:
-    board = test_board(read(small, "wikiann"))
-    table = rows(tables.scores_table(board, "table", ""))
+    comparison = on_trained_languages(read(small, "wikiann"))
+    table = rows(scores_table(comparison, "table", ""))
     assert list(table) == ["teachers", "none (baseline)", "topk", "posterior"]
     for variant in ("topk", "posterior"):
         files = [
@@ -66,18 +71,20 @@ def test_scores_are_means_and_sample_deviations_over_seeds(small: Path) -> None:
 
 
 def test_comparisons_by_hand(small: Path) -> None:
-    board = test_board(read(small, "wikiann"))
-    board.draw([])
-    found = board.compare("posterior", "none")
+    comparison = on_trained_languages(read(small, "wikiann"))
+    comparison.draw([])
+    found = comparison.contrast("posterior", "none")
     assert found
-    means = {name: [board.mean(name, x) for x in ("de", "en")] for name in ("teachers", "none", "posterior")}
+    means = {
+        name: [comparison.mean(name, x) for x in ("de", "en")] for name in ("teachers", "none", "posterior")
+    }
     gains = [a - b for a, b in zip(means["posterior"], means["none"], strict=True)]
     assert found.value == pytest.approx(fmean(gains), abs=1e-12)
     assert found.better == sum(round(100 * gain, 2) > 0 for gain in gains)
     assert found.certain
     assert found.certain.low <= found.value <= found.certain.high
     gap = fmean(means["teachers"]) - fmean(means["none"])
-    assert board.gap_closed("posterior") == pytest.approx(fmean(gains) / gap)
+    assert comparison.gap_closed("posterior") == pytest.approx(fmean(gains) / gap)
     pairs = [
         [json.loads((small / f"wikiann/{v}/seed{s}/results.json").read_text())["average"] for s in (1, 2, 3)]
         for v in ("posterior", "none")
@@ -89,36 +96,36 @@ def test_no_gap_where_teachers_are_not_better(small: Path) -> None:
     task = read(small, "wikiann")
     for run in task.teachers.values():
         run.test.languages = dict.fromkeys(run.test.languages, 0.01)
-    board = test_board(task)
-    assert board.gap_closed("topk") is None
-    table = tables.teachers_table(board, "teachers", "")
+    comparison = on_trained_languages(task)
+    assert comparison.gap_closed("topk") is None
+    table = teachers_table(comparison, "teachers", "")
     assert table
     assert "no gap to close" in " ".join(table.notes)
     assert rows(table)["topk"][-1] == "–"
 
 
 def test_zeroshot_has_the_best_teacher_of_each_language_and_the_mean(small: Path) -> None:
-    board = zeroshot_board(read(small, "wikiann"))
-    assert board
-    assert board.languages == ["nl", "sv"]
+    comparison = on_unseen_languages(read(small, "wikiann"))
+    assert comparison
+    assert comparison.languages == ["nl", "sv"]
     files = [small / f"wikiann/teachers/{x}/zeroshot/results.json" for x in ("de", "en")]
     found = [json.loads(file.read_text())["languages"] for file in files]
-    for language in board.languages:
+    for language in comparison.languages:
         scores = [rows[language]["f1"] for rows in found]
-        assert board.mean(BEST_TEACHER, language) == max(scores)
-        assert board.mean(MEAN_TEACHER, language) == pytest.approx(fmean(scores))
-    board.draw([])
-    against = board.compare("topk", BEST_TEACHER)
+        assert comparison.mean(BEST_TEACHER, language) == max(scores)
+        assert comparison.mean(MEAN_TEACHER, language) == pytest.approx(fmean(scores))
+    comparison.draw([])
+    against = comparison.contrast("topk", BEST_TEACHER)
     assert against
     assert against.certain
     shutil.rmtree(small / "wikiann/none")
     for variant in ("topk", "posterior"):
         for seed in (1, 2, 3):
             shutil.rmtree(small / f"wikiann/{variant}/seed{seed}/zeroshot")
-    teachers_only = zeroshot_board(read(small, "wikiann"))
+    teachers_only = on_unseen_languages(read(small, "wikiann"))
     assert teachers_only
     assert list(teachers_only.systems) == [BEST_TEACHER, MEAN_TEACHER]
-    report.write(small, "wikiann")  # without a baseline, too
+    write_report(small, "wikiann")  # without a baseline, too
 
 
 def test_a_variant_is_its_loss_in_older_files(small: Path) -> None:
@@ -126,7 +133,7 @@ def test_a_variant_is_its_loss_in_older_files(small: Path) -> None:
     old = json.loads(file.read_text())
     del old["variant"]
     file.write_text(json.dumps(old))
-    assert [run.seed for run in read(small, "wikiann").students["topk"]] == [1, 2, 3]
+    assert [run.results.seed for run in read(small, "wikiann").students["topk"]] == [1, 2, 3]
 
 
 def test_order_of_variants(tmp_path: Path) -> None:
@@ -145,22 +152,22 @@ def test_variants_of_other_names_are_what_their_loss_says(small: Path) -> None:
         for file in (small / "wikiann" / f"best-{variant}").glob("*/results.json"):
             file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": f"best-{variant}"}))
     task = read(small, "wikiann")
-    board = test_board(task)
+    comparison = on_trained_languages(task)
     assert list(task.students) == ["best-none", "best-topk", "best-posterior"]
-    assert board.baseline == "best-none"
-    assert board.gap_closed("best-topk") is not None
-    table = tables.baseline_table(board, "baseline", "")
+    assert comparison.baseline == "best-none"
+    assert comparison.gap_closed("best-topk") is not None
+    table = baseline_table(comparison, "baseline", "")
     assert table
     assert "The baseline is best-none." in table.notes
-    seen = looks(["teachers", *task.students], task.losses)
+    seen = system_looks(["teachers", *task.students], task.losses)
     assert seen["best-topk"] == seen["topk"] != seen["best-posterior"]
     rows = {"none": {"de": 80.0}, "posterior": {"de": 81.0}}
-    printed = published.Published("Table 1", "wikiann", "scores", "f1", rows)
-    scores, gains = published.beside(board, printed, "published", "")
+    printed = paper.PaperTable("Table 1", "wikiann", "scores", "f1", rows)
+    scores, gains = beside_tables(comparison, printed, "paper", "")
     assert [row[0] for row in scores.rows] == ["best-none", "best-posterior"]
     assert gains.data[0]["gain_paper"] == pytest.approx(1.0)
-    report.write(small, "wikiann")
-    looked = looks(
+    write_report(small, "wikiann")
+    looked = system_looks(
         ["none", "topk", "topk-k1", "topk-k3"], {"topk": "topk", "topk-k1": "topk", "topk-k3": "topk"}
     )
     assert (
@@ -173,17 +180,17 @@ def test_runs_without_counts_have_no_bootstrap_and_it_says_so(small: Path) -> No
     shutil.rmtree(small / "wikiann/posterior/seed2/counts")
     for seed in (1, 2, 3):
         shutil.rmtree(small / f"wikiann/topk/seed{seed}/counts")
-    board = test_board(read(small, "wikiann"))
-    board.draw([])
-    table = tables.baseline_table(board, "baseline", "")
+    comparison = on_trained_languages(read(small, "wikiann"))
+    comparison.draw([])
+    table = baseline_table(comparison, "baseline", "")
     assert table
     assert rows(table)["topk"][1:4] == ["–", "–", "–"]
     assert "topk: no bootstrap, its runs have no counts of single sentences." in table.notes
     assert "posterior: interval and p from the 2 of 3 runs whose sentences were counted." in table.notes
-    whole = board.compare("posterior", "none")
+    whole = comparison.contrast("posterior", "none")
     assert whole
-    of_two = [run.test for run in read(small, "wikiann").students["posterior"] if run.seed != 2]
-    assert whole.value == pytest.approx(fmean(s.mean() for s in of_two) - board.average("none"))
+    of_two = [run.test for run in read(small, "wikiann").students["posterior"] if run.results.seed != 2]
+    assert whole.value == pytest.approx(fmean(s.mean() for s in of_two) - comparison.average("none"))
 
 
 def test_damaged_and_foreign_files_are_named_and_left_out(small: Path) -> None:
@@ -210,7 +217,7 @@ def test_damaged_and_foreign_files_are_named_and_left_out(small: Path) -> None:
     accuracy = {"de": counts(np.random.default_rng(9), 60, 0.0, "accuracy", "de")}
     labels = {"task": "wikiann", "role": "student", "loss": "token", "seed": 1}
     write_run(task / "token/seed1", results(accuracy, "accuracy", **labels), accuracy)
-    report.write(small, "wikiann")
+    write_report(small, "wikiann")
     page = (task / "report/index.html").read_text()
     for name in (
         "topk/seed1/results.json: not readable",
@@ -231,7 +238,7 @@ def test_damaged_and_foreign_files_are_named_and_left_out(small: Path) -> None:
     ):
         assert name in page, name
     assert str(small) not in page
-    assert [run.seed for run in read(small, "wikiann").students["posterior"]] == [2, 3]
+    assert [run.results.seed for run in read(small, "wikiann").students["posterior"]] == [2, 3]
 
 
 def test_nothing_readable_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -252,18 +259,18 @@ def test_languages_that_not_all_have(small: Path) -> None:
     del found["languages"]["en"]
     file.write_text(json.dumps(found))
     shutil.rmtree(small / "wikiann/teachers/de")
-    board = test_board(read(small, "wikiann"))
-    board.draw([])
-    assert board.has("topk") == ["de"]
-    assert board.best() in ("none", "posterior")
-    table = rows(tables.scores_table(board, "table", ""))
+    comparison = on_trained_languages(read(small, "wikiann"))
+    comparison.draw([])
+    assert comparison.has("topk") == ["de"]
+    assert comparison.best() in ("none", "posterior")
+    table = rows(scores_table(comparison, "table", ""))
     assert table["topk"][2].endswith("*")
     assert table["teachers"][0] == "–"
     assert table["teachers"][2].endswith("*")
-    found = board.compare("topk", "none")
+    found = comparison.contrast("topk", "none")
     assert found
     assert found.languages == ["de"]
-    report.write(small, "wikiann")
+    write_report(small, "wikiann")
 
 
 def test_output_is_the_same_for_the_same_runs(small: Path, tmp_path: Path) -> None:
@@ -279,18 +286,42 @@ def test_output_is_the_same_for_the_same_runs(small: Path, tmp_path: Path) -> No
     assert not (small / "wikiann/report").exists()
 
 
-def test_an_earlier_report_is_replaced_and_nothing_else(small: Path, tmp_path: Path) -> None:
+def test_an_earlier_report_is_replaced_and_nothing_else(tmp_path: Path) -> None:
+    """A file that only the earlier report had goes; files of others stay, whatever their names."""
     out = tmp_path / "results"
-    out.mkdir()
-    (out / "README.md").write_text("mine")
-    (out / "curves.png").write_bytes(b"of an earlier version")
-    report.write(small, "wikiann", out)
+    variants = ("none", "topk", "topk-k1")
+    runs = make_runs(tmp_path / "runs", zeroshot=("nl",), **{**SMALL, "variants": variants, "seeds": (1,)})
+    write_report(runs, "wikiann", out)
+    earlier = {file.name for file in out.iterdir()}
+    assert {"k.png", "zeroshot.csv", "files.txt"} <= earlier
+    assert sorted(earlier - {"files.txt"}) == (out / "files.txt").read_text().split()
+    mine = {"README.md": "mine", "curves.png": "mine", "loss.csv": "mine", ".k.png-mine": "mine"}
+    for name, text in mine.items():
+        (out / name).write_text(text)
+    (out / ".k.png-01234567").write_text("half of a killed report")
+    for run in (runs / "wikiann").glob("*/*/zeroshot"):
+        shutil.rmtree(run)
+    shutil.rmtree(runs / "wikiann/topk-k1")
+    write_report(runs, "wikiann", out)
     names = {file.name for file in out.iterdir()}
-    assert {"index.html", "table.md", "table.csv", "runs.csv", "scores.png", "README.md"} <= names
-    assert "curves.png" not in names
+    assert names - mine.keys() == earlier - {"k.png"} - {name for name in earlier if "zeroshot" in name}
+    assert {name: (out / name).read_text() for name in mine} == mine
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write the report"):
-        report.write(small, "wikiann", tmp_path / "file")
+        write_report(runs, "wikiann", tmp_path / "file")
+
+
+def test_a_damaged_manifest_removes_nothing_elsewhere(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    out = tmp_path / "out"
+    (out / "folder").mkdir(parents=True)
+    (out / "files.txt").write_text(f"../precious\n{tmp_path}/precious\n..\n.\n\nfolder/x\n")
+    write_report(small, "wikiann", out)
+    assert (tmp_path / "precious").read_text() == "mine"
+    (out / "files.txt").write_bytes(b"\xff\xfe")
+    write_report(small, "wikiann", out)
+    assert (out / "folder").is_dir()
+    assert "index.html" in (out / "files.txt").read_text().split()
 
 
 class Page(HTMLParser):
@@ -329,7 +360,7 @@ def test_the_page_needs_nothing_else_and_is_small(tmp_path: Path) -> None:
     """Eight languages, seven variants, three seeds, 100 epochs: the size of a real experiment."""
     runs = make_runs(tmp_path / "runs", zeroshot=("de", "nl"), epochs=100, sentences=100)
     out = tmp_path / "out"
-    report.write(runs, "wikiann", out)
+    write_report(runs, "wikiann", out)
     text = (out / "index.html").read_text()
     page = Page()
     page.feed(text)
@@ -367,7 +398,7 @@ def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
     for seed in (1, 2):
         file = tmp_path / f"wikiann/posterior/seed{seed}/results.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": name}))
-    report.write(tmp_path, "wikiann")
+    write_report(tmp_path, "wikiann")
     folder = tmp_path / "wikiann/report"
     page = (folder / "index.html").read_text()
     assert "<b>x" not in page
@@ -381,21 +412,26 @@ def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
 def test_one_run_alone_is_a_report(tmp_path: Path) -> None:
     make_runs(tmp_path, **{**SMALL, "variants": ("posterior",), "seeds": (1,), "with_counts": False})
     shutil.rmtree(tmp_path / "wikiann/teachers")
-    report.write(tmp_path, "wikiann")
+    write_report(tmp_path, "wikiann")
     assert "One seed each" in (tmp_path / "wikiann/report/table.md").read_text()
     make_runs(tmp_path, **{**SMALL, "task": "mine", "variants": ()})
-    report.write(tmp_path, "mine")
+    write_report(tmp_path, "mine")
     assert (tmp_path / "mine/report/index.html").is_file()
 
 
 def test_k_is_plotted_where_a_loss_has_several(tmp_path: Path) -> None:
     make_runs(tmp_path / "one", **SMALL)
     task = read(tmp_path / "one", "wikiann")
-    assert plots.score_by_k(task, test_board(task), looks(["teachers", *task.students], task.losses)) is None
+    assert (
+        score_by_k(task, on_trained_languages(task), system_looks(["teachers", *task.students], task.losses))
+        is None
+    )
     names = ("none", "topk", "topk-k1", "topk-k10", "topk+unlabelled")
     make_runs(tmp_path / "two", **{**SMALL, "variants": names})
     task = read(tmp_path / "two", "wikiann")
-    found = plots.score_by_k(task, test_board(task), looks(["teachers", *task.students], task.losses))
+    found = score_by_k(
+        task, on_trained_languages(task), system_looks(["teachers", *task.students], task.losses)
+    )
     assert found
     assert "topk" in found.svg
     assert "unlabelled" not in found.svg
@@ -405,7 +441,7 @@ def test_a_resumed_log_is_one(tmp_path: Path) -> None:
     """Two parts, the second of which does an epoch again: one row an epoch, the later values."""
     folder = tmp_path / "run"
     write_log(folder, "topk", 6, 0.9, np.random.default_rng(0))
-    whole = logs.read(folder)
+    whole = logs.read(RunFolder(folder))
     assert list(whole.index) == [1, 2, 3, 4, 5, 6]
     assert list(whole.step) == [40, 80, 120, 160, 200, 240]
     lines = (folder / "metrics.csv").read_text().splitlines()
@@ -413,8 +449,8 @@ def test_a_resumed_log_is_one(tmp_path: Path) -> None:
     early = [line.replace("0.", "0.9", 1) if ",3," in line else line for line in body[:8]]  # epochs 0 to 3
     (folder / "metrics-1.csv").write_text("\n".join([head, *early]) + "\n")
     (folder / "metrics.csv").write_text("\n".join([head, *body[6:]]) + "\n")
-    pd.testing.assert_frame_equal(logs.read(folder), whole)
-    assert logs.read(tmp_path).empty
+    pd.testing.assert_frame_equal(logs.read(RunFolder(folder)), whole)
+    assert logs.read(RunFolder(tmp_path)).empty
 
 
 def test_curves_average_over_seeds_while_all_go_on() -> None:
@@ -427,7 +463,7 @@ def test_curves_average_over_seeds_while_all_go_on() -> None:
 
 def test_cost_is_relative_to_the_baseline(small: Path) -> None:
     task = read(small, "wikiann")
-    found = {row["system"]: row for row in cost.cost_table(task).data}
+    found = {row["system"]: row for row in cost_table(task).data}
     fits = {
         v: [
             json.loads((small / f"wikiann/{v}/seed{s}/results.json").read_text())["seconds"]["fit"]
@@ -438,68 +474,3 @@ def test_cost_is_relative_to_the_baseline(small: Path) -> None:
     assert found["topk"]["fit_ratio"] == pytest.approx(fmean(fits["topk"]) / fmean(fits["none"]))
     assert found["topk"]["whole_ratio"] == pytest.approx((fmean(fits["topk"]) + 30) / fmean(fits["none"]))
     assert found["teachers"]["parameters"] == 8_000_000
-
-
-# -- the paper's figures ------------------------------------------------------------------------------------
-
-
-def test_the_papers_figures_agree_with_its_text() -> None:
-    """What its authors say of Tables 2 to 4 follows from the numbers in our file, and so do the averages."""
-    paper = published.load()
-    main_tables = [paper.find(task, "scores") for task in ("conll", "absa", "wikiann", "upos")]
-    won = sets = 0
-    for table in main_tables:
-        assert table
-        for row in table.rows.values():
-            mean = fmean(value for language, value in row.items() if language != "average")
-            assert abs(mean - row["average"]) < 0.0101
-        ours, base, teachers = (table.rows[name] for name in ("posterior", "none", "teachers"))
-        sets += len(base) - 1
-        won += sum(ours[language] > base[language] for language in base if language != "average")
-        closed = (ours["average"] - base["average"]) / (teachers["average"] - base["average"])
-        assert 0.095 < closed < 0.265
-    assert (won, sets) == (21, 25)
-    upos = paper.find("upos", "zeroshot")
-    assert upos
-    assert len(upos.rows["none"]) == 24 + 1
-
-
-def test_ours_stand_beside_the_papers(tmp_path: Path) -> None:
-    """A made-up paper: language by language where both have one, averages and gains over those."""
-    entry = {"table": "Table 1", "task": "wikiann", "kind": "scores", "metric": "f1"}
-    row = {
-        "teachers": {"de": 90.0, "xx": 1},
-        "none": {"de": 80.0, "xx": 1},
-        "posterior": {"de": 82.5, "xx": 1},
-    }
-    content = {"paper": "A", "url": "u", "source": "s", "setting": "t", "tables": [{**entry, "rows": row}]}
-    file = tmp_path / "made-up.json"
-    file.write_text(json.dumps(content))
-    paper = published.load(file)
-    make_runs(tmp_path / "runs", **SMALL)
-    board = test_board(read(tmp_path / "runs", "wikiann"))
-    scores, gains = published.beside(board, paper.find("wikiann", "scores"), "published", "Beside")
-    assert scores.columns == ["", "de", "average"]
-    assert scores.rows[-1] == ["posterior", *[f"{100 * board.mean('posterior', 'de'):.2f} / 82.50"] * 2]
-    assert gains.data[0]["gain_paper"] == pytest.approx(2.5)
-    assert gains.data[0]["gap_closed_paper"] == pytest.approx(0.25)
-    assert gains.rows[0][2::2] == ["+2.50", "1 of 1", "25 %"]
-    assert published.beside(board, None, "published", "") == []
-    for damage in ({**entry, "rows": {"none": {"de": 801}}}, {"table": "Table 1"}, {**entry, "rows": []}):
-        file.write_text(json.dumps({**content, "tables": [damage]}))
-        with pytest.raises(UserError, match=r"made-up\.json"):
-            published.load(file)
-
-
-def test_the_page_says_where_the_paper_has_nothing(tmp_path: Path) -> None:
-    make_runs(tmp_path, **{**SMALL, "task": "mine"})
-    report.write(tmp_path, "mine")
-    page = (tmp_path / "mine/report/index.html").read_text()
-    assert "None of its tables is about the task mine" in page
-    assert "paper.json" in page
-
-
-def test_made_up_languages_are_the_papers() -> None:
-    table = published.load().find("wikiann", "scores")
-    assert table
-    assert set(LANGUAGES) == set(table.rows["none"]) - {"average"}

@@ -1,4 +1,4 @@
-r"""Is one system better than another, or are these test sentences kind to it? The paired bootstrap.
+r"""The paired bootstrap: it tells a better system from one that these test sentences favour by chance.
 
 A *system* is a variant with one tagger for each of its S seeds; the score of a tagger on a language is a ratio of
 sums over test sentences (F1, accuracy), and its score is the macro mean over languages. A resample draws, in every
@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skd_lightning.analysis.collection import ratio
+from skd_lightning.analysis.scores import ratio
 
 RESAMPLES = 10_000
 BLOCK = 2_000_000  # drawn sentences at a time: 16 MB an array
@@ -41,13 +41,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two scores on the same sentences.
+    """A difference of two scores on the same sentences.
 
     Attributes:
         value: on the test set itself, in [-1, 1].
         low: lower end of the 95 % interval.
         high: upper end of it.
-        p: two-sided.
+        p: two-sided p value.
     """
 
     value: float
@@ -59,12 +59,12 @@ class Difference:
 def scores(
     systems: Sequence[Sequence[NDArray[np.int64]]], resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[Floats, Floats]:
-    """Scores of systems on the test set and on resamples of it, the same for all of them.
+    """Score systems on the test set and on resamples of it, the same ones for all systems.
 
     Args:
-        systems: for each system its taggers, each (sentences, 3) counts of one language (``runs.parts``); all
-            of the same sentences in the same order.
-        resamples: how many.
+        systems: for each system its taggers, each (sentences, 3) counts of one language (``scores.parts``);
+            all of the same sentences in the same order.
+        resamples: number of them.
         seed: of the draws.
 
     Returns:
@@ -88,7 +88,7 @@ def scores(
 
 
 def difference(ours: float, theirs: float, our_draws: Floats, their_draws: Floats) -> Difference:
-    """Of two scores: on the test set, and (resamples,) of each on the same resamples."""
+    """Compare two scores on the test set, given (resamples,) of each on the same resamples."""
     value = ours - theirs
     draws = our_draws - their_draws
     low, high = np.quantile(draws, (0.025, 0.975))
@@ -98,7 +98,11 @@ def difference(ours: float, theirs: float, our_draws: Floats, their_draws: Float
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """P values of several tests, corrected so that the chance of any false finding among them stays what it says."""
+    """Correct the p values of several tests (Holm 1979), so that they hold for the chance of any false finding.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
     corrected = [1.0] * len(values)
     largest = 0.0
     for rank, i in enumerate(sorted(range(len(values)), key=lambda i: values[i])):

@@ -1,24 +1,25 @@
-"""What Lightning's CSVLogger wrote during training, put together over resumed runs and over seeds."""
+"""Learning curves from the files of Lightning's CSVLogger, joined over resumed trainings and over seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from skd_lightning.analysis.collection import Run, natural, reason
+from skd_lightning.analysis.collection import FinishedRun, TaskRuns, reason
+from skd_lightning.run_folder import RunFolder
 
 
-def read(folder: Path) -> pd.DataFrame:
-    """One row an epoch (index: epochs done, from 1), last values first to last log.
+def read(folder: RunFolder) -> pd.DataFrame:
+    """Read the log of a run: one row an epoch (index: epochs done, from 1).
 
     A resumed run has its earlier parts in ``metrics-1.csv``, ``metrics-2.csv`` …, the last one in ``metrics.csv``;
-    what it did again counts as it was done last. Raises ValueError for a file that is not such a log.
+    of an epoch that was done twice the last values count.
+
+    Raises:
+        ValueError: the file is not such a log.
     """
-    earlier = sorted(folder.glob("metrics-*.csv"), key=lambda file: natural(file.name))
-    files = [*earlier, folder / "metrics.csv"]
-    logs = [pd.read_csv(file) for file in files if file.is_file()]
+    logs = [pd.read_csv(file) for file in folder.all_metrics()]
     if not logs:
         return pd.DataFrame()
     log = pd.concat(logs, ignore_index=True)
@@ -34,14 +35,19 @@ def read(folder: Path) -> pd.DataFrame:
     return whole
 
 
-def of_runs(runs: Sequence[Run], notes: list[str]) -> list[pd.DataFrame]:
-    """The logs of a variant's runs; those that cannot be read are named in ``notes``."""
+def of_task(runs: TaskRuns, notes: list[str]) -> dict[str, list[pd.DataFrame]]:
+    """Read the logs of all students by variant; those that cannot be read are named in ``notes``."""
+    return {name: of_runs(group, notes) for name, group in runs.students.items()}
+
+
+def of_runs(runs: Sequence[FinishedRun], notes: list[str]) -> list[pd.DataFrame]:
+    """Read the logs of a variant's runs; those that cannot be read are named in ``notes``."""
     found = []
     for run in runs:
         try:
             log = read(run.folder)
         except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
-            place = f"{run.folder.parent.name}/{run.folder.name}/metrics.csv"
+            place = f"{run.name}/{run.folder.metrics.name}"
             notes.append(f"{place}: not readable ({reason(error)}); no curves of it")
             continue
         if len(log):
@@ -50,7 +56,7 @@ def of_runs(runs: Sequence[Run], notes: list[str]) -> list[pd.DataFrame]:
 
 
 def curve(logs: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
-    """Mean, lowest and highest value over seeds by epoch, with the mean number of optimiser steps done.
+    """Return mean, lowest and highest value over seeds by epoch, and the mean number of optimiser steps done.
 
     Epochs that not all seeds have reached are left out: the mean would jump there.
     """

@@ -16,16 +16,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from skd_lightning.analysis.board import BEST_TEACHER, Board
-from skd_lightning.analysis.collection import BASELINE, TEACHERS, Task, common
-from skd_lightning.display.table import Row, Table, label, points
+from skd_lightning.analysis.collection import BASELINE, TEACHERS, TaskRuns
+from skd_lightning.analysis.comparison import BEST_TEACHER, Comparison
+from skd_lightning.analysis.cost import cost
+from skd_lightning.analysis.scores import common
 from skd_lightning.errors import UserError
-from skd_lightning.report.cost import cost
 
 FILE = Path(__file__).with_name("paper.json")
 
@@ -33,16 +34,16 @@ Rows = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
-class Published:
+class PaperTable:
     """A table of the paper.
 
     Attributes:
         table: its name there.
-        task: of ours.
+        task: name of the task here.
         kind: ``scores``, ``zeroshot``, ``hours`` or another.
         metric: ``f1`` or ``accuracy``; anything for hours.
         rows: system -> language -> number.
-        note: what else has to be known.
+        note: a remark that the reader needs.
     """
 
     table: str
@@ -55,22 +56,26 @@ class Published:
 
 @dataclass(frozen=True)
 class Paper:
-    """All that the file holds."""
+    """Content of the file."""
 
     paper: str
     url: str
     source: str
     setting: str
     missing: list[str]
-    tables: list[Published]
+    tables: list[PaperTable]
 
-    def find(self, task: str, kind: str) -> Published | None:
-        """The table of a task."""
+    def find(self, task: str, kind: str) -> PaperTable | None:
+        """Return the table of a task, None where the paper has none."""
         return next((t for t in self.tables if (t.task, t.kind) == (task, kind)), None)
 
 
 def load(file: Path = FILE) -> Paper:
-    """Read and check a file of published figures; raises UserError that names what is wrong."""
+    """Read and check a file of the paper's figures.
+
+    Raises:
+        UserError: it is not one; the line names what is wrong.
+    """
     try:
         content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         tables = [_table(entry) for entry in content["tables"]]
@@ -79,119 +84,112 @@ def load(file: Path = FILE) -> Paper:
         return Paper(paper, url, source, setting, missing, tables)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{file.name}: not a file of published figures: {type(error).__name__} {error}"
+            f"{file.name}: not a file of the paper's figures: {type(error).__name__} {error}"
         ) from None
 
 
-def _table(entry: dict[str, Any]) -> Published:
+def _table(entry: dict[str, Any]) -> PaperTable:
     rows = {str(name): {str(k): float(v) for k, v in row.items()} for name, row in entry["rows"].items()}
     limit = math.inf if entry["kind"] == "hours" else 100.0
     for name, row in rows.items():
         for language, value in row.items():
             if not 0.0 <= value <= limit:
                 raise ValueError(f"{entry['table']}, {name}, {language}: {value} is not in per cent")
-    return Published(
+    return PaperTable(
         entry["table"], entry["task"], entry["kind"], entry["metric"], rows, str(entry.get("note", ""))
     )
 
 
-def beside(board: Board, found: Published | None, name: str, title: str) -> list[Table]:
-    """Scores and gains, ours beside the paper's; nothing where they share no system, language or metric."""
-    if found is None or found.metric != board.metric:
-        return []
-    theirs = {system: found.rows[row] for system in board.systems if (row := _row(system, board, found.rows))}
-    systems = [system for system in board.systems if system in theirs]
-    languages = common(
-        [[lang for system in systems for lang in board.has(system)], *(theirs[s] for s in systems)]
-    )
-    if not languages:
-        return []
-    scores = Table(name, title, ["", *languages, "average"])
-    gains = Table(f"{name}-gains", f"{title}: gain over the baseline", ["", "ours", "paper"])
-    gains.columns += ["languages better, ours", "paper", "gap closed, ours", "paper"]
-    for system in systems:
-        mine = {language: board.mean(system, language) for language in languages}
-        cells = [_pair(mine[language], theirs[system][language]) for language in languages]
-        cells += [_pair(fmean(mine.values()), _mean(theirs[system], languages))]
-        scores.rows.append([label(system), *cells])
-        for language in languages:
-            entry: Row = {"system": system, "language": language, "ours": 100 * mine[language]}
-            scores.data.append({**entry, "paper": theirs[system][language]})
-    if board.baseline in systems:
-        ours = {s: {language: 100 * board.mean(s, language) for language in languages} for s in systems}
-        above = next((s for s in (TEACHERS, BEST_TEACHER) if s in systems), None)
-        for system in (s for s in systems if s in board.seeds and s != board.baseline):
-            data: Row = {"system": system}
-            pair = [(ours, "ours"), (theirs, "paper")]
-            gain = {
-                who: _mean(of[system], languages) - _mean(of[board.baseline], languages) for of, who in pair
-            }
-            better = {who: _better(of[system], of[board.baseline], languages) for of, who in pair}
-            closed = {who: _closed(of, system, board.baseline, above, languages) for of, who in pair}
-            cells = [points(gain[who] / 100, signed=True) for _, who in pair]
-            cells += [f"{better[who]} of {len(languages)}" for _, who in pair]
-            cells += [
-                "–" if (c := closed[who]) is None else f"{100 * c:.0f} %".replace("-", "−") for _, who in pair
-            ]
-            gains.rows.append([label(system), *cells])
-            for who in ("ours", "paper"):
-                data |= {
-                    f"gain_{who}": gain[who],
-                    f"better_{who}": better[who],
-                    f"gap_closed_{who}": closed[who],
-                }
-            gains.data.append(data)
-    said = f"{found.table} of the paper" + (f" ({found.note})" if found.note else "") + "."
-    scores.notes.append(f"Ours / paper, in per cent; {said} Averages are over the languages shown.")
-    gains.notes.append(
-        "In points, over the languages of the table above; gains compare better than scores do."
-    )
-    return [scores, gains] if gains.rows else [scores]
+@dataclass(frozen=True)
+class Gain:
+    """A student against the baseline, in ours or in the paper's scores.
+
+    Attributes:
+        points: difference of the macro means.
+        better: number of languages with a higher score.
+        closed: share of the gap to the teachers that is closed, None without a gap.
+    """
+
+    points: float
+    better: int
+    closed: float | None
 
 
-def hours(task: Task, paper: Paper) -> Table | None:
-    """Training time as a multiple of the baseline's, ours beside the paper's (whatever its task)."""
-    found = next((t for t in paper.tables if t.kind == "hours" and BASELINE in t.rows), None)
-    if found is None or task.baseline not in task.students:
+@dataclass(frozen=True)
+class BesidePaper:
+    """Scores here and in the paper, in per cent, of the systems and languages that both have.
+
+    Attributes:
+        printed: the paper's table.
+        languages: of both.
+        ours: system -> language -> score.
+        theirs: the same in the paper.
+        gains: student -> its gain here and in the paper; empty without a baseline.
+    """
+
+    printed: PaperTable
+    languages: list[str]
+    ours: Rows
+    theirs: Rows
+    gains: dict[str, tuple[Gain, Gain]]
+
+
+def beside(comparison: Comparison, printed: PaperTable | None) -> BesidePaper | None:
+    """Put our scores beside the paper's; None where they share no system, language or metric."""
+    if printed is None or printed.metric != comparison.metric:
         return None
-    base, reference = cost(task.students[task.baseline])["whole"], found.rows[BASELINE]["hours"]
-    table = Table("published-time", "Training time, times the baseline", ["", "ours", "paper"])
-    for system in (s for s in task.students if s in found.rows and s != task.baseline):
-        mine, other = cost(task.students[system])["whole"] / base, found.rows[system]["hours"] / reference
-        if not math.isnan(mine):
-            table.rows.append([label(system), f"{mine:.2f}", f"{other:.2f}"])
-            table.data.append({"system": system, "ours": mine, "paper": other})
-    table.notes.append(
-        f"{found.table} of the paper: {found.task}, {found.note}. Both with the teachers' predictions."
-    )
-    return table if table.rows else None
+    rows = printed.rows
+    full = {name: rows[row] for name in comparison.systems if (row := _row(name, comparison, rows))}
+    tested = [language for name in full for language in comparison.has(name)]
+    languages = common([tested, *full.values()])
+    if not languages:
+        return None
+    ours = {name: {x: 100 * comparison.mean(name, x) for x in languages} for name in full}
+    theirs = {name: {x: row[x] for x in languages} for name, row in full.items()}
+    gains = {}
+    base = comparison.baseline
+    above = next((name for name in (TEACHERS, BEST_TEACHER) if name in full), None)
+    if base in full:
+        students = [name for name in full if name in comparison.seeds and name != base]
+        gains = {s: (_gain(ours, s, base, above), _gain(theirs, s, base, above)) for s in students}
+    return BesidePaper(printed, languages, ours, theirs, gains)
 
 
-def _row(system: str, board: Board, rows: Rows) -> str | None:
-    """The row of the paper's table that a system of ours answers to: of its name, or of its loss if it alone has it."""
+def mean(row: Mapping[str, float]) -> float:
+    """Return the macro mean over the languages of a row."""
+    return fmean(row.values())
+
+
+def _gain(rows: Rows, student: str, base: str, above: str | None) -> Gain:
+    better = sum(round(value - rows[base][language], 2) > 0 for language, value in rows[student].items())
+    ours, low = mean(rows[student]), mean(rows[base])
+    closed = None
+    if above is not None and round((high := mean(rows[above])) - low, 2) > 0:
+        closed = (ours - low) / (high - low)
+    return Gain(ours - low, better, closed)
+
+
+def _row(system: str, comparison: Comparison, rows: Rows) -> str | None:
+    """Find the row that a system answers to: the one of its name, or of its loss if it alone has that loss."""
     if system == BEST_TEACHER:
         return TEACHERS if TEACHERS in rows else None
     if system in rows:
         return system
-    loss = board.losses.get(system)
-    alike = [name for name, other in board.losses.items() if other == loss and name in board.systems]
+    loss = comparison.losses.get(system)
+    alike = [
+        name for name, other in comparison.losses.items() if other == loss and name in comparison.systems
+    ]
     return loss if loss in rows and alike == [system] else None
 
 
-def _pair(ours: float, theirs: float) -> str:
-    return f"{points(ours)} / {theirs:.2f}"
-
-
-def _mean(row: dict[str, float], languages: list[str]) -> float:
-    return fmean(row[language] for language in languages)
-
-
-def _better(row: dict[str, float], base: dict[str, float], languages: list[str]) -> int:
-    return sum(round(row[language] - base[language], 2) > 0 for language in languages)
-
-
-def _closed(rows: Rows, system: str, base: str, above: str | None, languages: list[str]) -> float | None:
-    if above is None:
-        return None
-    low, high = _mean(rows[base], languages), _mean(rows[above], languages)
-    return (_mean(rows[system], languages) - low) / (high - low) if round(high - low, 2) > 0 else None
+def times(runs: TaskRuns, printed: PaperTable) -> dict[str, tuple[float, float]]:
+    """Return training times as multiples of the baseline's by student, ours and the paper's (whatever its task)."""
+    if runs.baseline not in runs.students or BASELINE not in printed.rows:
+        return {}
+    base, reference = cost(runs.students[runs.baseline])["whole"], printed.rows[BASELINE]["hours"]
+    found = {
+        name: (cost(group)["whole"] / base, printed.rows[name]["hours"] / reference)
+        for name, group in runs.students.items()
+        if name in printed.rows and name != runs.baseline
+    }
+    return {name: pair for name, pair in found.items() if not math.isnan(pair[0])}

@@ -1,1 +1,1 @@
-"""How numbers look: formats, tables, plots."""
+"""How numbers look: formats, tables, plots. Nothing here knows what a run is."""

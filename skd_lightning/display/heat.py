@@ -1,4 +1,4 @@
-"""A table of shares, drawn: the higher, the darker, with the numbers in per cent."""
+"""A heat map of shares: the higher a share, the darker its cell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FRAME = "#d05a00"
 
 
 def heat_map(table: pd.DataFrame, title: str, caption: str, framed: Collection[tuple[int, int]] = ()) -> Plot:
-    """One cell a row and column; below half a per cent no number stands in it.
+    """Return a table of shares as a plot; a cell shows its per cent from half a per cent on.
 
     Args:
         table: shares in [0, 1]; the names of its index and columns are those of the axes.

@@ -1,4 +1,4 @@
-"""How plots look: one colour and one marker for a system everywhere, on light and on dark ground."""
+"""How plots look: colours and markers for light and dark ground, and figures as SVG and PNG."""
 
 from __future__ import annotations
 
@@ -14,27 +14,12 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skd_lightning.analysis.board import BEST_TEACHER, MEAN_TEACHER
-from skd_lightning.analysis.collection import BASELINE, TEACHERS
-
 WIDTH = 4.6  # inches: at its natural size on a desktop page, still legible on a phone's 360 pixels
 
 INK, FAINT = "#1b1f24", "#d4d7db"
 
-# Okabe and Ito's and Tol's colour-blind safe colours, darkened to a contrast of 3 to white. After the slash the
-# same hue for dark ground. Markers differ too.
-FIXED = {
-    TEACHERS: ("#0b0b0b/#ffffff", "d"),
-    BEST_TEACHER: ("#0b0b0b/#ffffff", "d"),
-    MEAN_TEACHER: ("#6f6f6f/#a8a8a8", "d"),
-    BASELINE: ("#5a5a5a/#b4b4b4", "s"),
-    "token": ("#6f6a00/#cfc84a", "v"),
-    "emission": ("#00805c/#35c79a", "^"),
-    "topk": ("#d05a00/#ff8f45", "o"),
-    "topwk": ("#a87400/#f2b632", "P"),
-    "posterior": ("#0072b2/#5ab4f0", "D"),
-    "pos_topwk": ("#aa3f98/#e58ad6", "X"),
-}
+# From Okabe and Ito's and Tol's colour-blind safe colours, darkened to a contrast of 3 to white. After the slash
+# stands the same hue for dark ground. Markers differ too.
 FURTHER = (
     "#332288/#a59bf7",
     "#882255/#e5749f",
@@ -48,7 +33,7 @@ MARKERS = ("p", "<", ">", "h", "*")
 
 @dataclass(frozen=True)
 class Look:
-    """Of a system in all plots.
+    """Colours and marker of one name in all plots.
 
     Attributes:
         colour: on light ground.
@@ -61,25 +46,19 @@ class Look:
     marker: str
 
 
-def looks(systems: Iterable[str], losses: Mapping[str, str]) -> dict[str, Look]:
-    """Of every system and of every loss.
+def looks(names: Iterable[str], fixed: Mapping[str, Look] | None = None) -> dict[str, Look]:
+    """Return a look for each name: the fixed one where there is one, else the next of the further colours.
 
-    A variant that bears another name than its loss looks like the loss if no other does; the rest take the further
-    colours in their order.
+    >>> looks(["train", "test"])["test"].marker
+    '<'
     """
-    names = dict.fromkeys([*systems, *FIXED])
-    first = {loss: name for name, loss in reversed(list(losses.items()))} | {name: name for name in losses}
-    found = {}
-    unknown = 0
+    found = dict(fixed or {})
+    further = 0
     for name in names:
-        loss = losses.get(name, name)
-        if name in FIXED or (loss in FIXED and first[loss] == name):
-            pair, marker = FIXED[loss]
-        else:
-            pair, marker = FURTHER[unknown % len(FURTHER)], MARKERS[unknown % len(MARKERS)]
-            unknown += 1
-        colour, dark = pair.split("/")
-        found[name] = Look(colour, dark, marker)
+        if name not in found:
+            colour, dark = FURTHER[further % len(FURTHER)].split("/")
+            found[name] = Look(colour, dark, MARKERS[further % len(MARKERS)])
+            further += 1
     return found
 
 
@@ -145,7 +124,7 @@ def draw(
     paint: Callable[[Figure, Axes], None],
     width: float = WIDTH,
 ) -> Plot:
-    """A figure of ``width`` by ``height`` inches that ``paint`` fills."""
+    """Return a figure of ``width`` by ``height`` inches that ``paint`` fills."""
     with matplotlib.rc_context(rc=RC):
         figure = Figure(figsize=(width, height), layout="constrained")
         paint(figure, figure.add_subplot())
@@ -156,7 +135,7 @@ def draw(
 
 
 def legend(figure: Figure, axes: Axes) -> None:
-    """Above the axes, in as many columns as there is room for."""
+    """Place the legend above the axes, in as many columns as there is room for."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         columns = max(1, min(3, int(WIDTH / (0.45 + 0.066 * max(map(len, labels))))))
@@ -164,7 +143,7 @@ def legend(figure: Figure, axes: Axes) -> None:
 
 
 def bands(axes: Axes, rows: Sequence[str]) -> None:
-    """Languages as rows, the first on top, every second on a shade."""
+    """Turn the axes into one band a language, the first on top, every second one shaded."""
     axes.set_yticks(range(len(rows)), rows)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
@@ -174,17 +153,17 @@ def bands(axes: Axes, rows: Sequence[str]) -> None:
 
 
 def offset(place: int, systems: int) -> float:
-    """Height of a system inside its language's band."""
+    """Return the height of a system inside its language's band."""
     return (place + 0.5) / systems * 0.86 - 0.43
 
 
 def band_height(rows: Sequence[str], systems: int) -> float:
-    """Inches of a figure with bands."""
+    """Return the height in inches of a figure with bands."""
     return 1.1 + len(rows) * max(0.24, 0.085 * systems)
 
 
 def _inline(text: str, name: str, title: str) -> str:
-    """The ``<svg>`` element alone: colours become the page's variables, and names are its own on the page."""
+    """Cut out the ``<svg>`` element; its colours become the page's variables, its ids are unique on the page."""
     text = text[text.index("<svg") :]
     head, body = text[: text.index(">") + 1], text[text.index(">") + 1 :]
     box = re.search(r'viewBox="([^"]*)"', head)
@@ -197,7 +176,7 @@ def _inline(text: str, name: str, title: str) -> str:
 
 
 def _tag(tag: str, name: str) -> str:
-    """A tag with short numbers, the page's colours and font, and ids that no other figure has."""
+    """Rewrite a tag: short numbers, the page's colours and font, ids that no other figure has."""
     tag = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), tag)
     tag = re.sub(r"#([0-9a-f]{6})\b(?=[;\"' ])", lambda found: f"var(--c{found[1]}, #{found[1]})", tag)
     tag = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', tag)

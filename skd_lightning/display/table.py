@@ -1,4 +1,4 @@
-"""A table as Markdown, HTML, CSV and in the terminal."""
+"""A table that can be written as Markdown, HTML or CSV and printed in the terminal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import rich.markup
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
-from skd_lightning.analysis.collection import BASELINE
-
 Number = float | int | str | None
 Row = dict[str, Number]
+
+WIDE = 5
+"""A table with more columns is wider than a phone, and a page says so there."""
 
 
 @dataclass
@@ -26,11 +27,16 @@ class Table:
     Attributes:
         name: of its files, without suffix.
         title: one line.
-        columns: heads; the first column holds the rows' names.
-        rows: cells of each row, the first its name.
+        columns: headings; the first column holds the rows' names.
+        rows: cells of each row, the first its name; an empty list is a blank line in the terminal.
         strong: (row, column) of the cells in bold.
         data: columns and rows of the CSV file, which holds numbers instead of texts.
-        notes: what a reader has to know; sentences.
+        notes: sentences that the reader has to know.
+
+    >>> table = Table("t", "Scores", ["", "de"], [["topk", "91.2"]], data=[{"system": "topk", "de": 0.912}])
+    >>> print(table.csv(), end="")
+    system,de
+    topk,0.912
     """
 
     name: str
@@ -41,8 +47,16 @@ class Table:
     data: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def without(self, column: str) -> Table:
+        """Return a copy that lacks the column with this heading; its data stay complete."""
+        gone = self.columns.index(column)
+        rows = [[cell for j, cell in enumerate(row) if j != gone] for row in self.rows]
+        strong = {(i, j - (j > gone)) for i, j in self.strong if j != gone}
+        columns = [heading for j, heading in enumerate(self.columns) if j != gone]
+        return Table(self.name, self.title, columns, rows, strong, self.data, self.notes)
+
     def markdown(self) -> str:
-        """GitHub's dialect, title and notes included."""
+        """Return it in GitHub's dialect, with its title and notes."""
 
         def line(cells: Sequence[str]) -> str:
             return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
@@ -56,7 +70,7 @@ class Table:
         return text + "".join(f"\n{note}\n" for note in self.notes)
 
     def html(self) -> str:
-        """A section with its heading; scrolls sideways by itself where the page is narrow."""
+        """Return an HTML table and its notes, without the title; it scrolls sideways where the page is narrow."""
         head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in self.columns)
         body = ""
         for i, row in enumerate(self.rows):
@@ -65,8 +79,10 @@ class Table:
             body += f'<tr><th scope="row">{cells[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in cells[1:])
             body += "</tr>\n"
         notes = "".join(f"<p class='note'>{html.escape(note)}</p>\n" for note in self.notes)
+        wide = " wide" if len(self.columns) > WIDE else ""
+        label = html.escape(self.title, quote=True)
         return (
-            f"<div class='scroll' tabindex='0' role='region' aria-label='{html.escape(self.title, quote=True)}'>"
+            f"<div class='scroll{wide}' tabindex='0' role='region' aria-label='{label}'>"
             f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n{notes}"
         )
 
@@ -74,7 +90,7 @@ class Table:
         return f"<b>{html.escape(self.title)}</b>\n{self.html()}"
 
     def csv(self) -> str:
-        """Numbers with full precision; empty where there is none."""
+        """Return its data with full precision; a cell is empty where nothing is known."""
         columns = list(dict.fromkeys(key for row in self.data for key in row))
         out = io.StringIO()
         writer = csv.DictWriter(out, columns, lineterminator="\n")
@@ -83,12 +99,13 @@ class Table:
         return out.getvalue()
 
     def rich(self) -> RichTable:
-        """For the terminal."""
+        """Return it for the terminal; see ``terminal.show`` for one that fits there."""
         view = RichTable(
             title=rich.markup.escape(self.title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
         )
         for j, column in enumerate(self.columns):
-            view.add_column(rich.markup.escape(column), justify="right" if j else "left", no_wrap=True)
+            heading = rich.markup.escape(column)
+            view.add_column(heading, justify="right" if j else "left", no_wrap=True, vertical="bottom")
         for i, row in enumerate(self.rows):
             cells = [rich.markup.escape(cell) for cell in row]
             view.add_row(
@@ -98,7 +115,7 @@ class Table:
 
 
 def _small(cell: str) -> str:
-    """The deviation smaller than the mean."""
+    """Write the deviation smaller than the mean."""
     mean, sign, deviation = cell.partition(" ± ")
     return f"{mean}<small> ± {deviation}</small>" if sign else cell
 
@@ -107,33 +124,3 @@ def _number(value: Number) -> Number:
     if isinstance(value, float):
         return "" if math.isnan(value) else float(f"{value:.10g}")
     return "" if value is None else value
-
-
-def points(value: float | None, spread: float | None = None, signed: bool = False) -> str:
-    """A score or a difference of scores in per cent, ``93.10 ± 0.21``; a dash for none."""
-    if value is None or math.isnan(value):
-        return "–"
-    number = 100 * value
-    # Not -0.00: what rounds to nothing is nothing.
-    text = "0.00" if signed and round(number, 2) == 0 else f"{number:+.2f}" if signed else f"{number:.2f}"
-    text = text.replace("-", "−")
-    return text if spread is None else f"{text} ± {100 * spread:.2f}"
-
-
-def label(name: str) -> str:
-    """How a system is called where people read."""
-    return "none (baseline)" if name == BASELINE else name
-
-
-def plain(value: float, digits: int = 0) -> str:
-    """A number with thousands apart; a dash for none."""
-    return "–" if math.isnan(value) else f"{value:,.{digits}f}"
-
-
-def probability(value: float | None, least: float) -> str:
-    """A p value; ``least`` is the smallest that the number of resamples allows."""
-    if value is None:
-        return "–"
-    if value <= least:
-        return f"< {2 * least:.4f}"
-    return f"{value:.{4 if value < 0.01 else 3 if value < 0.1 else 2}f}"

@@ -1,7 +1,7 @@
-"""What the notebooks show beside the report's plots: corpora, and what taggers know about sentences.
+"""Figures and tables of the notebooks: corpora, and the distributions of taggers over the tags of sentences.
 
-``corpora`` draws what ``data.overview`` counts; ``distributions`` lays out a distribution over tag sequences;
-``heat`` draws tables of shares. Figures are ``report.style.Plot`` in the report's looks, tables are of pandas.
+``corpus_figures`` draws what ``data.overview`` counts; ``distributions`` lays out a distribution over tag sequences;
+``entities`` prints seqeval's report. Figures are ``display.style.Plot`` in the report's looks, tables are of pandas.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from skd_lightning.display.heat import heat_map
-from skd_lightning.explore.corpora import sentence_lengths, tag_shares, unknown_words
+from skd_lightning.explore.corpus_figures import sentence_lengths, tag_shares, unknown_words
 from skd_lightning.explore.distributions import (
     kbest_table,
     mass_table,
@@ -19,8 +19,10 @@ from skd_lightning.explore.distributions import (
     show_mass,
     tempered_table,
 )
+from skd_lightning.explore.entities import entity_report
 
 __all__ = [
+    "entity_report",
     "heat_map",
     "kbest_table",
     "mass_table",

@@ -1,4 +1,4 @@
-"""A distribution over tag sequences, laid out: its best sequences, its marginals, what temperature does to it."""
+"""Tables and figures of a distribution over tag sequences: best sequences, marginals, the effect of temperature."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.display.heat import heat_map
 from skd_lightning.display.style import Plot, draw, legend, looks
-from skd_lightning.explore.corpora import MARKERS
+from skd_lightning.explore.corpus_figures import MARKERS
 
 
 def kbest_table(crf: LinearChainCRF, words: Sequence[str], tags: Sequence[str], k: int) -> pd.DataFrame:
-    """The k best tag sequences of a sentence, best first; fewer where there are not so many.
+    """Return the k best tag sequences of a sentence, best first; fewer where there are not so many.
 
     Args:
         crf: of this sentence alone (a batch of 1).
         words: of the sentence.
         tags: names, by number.
-        k: how many.
+        k: number of sequences.
 
     Returns:
-        Columns ``probability`` p(y|x), ``cumulative`` (of this sequence and the better ones), ``weight`` (p
-        renormalised over the k: what ``topwk`` weighs them with), then one a word with its tag, a dot where it is
-        that of the best sequence; index from 1.
+        A table with the columns ``probability`` p(y|x), ``cumulative`` (of this sequence and the better ones),
+        ``weight`` (p renormalised over the k: the weights of ``topwk``), then one a word with its tag, a dot where
+        it is that of the best sequence; index from 1.
     """
     best = crf.kbest(k)
     real = torch.isfinite(best.scores[0])
@@ -51,13 +51,13 @@ def kbest_table(crf: LinearChainCRF, words: Sequence[str], tags: Sequence[str], 
 
 
 def posterior_table(crf: LinearChainCRF, words: Sequence[str], tags: Sequence[str]) -> pd.DataFrame:
-    """The marginals p(y_i | x) of a sentence (a batch of 1): rows are tags, columns words."""
+    """Return the marginals p(y_i | x) of a sentence (a batch of 1): rows are tags, columns words."""
     marginals = crf.marginals[0, : len(words)].T.cpu().numpy()
     return pd.DataFrame(marginals, index=pd.Index(tags, name="tag"), columns=pd.Index(words, name="word"))
 
 
 def posterior_map(crf: LinearChainCRF, sentence: Sentence, tags: Sequence[str], title: str) -> Plot:
-    """The marginals of a sentence (a batch of 1), its gold tags in frames where it has them."""
+    """Draw the marginals of a sentence (a batch of 1), its gold tags in frames where it has them."""
     table = posterior_table(crf, sentence.words, tags)
     rows = {tag: row for row, tag in enumerate(tags)}
     gold = [(rows[tag], column) for column, tag in enumerate(sentence.tags or ()) if tag in rows]
@@ -68,13 +68,13 @@ def posterior_map(crf: LinearChainCRF, sentence: Sentence, tags: Sequence[str], 
 def tempered_table(
     crf: LinearChainCRF, word: int, tags: Sequence[str], temperatures: Sequence[float]
 ) -> pd.DataFrame:
-    """What a word's marginals become at temperatures, in both ways; rows are these, columns tags.
+    """Return a word's marginals at several temperatures, tempered in both ways: rows are these, columns tags.
 
     Args:
         crf: of one sentence (a batch of 1).
         word: place in the sentence, from 0.
         tags: names, by number.
-        temperatures: of each, one row for tempered marginals, q^{1/T} renormalised (the paper's code), and one for
+        temperatures: each gives a row for tempered marginals, q^{1/T} renormalised (the paper's code), and one for
             the marginals of tempered potentials.
     """
     marginals = crf.marginals[0, word]
@@ -88,7 +88,7 @@ def tempered_table(
 
 
 def mass_table(crfs: Mapping[str, LinearChainCRF], k: int) -> pd.DataFrame:
-    """Probability that the best sequences cover together, mean over sentences: one column a name, index 1 to k."""
+    """Return the probability of the best sequences together, mean over sentences: a column a name, index 1 to k."""
     columns = {}
     for name, crf in crfs.items():
         best = crf.kbest(k)
@@ -99,8 +99,8 @@ def mass_table(crfs: Mapping[str, LinearChainCRF], k: int) -> pd.DataFrame:
 
 
 def show_mass(table: pd.DataFrame) -> Plot:
-    """The curves of :func:`mass_table`, at most four."""
-    seen = looks(table.columns, {})
+    """Draw the curves of :func:`mass_table`, at most four."""
+    seen = looks(table.columns)
 
     def paint(figure: Figure, axes: Axes) -> None:
         for marker, name in zip(MARKERS, table, strict=False):

@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from skd_lightning.display.style import FAINT, INK, Look, Plot
 from skd_lightning.display.table import Table
-
-
-@dataclass
-class Section:
-    """A part of the report: a heading, then tables and plots in this order.
-
-    Attributes:
-        name: its anchor.
-        title: one line.
-        content: tables, plots, and paragraphs of plain text.
-    """
-
-    name: str
-    title: str
-    content: list[Table | Plot | str] = field(default_factory=list)
-
+from skd_lightning.report.findings import Section
 
 CSS = """
 :root { --font: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
-  --ground: #ffffff; --ink: #1b1f24; --soft: #59616b; --line: #d4d7db; --shade: #f4f5f7; color-scheme: light dark; }
+  --ground: #ffffff; --ink: #1b1f24; --soft: #59616b; --line: #d4d7db; --shade: #f4f5f7;
+  --edge: #1b1f2440; color-scheme: light dark; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14171b; --ink: #e6e8eb; --soft: #a3abb5; --line: #3a4048;
-  --shade: #1e2227; DARK } }
+  --shade: #1e2227; --edge: #e6e8eb50; DARK } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 78rem; padding: 1.5rem 1.25rem 4rem; background: var(--ground); color: var(--ink);
   font: 16px/1.5 var(--font); }
@@ -39,7 +24,13 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .4rem; } p { margin: .5rem 0; max-width: 
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; margin: 1rem 0 0; padding: .5rem 0; font-size: .9rem;
   border-block: 1px solid var(--line); }
 .key { font-size: 1.05rem; } .key li { margin: .3rem 0; } ul { padding-left: 1.2rem; }
-.scroll { overflow-x: auto; margin: .5rem 0; }
+/* A shade at an edge says that the table goes on there; at its end the ground, which scrolls along, covers it. */
+.scroll { overflow-x: auto; margin: .5rem 0; background: linear-gradient(to right, var(--ground) 40%, transparent)
+  left / 2.5rem 100% no-repeat local, linear-gradient(to left, var(--ground) 40%, transparent) right / 2.5rem 100%
+  no-repeat local, linear-gradient(to right, var(--edge), transparent) left / .9rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--edge), transparent) right / .9rem 100% no-repeat scroll; }
+@media screen and (max-width: 40rem) { .wide::before { content: "scroll sideways →"; display: block; position: sticky;
+  left: 0; width: max-content; color: var(--soft); font-size: .8rem; } }
 small { color: var(--soft); font-size: .78em; }
 table {
   border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -51,7 +42,8 @@ tbody tr:hover > * { background: var(--shade); }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1.5rem 2rem;
   align-items: start; } figure { margin: 0; max-width: 35rem; } svg { display: block; width: 100%; height: auto; }
 @media print { :root { --ground: #fff; --ink: #000; --soft: #444; --line: #bbb; color-scheme: light; }
-  body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } .scroll { overflow: visible; }
+  body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } .scroll { overflow: visible;
+  background: none; }
   figure, tr, h2, h3 { break-inside: avoid; } h2, h3 { break-after: avoid; } .plots { grid-template-columns: 1fr 1fr; }
   svg { max-height: 21cm; } table { font-size: 7pt; } thead th { white-space: normal; }
   th, td { padding: .15rem .25rem; } }
@@ -59,11 +51,11 @@ tbody tr:hover > * { background: var(--shade); }
 
 
 def page(title: str, key: Sequence[str], sections: Sequence[Section], looks: Sequence[Look]) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
         title: heading.
-        key: what to know if one reads nothing else, sentences.
+        key: the summary at the top, sentences.
         sections: in order.
         looks: of all systems in the plots.
     """
@@ -99,14 +91,14 @@ def _section(section: Section) -> str:
 
 
 def _grid(plots: list[str]) -> list[str]:
-    """The plots gathered so far, beside each other where there is room; the list is empty afterwards."""
+    """Put the plots gathered so far beside each other where there is room, and empty the list."""
     found = [f'<div class="plots">\n{"".join(plots)}</div>\n'] if plots else []
     plots.clear()
     return found
 
 
 def markdown(title: str, key: Sequence[str], sections: Sequence[Section]) -> str:
-    """The same for a repository: tables and texts, plots as links to their files."""
+    """Return the same for a repository: tables and texts, plots as links to their files."""
     text = f"# {title}\n\n" + "".join(f"- {line}\n" for line in key)
     for section in sections:
         text += f"\n## {section.title}\n\n"

@@ -1,11 +1,11 @@
-"""Figures of corpora: how long sentences are, what the tags are, which words training does not show."""
+"""Figures of corpora: lengths of sentences, shares of tags, words that the training data do not hold."""
 
 from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skd_lightning.data.corpora import SPLITS
+from skd_lightning.data.folders import SPLITS
 from skd_lightning.data.overview import Languages, has_entities, length_table, tag_table, unknown_table
 from skd_lightning.display.heat import heat_map
 from skd_lightning.display.style import Plot, band_height, bands, draw, legend, looks, offset
@@ -15,11 +15,11 @@ MARKERS = ("o", "s", "D", "X")  # none that points somewhere
 
 
 def sentence_lengths(languages: Languages) -> Plot:
-    """Words of a sentence, by language and split."""
+    """Return a plot of the numbers of words of the sentences, by language and split."""
     table = length_table(languages, QUANTILES)
     names = list(dict.fromkeys(table.index.get_level_values("language")))
     splits = [split for split in SPLITS if split in table.index.get_level_values("split")]
-    colours = looks(SPLITS, {})
+    colours = looks(SPLITS)
 
     def paint(figure: Figure, axes: Axes) -> None:
         for place, split in enumerate(splits):
@@ -45,7 +45,7 @@ def sentence_lengths(languages: Languages) -> Plot:
 
 
 def tag_shares(languages: Languages) -> Plot:
-    """How often each entity type, or each tag, is in the training data of each language."""
+    """Return a heat map of the shares of entity types, or of tags, in the training data of each language."""
     table = tag_table(languages).rename_axis(columns="language")
     if has_entities(languages):
         title, what = "Entities by type, per cent of the training data", "entity type"
@@ -56,9 +56,9 @@ def tag_shares(languages: Languages) -> Plot:
 
 
 def unknown_words(languages: Languages, split: str = "test") -> Plot:
-    """Words of a split that the training data do not hold, for a teacher and for a student of all languages."""
+    """Return a plot of the words of a split that a teacher, or a student of all languages, has not seen in training."""
     table = 100 * unknown_table(languages, split)
-    colours = looks(["own", "all"], {})
+    colours = looks(["own", "all"])
 
     def paint(figure: Figure, axes: Axes) -> None:
         rows = range(len(table))

@@ -11,7 +11,8 @@ import numpy as np
 
 from skd_lightning.analysis import bootstrap
 from skd_lightning.analysis.bootstrap import Difference, Floats
-from skd_lightning.analysis.collection import BASELINE, TEACHERS, Scores, Task, common, parts
+from skd_lightning.analysis.collection import BASELINE, TEACHERS, TaskRuns
+from skd_lightning.analysis.scores import Scores, common, parts
 from skd_lightning.metrics import COLUMNS
 
 BEST_TEACHER, MEAN_TEACHER = "best teacher", "mean of teachers"
@@ -20,16 +21,16 @@ PAIRED = [COLUMNS.index("words"), COLUMNS.index("gold")]
 
 
 @dataclass
-class Comparison:
-    """A system against another.
+class Contrast:
+    """One system against another.
 
     Attributes:
-        languages: that both were tested on.
+        languages: those that both were tested on.
         value: difference of the macro means over them, seeds averaged.
         certain: the same with interval and p value, None where sentences were not counted.
-        by_language: difference of each language.
-        certain_by_language: of each language that has counts.
-        seeds: pairs of runs with the same seed, and in how many of them the first has the higher macro mean.
+        by_language: difference on each language.
+        certain_by_language: the same with interval, for each language that has counts.
+        seeds: number of pairs of runs with the same seed, and in how many the first has the higher macro mean.
     """
 
     languages: list[str]
@@ -41,23 +42,23 @@ class Comparison:
 
     @property
     def better(self) -> int:
-        """Languages with a higher score, as printed: by 0.01 points or more."""
+        """Count the languages with a higher score, as printed: by 0.01 points or more."""
         return sum(round(100 * value, 2) > 0 for value in self.by_language.values())
 
     def clearly(self, sign: int) -> int:
-        """Languages whose whole 95 % interval is above (1) or below (-1) zero."""
+        """Count the languages whose whole 95 % interval is above (1) or below (-1) zero."""
         found = self.certain_by_language.values()
         return sum(d.low > 0 if sign > 0 else d.high < 0 for d in found)
 
 
 @dataclass
-class Board:
-    """Scores of systems on the same kind of test data.
+class Comparison:
+    """Scores of several systems on the same test data.
 
     Attributes:
         metric: ``"f1"`` or ``"accuracy"``.
         languages: columns of the tables.
-        systems: by name, in the order of the tables; each the scores of its taggers, one a seed.
+        systems: by name, in the order of the tables; each holds the scores of its taggers, one a seed.
         seeds: the seeds of the systems that are students.
         losses: the objective of each student.
         baseline: name of the student without teachers; it may not be among the systems.
@@ -75,31 +76,36 @@ class Board:
 
     @property
     def students(self) -> list[str]:
-        """Their names; the baseline is one of them."""
+        """Return the names of the students; the baseline is one of them."""
         return [name for name in self.systems if name in self.seeds]
 
+    @property
+    def rivals(self) -> list[str]:
+        """Return the students other than the baseline; none where the baseline is missing."""
+        return [s for s in self.students if s != self.baseline] if self.baseline in self.students else []
+
     def scores(self, name: str, language: str) -> list[float]:
-        """Of each tagger of a system that was tested on the language."""
+        """Return the score of each tagger of a system that was tested on the language."""
         return [found.languages[language] for found in self.systems[name] if language in found.languages]
 
     def mean(self, name: str, language: str) -> float:
-        """Over the taggers of a system; not a number without any."""
+        """Return the mean over the taggers of a system; not a number without any."""
         scores = self.scores(name, language)
         return fmean(scores) if scores else float("nan")
 
     def has(self, name: str) -> list[str]:
-        """Languages that a system was tested on, with every tagger of a student."""
+        """Return the languages that a system was tested on, a student with each of its taggers."""
         groups = [found.languages for found in self.systems[name]]
         held = common(groups) if name in self.seeds else {language for group in groups for language in group}
         return [language for language in self.languages if language in held]
 
     def average(self, name: str) -> float:
-        """Macro mean over the languages it has, taggers averaged."""
+        """Return the macro mean over the languages that a system has, taggers averaged."""
         values = [self.mean(name, language) for language in self.has(name)]
         return fmean(values) if values else float("nan")
 
     def spread(self, name: str, language: str | None = None) -> float | None:
-        """Sample standard deviation over seeds of a student's score (None: of its macro mean)."""
+        """Return the sample standard deviation over seeds of a student's score (None: of its macro mean)."""
         if name not in self.seeds:
             return None
         if language is not None:
@@ -109,14 +115,19 @@ class Board:
         return stdev(values) if len(values) > 1 else None
 
     def best(self) -> str | None:
-        """The student with the highest average among those that have all languages."""
+        """Return the student with the highest average among those that have all languages."""
         complete = [name for name in self.students if self.has(name) == self.languages]
         return max(complete, key=self.average, default=None)
 
     # -- differences ----------------------------------------------------------------------------------------
 
     def draw(self, notes: list[str], resamples: int = bootstrap.RESAMPLES) -> None:
-        """Score everything that has counts on the same resamples of the test sentences, language by language."""
+        """Score everything that has counts on the same resamples of the test sentences, language by language.
+
+        Args:
+            notes: what cannot be compared is added here.
+            resamples: number of them.
+        """
         usable: dict[str, list[Scores]] = {}
         for name, found in self.systems.items():
             counted = [s for s in found if all(language in s.counts for language in s.languages)]
@@ -144,8 +155,8 @@ class Board:
                 for place, name in enumerate(names):
                     self._drawn[name, language] = float(found_here[place]), drawn[:, place].copy()
 
-    def compare(self, name: str, other: str) -> Comparison | None:
-        """A system against another, on the languages of both; None without any."""
+    def contrast(self, name: str, other: str) -> Contrast | None:
+        """Compare a system with another on the languages of both; return None without any."""
         languages = common([self.has(name), self.has(other)])
         if not languages:
             return None
@@ -159,7 +170,7 @@ class Board:
         }
         whole = self._certain(name, other, languages) if len(certain) == len(languages) else None
         value = whole.value if whole else fmean(by_language.values())
-        return Comparison(languages, value, whole, by_language, certain, self._pairs(name, other, languages))
+        return Contrast(languages, value, whole, by_language, certain, self._pairs(name, other, languages))
 
     def _certain(self, name: str, other: str, languages: Sequence[str]) -> Difference:
         sides = []
@@ -170,7 +181,7 @@ class Board:
         return bootstrap.difference(ours, theirs, np.asarray(our_draws), np.asarray(their_draws))
 
     def _pairs(self, name: str, other: str, languages: Sequence[str]) -> tuple[int, int]:
-        """Pairs of the same seed, and how many of them the first one wins."""
+        """Count the pairs of the same seed, and how many of them the first system wins."""
         ours, theirs = (
             {seed: found.mean(languages) for seed, found in self._seeded(system)} for system in (name, other)
         )
@@ -181,7 +192,10 @@ class Board:
         return zip(self.seeds.get(name, []), self.systems[name], strict=False)
 
     def gap_closed(self, name: str, above: str = TEACHERS) -> float | None:
-        """Share of the baseline's distance to the teachers that a student covers, on the languages of all three."""
+        """Return the share of the baseline's distance to the teachers that a student covers.
+
+        The languages are those of all three; None where the teachers are not above the baseline, or one is missing.
+        """
         if self.baseline not in self.systems or above not in self.systems:
             return None
         languages = common([self.has(system) for system in (name, self.baseline, above)])
@@ -194,27 +208,27 @@ class Board:
         return (ours - low) / (high - low) if round(100 * (high - low), 2) > 0 else None
 
 
-def test_board(task: Task) -> Board:
-    """Teachers (as one system) and students on the languages that they were trained on."""
-    systems = {TEACHERS: [task.teachers_together()]} if task.teachers else {}
-    systems |= {name: [run.test for run in runs] for name, runs in task.students.items()}
-    seeds = {name: [run.seed for run in runs] for name, runs in task.students.items()}
-    return Board(task.metric, task.languages, systems, seeds, task.losses, task.baseline)
+def on_trained_languages(runs: TaskRuns) -> Comparison:
+    """Compare teachers (as one system) and students on the languages that they were trained on."""
+    systems = {TEACHERS: [runs.teachers_together()]} if runs.teachers else {}
+    systems |= {name: [run.test for run in group] for name, group in runs.students.items()}
+    seeds = {name: [run.results.seed for run in group] for name, group in runs.students.items()}
+    return Comparison(runs.metric, runs.languages, systems, seeds, runs.losses, runs.baseline)
 
 
-def zeroshot_board(task: Task) -> Board | None:
-    """The same on languages that no student was trained on; None where nothing was tested on such.
+def on_unseen_languages(runs: TaskRuns) -> Comparison | None:
+    """Compare teachers and students on languages that no student was trained on; None without any.
 
     Teachers stand there twice, since none of them knows the language: the best one of each language (chosen by its
     test score, as in the paper, which flatters it), and the mean of all of them.
     """
     students = {
-        name: [(run.seed, run.zeroshot) for run in runs if run.zeroshot]
-        for name, runs in task.students.items()
+        name: [(run.results.seed, run.zeroshot) for run in group if run.zeroshot]
+        for name, group in runs.students.items()
     }
     students = {name: found for name, found in students.items() if found}
-    teachers = [run.zeroshot for run in task.teachers.values() if run.zeroshot]
-    known = set(task.languages)
+    teachers = [run.zeroshot for run in runs.teachers.values() if run.zeroshot]
+    known = set(runs.languages)
     asked = {language for found in students.values() for _, scores in found for language in scores.languages}
     asked = asked or {language for scores in teachers for language in scores.languages} - known
     languages = sorted(asked)
@@ -225,22 +239,9 @@ def zeroshot_board(task: Task) -> Board | None:
     for language in languages:
         able = [scores for scores in teachers if language in scores.languages]
         if able:
-            first = max(able, key=lambda scores: scores.languages[language])
-            best.languages[language] = first.languages[language]
-            best.sentences[language] = first.sentences[language]
-            if language in first.counts:
-                best.counts[language] = first.counts[language]
+            best.add(language, max(able, key=lambda scores: scores.languages[language]))
     if best.languages:
-        systems = {BEST_TEACHER: [best], MEAN_TEACHER: [_only(scores, languages) for scores in teachers]}
+        systems = {BEST_TEACHER: [best], MEAN_TEACHER: [scores.only(languages) for scores in teachers]}
     systems |= {name: [scores for _, scores in found] for name, found in students.items()}
     seeds = {name: [seed for seed, _ in found] for name, found in students.items()}
-    return Board(task.metric, languages, systems, seeds, task.losses, task.baseline)
-
-
-def _only(scores: Scores, languages: list[str]) -> Scores:
-    """The same without other languages."""
-    return Scores(
-        {k: v for k, v in scores.languages.items() if k in languages},
-        {k: v for k, v in scores.sentences.items() if k in languages},
-        {k: v for k, v in scores.counts.items() if k in languages},
-    )
+    return Comparison(runs.metric, languages, systems, seeds, runs.losses, runs.baseline)

@@ -1,0 +1,74 @@
+"""Everything that a report is made from: a section is a function of these findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from skd_lightning.analysis import curves, paper
+from skd_lightning.analysis.collection import TEACHERS, TaskRuns, read
+from skd_lightning.analysis.comparison import Comparison, on_trained_languages, on_unseen_languages
+from skd_lightning.display.style import Look, Plot
+from skd_lightning.display.table import Table
+from skd_lightning.report.looks import system_looks
+
+
+@dataclass
+class Section:
+    """A part of the report: a heading, then tables and plots in this order.
+
+    Attributes:
+        name: its anchor.
+        title: one line.
+        content: tables, plots, and paragraphs of plain text.
+    """
+
+    name: str
+    title: str
+    content: list[Table | Plot | str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Numbers of all runs of a task.
+
+    Attributes:
+        runs: what was read.
+        trained: systems on the languages that students were trained on.
+        unseen: systems on other languages; None where nothing was tested on such.
+        logs: logs of training by variant, one a run.
+        paper: the paper's figures.
+        looks: colour and marker of every system.
+        notes: what was left out, and why; sections may add to it.
+    """
+
+    runs: TaskRuns
+    trained: Comparison
+    unseen: Comparison | None
+    logs: dict[str, list[pd.DataFrame]]
+    paper: paper.Paper
+    looks: dict[str, Look]
+    notes: list[str]
+
+
+def gather(runs: Path, task: str) -> Findings:
+    """Read all runs of a task, and draw the bootstrap samples.
+
+    Raises:
+        UserError: there is no finished run.
+    """
+    found = read(runs, task)
+    trained, unseen = on_trained_languages(found), on_unseen_languages(found)
+    notes = list(found.notes)
+    for comparison in (trained, unseen):
+        if comparison:
+            comparison.draw(notes)
+    looks = system_looks([TEACHERS, *found.students, *(unseen.systems if unseen else ())], found.losses)
+    return Findings(found, trained, unseen, curves.of_task(found, notes), paper.load(), looks, notes)
+
+
+def there(*items: Table | Plot | str | None) -> list[Table | Plot | str]:
+    """Return those items that are not None."""
+    return [item for item in items if item is not None]

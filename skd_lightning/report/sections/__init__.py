@@ -1,0 +1,35 @@
+"""The sections of the report: each module has a ``section`` that makes one from the findings, or None.
+
+``SECTIONS`` is the page from top to bottom. A new section is a module here, its place in this list, and its test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skd_lightning.report.findings import Findings, Section
+from skd_lightning.report.sections import (
+    by_k,
+    confusion,
+    cost,
+    differences,
+    entity_types,
+    notes,
+    paper,
+    scores,
+    training,
+    transfer,
+)
+
+SECTIONS: list[Callable[[Findings], Section | None]] = [
+    scores.section,
+    differences.section,
+    entity_types.section,
+    confusion.section,
+    transfer.section,
+    by_k.section,
+    training.section,
+    cost.section,
+    paper.section,
+    notes.section,
+]

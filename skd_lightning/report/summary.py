@@ -1,0 +1,42 @@
+"""The findings in a few sentences, each with its uncertainty: the top of the page."""
+
+from __future__ import annotations
+
+from skd_lightning.analysis.collection import TEACHERS
+from skd_lightning.analysis.comparison import Comparison, Contrast
+from skd_lightning.display.formats import percent, points, probability
+from skd_lightning.report.words import LEAST, label
+
+
+def summary(found: Comparison) -> list[str]:
+    """Return sentences on the best student: its score, then its distance to the baseline and to the teachers."""
+    best = found.best()
+    if best is None:
+        return []
+    lines = []
+    several = len(found.students) > 1
+    if several:
+        seeds = len(found.seeds[best])
+        score = points(found.average(best), found.spread(best))
+        lines.append(f"Best student: {label(best)}, {score} ({seeds} {'seed' if seeds == 1 else 'seeds'}).")
+    if best == found.baseline and several:
+        lines.append("No distillation beats the baseline on average.")
+    elif found.baseline in found.students and (contrast := found.contrast(best, found.baseline)):
+        lines.append(_against_baseline(contrast, len(found.students) > 2))
+    if TEACHERS in found.systems and (contrast := found.contrast(best, TEACHERS)):
+        share = found.gap_closed(best) if best != found.baseline else None
+        closed = f"; it closes {percent(share)} of the gap to them." if share else "."
+        lines.append(f"Against the teachers: {points(contrast.value, signed=True)} points{closed}")
+    return lines
+
+
+def _against_baseline(contrast: Contrast, chosen: bool) -> str:
+    text = f"Against the baseline: {points(contrast.value, signed=True)} points"
+    if contrast.certain:
+        low, high = (points(end, signed=True) for end in (contrast.certain.low, contrast.certain.high))
+        p = probability(contrast.certain.p, LEAST)
+        text += f" (95 % interval {low} to {high}, p {p if p.startswith('<') else '= ' + p})"
+    else:
+        text += " (no interval: sentences were not counted)"
+    text += f"; better on {contrast.better} of {len(contrast.languages)} languages."
+    return text + (" It was chosen on these test data: look at the corrected p below." if chosen else "")
