@@ -1,6 +1,7 @@
 """A whole table from one file, run for real on a small corpus; and evaluation on unseen languages."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.data.demo import demo_corpus
 from skd_lightning.errors import UserError
-from skd_lightning.metrics import COLUMNS
-from skd_lightning.runs.plan import Plan, Recipe
-from skd_lightning.studies.suite import phases, read_suite
-from skd_lightning.studies.zeroshot import evaluate
+from skd_lightning.metrics import COLUMNS, split_types
+from skd_lightning.runs.plan import Plan
+from skd_lightning.runs.run import Run
+from skd_lightning.studies.suite import phases, planned_runs, read_suite
+from skd_lightning.studies.zeroshot import Transfer, evaluate
 
 SIZES = {"train": 40, "dev": 10, "test": 15}
 SUITE = """
@@ -26,12 +28,12 @@ tasks:
 options:
   trainer.enable_progress_bar: false
   trainer.max_epochs: 2
-  model.encoder.hidden_size: 16
+  model.context.hidden_size: 16
 students:
   data.tokens: 400
 variants:
   none:
-  topk-k2: {{loss: topk, model.k: 2}}
+  topk-k2: {{loss: topk, model.objective.k: 2}}
 """
 
 
@@ -50,7 +52,8 @@ def test_everything_has_been_run_and_is_not_run_again(home: Path, capsys: pytest
     finished = {str(file.parent.relative_to(runs)) for file in runs.glob("*/*/results.json")}
     assert finished == {"teachers/de", "teachers/en", "none/seed3", "topk-k2/seed3"}
     results = json.loads((runs / "topk-k2/seed3/results.json").read_text())
-    assert (results["variant"], results["loss"], results["k"], results["seed"]) == ("topk-k2", "topk", 2, 3)
+    assert (results["variant"], results["loss"], results["seed"]) == ("topk-k2", "topk", 3)
+    assert results["objective"] == {"k": 2}
     stamps = {file: file.stat().st_mtime_ns for file in runs.glob("*/*/results.json")}
     main(["suite", str(home / "small.yaml"), "--data", str(home)])
     assert stamps == {file: file.stat().st_mtime_ns for file in runs.glob("*/*/results.json")}
@@ -62,35 +65,42 @@ def test_a_dry_run_tells_what_is_finished(home: Path, capsys: pytest.CaptureFixt
     (home / "more.yaml").write_text(text)
     main(["suite", str(home / "more.yaml"), "--data", str(home), "--dry-run"])
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("finished skd teachers") for line in lines) == 2
-    assert sum(line.startswith("finished skd distill") for line in lines) == 2
+    assert sum(line.startswith("finished mine: teacher") for line in lines) == 2
+    assert sum(line.startswith(("finished mine: none", "finished mine: topk-k2")) for line in lines) == 2
     to_run = [line for line in lines if line.startswith("to run")]
     assert len(to_run) == 1
-    assert "--loss posterior --seed 3" in to_run[0]
+    assert to_run[0] == "to run   mine: posterior seed 3"
     assert not (home / "runs/mine/posterior").exists()
     main(["suite", str(home / "more.yaml"), "--data", str(home), "--dry-run", "--anew"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.endswith("--anew") for line in lines if line.startswith("to run")] == [True]
+    assert [line for line in lines if line.startswith("to run")] == to_run
+    jobs = [job for phase in phases(read_suite(home / "more.yaml"), str(home), anew=True) for job in phase]
+    assert [job.command[-1] == "--anew" for job in jobs] == [True] * 5 + [
+        False
+    ]  # a transfer is made as a whole
     assert sum(line.startswith("finished") for line in lines) == 5  # with what was transferred
 
 
 def test_a_failed_run_is_named(home: Path, capsys: pytest.CaptureFixture) -> None:
-    text = SUITE.format(runs=home / "runs") + "  topk-k0: {loss: topk, model.k: 0}\n"
+    text = SUITE.format(runs=home / "runs") + "  topk-k0: {loss: topk, model.objective.k: 0}\n"
     (home / "bad.yaml").write_text(text)
     with pytest.raises(SystemExit) as stop:
         main(["suite", str(home / "bad.yaml"), "--data", str(home)])
     assert stop.value.code == 2
     told = capsys.readouterr()
-    assert "--model.k is 0" in " ".join(told.out.split())
+    assert "--model.objective.k is 0" in " ".join(told.out.split())
     assert "1 runs failed: mine: topk-k0 seed 3; the same command tries again" in told.err
 
 
 def test_options_reach_the_runs_that_they_are_for(home: Path) -> None:
-    teachers, students, transfers = phases(read_suite(home / "small.yaml"), str(home))
-    assert all("--data.tokens" not in job.command for job in teachers)
-    assert all("--data.tokens" in job.command for job in students)
-    assert [job.command[-3:] for job in transfers] == [(str(home), "--langs", "fi")]
-    assert all(job.command[0] == "distill" for job in students)
+    runs = planned_runs(read_suite(home / "small.yaml"), "mine", str(home))
+    assert [run.role for run in runs] == ["teacher", "teacher", "student", "student"]
+    assert all(("--data.tokens" in run.arguments) == (run.role == "student") for run in runs)
+    assert all(Run.from_json(run.to_json()) == run for run in runs)  # as a process of its own receives it
+    *_, (transfer,) = phases(read_suite(home / "small.yaml"), str(home))
+    assert transfer.command[:2] == ("job", "transfer")
+    found = Transfer.from_json(transfer.command[2])
+    assert (found.task, found.on, found.data, found.languages) == ("mine", "mine", str(home), ("fi",))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +112,7 @@ def test_options_reach_the_runs_that_they_are_for(home: Path) -> None:
         (("loss: topk", "loss: top"), "variant topk-k2: loss is 'top'; choose one of none, token"),
         (("seeds: [3", "seeds: [3]]"), "not YAML"),
         (("[fi]", "[no]"), 'language False is not a word; write Norwegian as "no"'),
-        (("seeds: [3]", "recipe: good"), "recipe is 'good'; choose one of paper, best"),
+        (("seeds: [3]", "recipe: good"), "recipe is 'good'; choose one of best, paper"),
     ],
 )
 def test_mistakes_in_the_file_are_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
@@ -118,25 +128,22 @@ def test_every_suite_in_the_repository_is_readable() -> None:
     files = [file for name in names for file in Path("experiments").glob(name)]
     assert len(files) >= 5
     for file in files:
-        teachers, students, _ = phases(read_suite(file))
-        task = students[0].title.partition(":")[0]
-        kinds = {}
-        for job in (*teachers[:1], *students):
-            if job.title.startswith(f"{task}:"):
-                words = job.command
-                kinds[words[words.index("--loss") + 1] if "--loss" in words else "teacher"] = job
-        for job in kinds.values():
-            assert not job.finished()  # every option is one that the runs know
+        suite = read_suite(file)
+        runs = planned_runs(suite, next(iter(suite.tasks)))
+        kinds = {(run.role, run.loss): run for run in runs}
+        assert len(kinds) > 1
+        for run in kinds.values():
+            assert not run.finished()  # every option is one that the runs know
 
 
 @pytest.mark.parametrize("recipe", ["paper", "best"])
 @pytest.mark.parametrize("task", ["demo", "wikiann"])
-def test_recipes_are_readable(recipe: Recipe, task: str, tmp_path: Path) -> None:
+def test_recipes_are_readable(recipe: str, task: str, tmp_path: Path) -> None:
     plan = Plan(tmp_path, task, languages=["en", "fr"], recipe=recipe)
     assert not plan.teacher("en").finished()
     student = plan.student("posterior", seed=2)
     assert not student.finished()
-    assert student.folder == tmp_path / task / f"{recipe}-posterior" / "seed2"
+    assert student.path == tmp_path / task / f"{recipe}-posterior" / "seed2"
 
 
 def test_sentence_counts_add_up_to_the_scores(home: Path) -> None:
@@ -166,15 +173,48 @@ def test_unseen_languages(home: Path, capsys: pytest.CaptureFixture) -> None:
     assert "on languages never trained on" in capsys.readouterr().out
 
 
+def test_nothing_is_written_or_removed_through_a_link(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A run folder may hold a link to a person's own files."""
+    run, own = tmp_path / "run", tmp_path / "own"
+    shutil.copytree(home / "runs/mine/none/seed3", run)
+    shutil.rmtree(run / "zeroshot")
+    (own / "counts").mkdir(parents=True)
+    for name in ("results.json", "counts/mine.npy"):
+        (own / name).write_text("mine")
+    (run / "zeroshot").symlink_to(own)
+    command = ["zeroshot", str(run), "--task", "mine", "--data", str(home), "--langs", "fi"]
+    # A file that can be read, of other languages, is as good as none.
+    (own / "results.json").write_text('{"asked": ["en"]}')
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    assert stop.value.code == 2
+    assert f"{run / 'zeroshot'}: is a link" in capsys.readouterr().err
+    assert (own / "results.json").read_text() == '{"asked": ["en"]}'
+    assert (own / "counts/mine.npy").read_text() == "mine"
+    (run / "zeroshot").unlink()
+    main(command)
+    assert json.loads((run / "zeroshot/results.json").read_text())["asked"] == ["fi"]
+
+
+def test_a_folder_that_is_no_run_is_not_made_one(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["zeroshot", str(tmp_path / "typo"), "--task", "mine", "--data", str(home), "--langs", "fi"])
+    assert not (tmp_path / "typo").exists()
+
+
 def test_evaluation_agrees_with_lightnings_test(home: Path) -> None:
     folder = home / "runs/mine/none/seed3"
     results = json.loads((folder / "results.json").read_text())
     tagger = skd_lightning.load(folder)
-    from skd_lightning.data import TaggingData
+    from skd_lightning.data.module import TaggingData
 
     data = TaggingData("mine", str(home), ["de", "en"])
     found, counts = evaluate(tagger, data.sentences["test"])
+    found["languages"], found["types"] = split_types(found["languages"])
     assert found["languages"] == {name: results["languages"][name] for name in ("de", "en")}
+    assert found["types"] == results["types"]
     for language in ("de", "en"):
         np.testing.assert_array_equal(counts[language], np.load(folder / f"counts/{language}.npy"))
 

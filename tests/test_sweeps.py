@@ -9,7 +9,7 @@ import yaml
 from small_corpus import write_corpus
 
 from skd_lightning.cli import main
-from skd_lightning.cli.arguments import distill_run
+from skd_lightning.cli.distill import run_of
 from skd_lightning.errors import UserError
 from skd_lightning.studies.sweep.file import read_sweep, trial_name
 from skd_lightning.studies.sweep.space import random_trials, read_parameter
@@ -21,7 +21,7 @@ program: skd
 method: grid
 metric: {{name: dev/average, goal: maximize}}
 parameters:
-  model.encoder.hidden_size: {{values: [8, 16]}}
+  model.context.hidden_size: {{values: [8, 16]}}
   patience: {{value: null}}
 command: ["${{program}}", distill, --loss, none, --runs, {home}/runs, --data, {home}, --task, mine,
   --trainer.max_epochs, "2", --trainer.enable_progress_bar, "false", --wandb, trial, "${{args}}"]
@@ -57,7 +57,7 @@ def test_a_grid_is_searched_once(sweep: Path, capsys: pytest.CaptureFixture) -> 
     folder = sweep.parent / "runs/mine/sweeps/size"
     with (folder / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["model.encoder.hidden_size"] for row in rows} == {"8", "16"}
+    assert {row["model.context.hidden_size"] for row in rows} == {"8", "16"}
     scores = [float(row["dev/average"]) for row in rows]
     assert scores == sorted(scores, reverse=True)
     for row, score in zip(rows, scores, strict=True):
@@ -66,8 +66,8 @@ def test_a_grid_is_searched_once(sweep: Path, capsys: pytest.CaptureFixture) -> 
         assert len(epochs) == 2
         assert score == pytest.approx(max(epochs))
         config = yaml.safe_load((folder / row["trial"] / "config.yaml").read_text())
-        assert config["model"]["init_args"]["encoder"]["init_args"]["hidden_size"] == int(
-            row["model.encoder.hidden_size"]
+        assert config["model"]["init_args"]["context"]["init_args"]["hidden_size"] == int(
+            row["model.context.hidden_size"]
         )
         assert config["patience"] is None
         assert not (folder / row["trial"] / "wandb").exists()
@@ -96,16 +96,15 @@ def test_bayes_is_random_search_here(sweep: Path, capsys: pytest.CaptureFixture)
     ("change", "message"),
     [
         (("patience: {value: null}", "model.hidden: {value: 1}"), "parameter model.hidden: value 1: "),
-        (("[8, 16]", "[8, big]"), "parameter model.encoder.hidden_size: value 'big': "),
-        (("[8, 16]", "[8, 0]"), "value 0: encoder: hidden_size is 0, it must be at least 1"),
-        (("patience: {value: null}", "model.k: {min: 0, max: 3}"), "model.k: value 0: --model.k is 0, it must be"),
+        (("[8, 16]", "[8, big]"), "parameter model.context.hidden_size: value 'big': "),
+        (("[8, 16]", "[8, 0]"), "value 0: context: hidden_size is 0, it must be at least 1"),
         (("patience: {value: null}", "recipe: {values: [best, worst]}"), "recipe: value 'worst': argument --recipe"),
         (("dev/average", "dev/f1"), "metric dev/f1 is not logged; there are train/loss"),
         (("dev/average", "test/average"), "choices are made on dev data"),
         ((", goal: maximize", ""), "goal is minimize (W&B's default); write maximize"),
         (("{values: [8, 16]}", "{min: 8, max: 16.5}"), "a grid needs values, not uniform"),
         (("{values: [8, 16]}", "{distribution: beta}"), "distribution 'beta' is not known here"),
-        (("{values: [8, 16]}", "{parameters: {a: {value: 1}}}"), "write model.encoder.hidden_size.… with dots"),
+        (("{values: [8, 16]}", "{parameters: {a: {value: 1}}}"), "write model.context.hidden_size.… with dots"),
         (("{values: [8, 16]}", "{min: 1e-4, max: 1}"), "YAML reads 1e-4 as a word"),
         (("distill", "fit"), "is not one of skd distill"),
         ((', "${args}"', ""), "without ${args} no parameter reaches a trial"),
@@ -125,6 +124,13 @@ def test_mistakes_are_named(
     assert "size.yaml: " in line
 
 
+def test_an_objectives_setting_out_of_range_is_named(sweep: Path, capsys: pytest.CaptureFixture) -> None:
+    text = sweep.read_text().replace("--loss, none", "--loss, topk")
+    sweep.write_text(text.replace("patience: {value: null}", "model.objective.k: {min: 0, max: 3}"))
+    line = refused(capsys, "sweep-check", str(sweep))
+    assert "size.yaml: parameter model.objective.k: value 0: --model.objective.k is 0, it must be" in line
+
+
 def test_metrics_that_a_search_may_go_by_are_logged(sweep: Path) -> None:
     from skd_lightning.studies.sweep.check import LOGGED
 
@@ -139,9 +145,9 @@ def test_metrics_that_a_search_may_go_by_are_logged(sweep: Path) -> None:
 
 
 def test_trials_of_the_agent_lie_apart(tmp_path: Path) -> None:
-    run = distill_run(["--runs", str(tmp_path), "--loss", "none"])
+    run = run_of(["--runs", str(tmp_path), "--loss", "none"])
     assert as_trial(run, {}) is run
-    folders = {as_trial(run, {"WANDB_SWEEP_ID": "s", "WANDB_RUN_ID": name}).folder for name in ("a", "b")}
+    folders = {as_trial(run, {"WANDB_SWEEP_ID": "s", "WANDB_RUN_ID": name}).path for name in ("a", "b")}
     assert folders == {tmp_path / "demo/sweeps/s/a", tmp_path / "demo/sweeps/s/b"}
 
 
@@ -178,8 +184,8 @@ def test_random_trials_differ_and_more_of_them_begin_alike() -> None:
 
 def test_commands_are_what_the_agent_makes() -> None:
     found = read_sweep(Path("experiments/sweeps/distillation.yaml"))
-    words = found.words({"model.k": 5, "model.annealing.epochs": None})
+    words = found.words({"model.objective.k": 5, "model.annealing.epochs": None})
     assert words[:2] == ["skd", "distill"]
-    assert words[-2:] == ["--model.k=5", "--model.annealing.epochs=None"]
+    assert words[-2:] == ["--model.objective.k=5", "--model.annealing.epochs=None"]
     with pytest.raises(UserError, match="no such sweep"):
         read_sweep(Path("experiments/sweeps/none.yaml"))

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import shlex
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from rich.console import Console
 
 from skd_lightning.data.corpora import training_languages
-from skd_lightning.distillation import Loss
+from skd_lightning.distillation.names import losses
 from skd_lightning.errors import UserError
+from skd_lightning.runs.configurations import recipe_names
 from skd_lightning.runs.execution import job
 from skd_lightning.runs.jobs import Job, run_jobs
-from skd_lightning.runs.plan import Plan, Recipe
-from skd_lightning.studies import zeroshot
+from skd_lightning.runs.plan import Plan, as_words
+from skd_lightning.runs.run import Run
+from skd_lightning.studies.zeroshot import Transfer
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,14 @@ class Variant:
         options: further options of ``skd fit``, {name with dots: value}.
     """
 
-    loss: Loss
-    recipe: Recipe | None = None
+    loss: str
+    recipe: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SuiteTask:
-    """What is particular to one task of a suite.
+    """The settings of one task of a suite.
 
     Attributes:
         languages: codes, or None for all with training data.
@@ -75,7 +76,7 @@ class Suite:
     variants: Mapping[str, Variant]
     seeds: Sequence[int] = (1,)
     runs: Path = Path("runs")
-    recipe: Recipe | None = None
+    recipe: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     teachers: Mapping[str, Any] = field(default_factory=dict)
     students: Mapping[str, Any] = field(default_factory=dict)
@@ -111,7 +112,7 @@ def read_suite(file: Path) -> Suite:
                     f'{file}: task {name}: language {code} is not a word; write Norwegian as "no"'
                 )
     variants = {name: _variant(name, value or {}, file) for name, value in settings["variants"].items()}
-    _one_of(settings.get("recipe"), (*get_args(Recipe), None), f"{file}: recipe")
+    _one_of(settings.get("recipe"), (*recipe_names(), None), f"{file}: recipe")
     runs = Path(settings.get("runs", "runs"))
     return Suite(**{**settings, "tasks": tasks, "variants": variants, "runs": runs})
 
@@ -121,8 +122,8 @@ def _variant(name: str, settings: dict[str, Any], file: Path) -> Variant:
     where = f"{file}: variant {name}"
     loss = settings.pop("loss", name)
     recipe = settings.pop("recipe", None)
-    _one_of(loss, get_args(Loss), f"{where}: loss")
-    _one_of(recipe, (*get_args(Recipe), None), f"{where}: recipe")
+    _one_of(loss, losses(), f"{where}: loss")
+    _one_of(recipe, (*recipe_names(), None), f"{where}: recipe")
     return Variant(loss, recipe, settings)
 
 
@@ -141,52 +142,47 @@ def _known(settings: Any, kind: type, where: str) -> dict[str, Any]:
 
 
 def phases(suite: Suite, data: str | None = None, anew: bool = False) -> list[list[Job]]:
-    """Teachers, then students, then transfer: the jobs of a phase do not depend on one another.
+    """Return teachers, then students, then transfer: the jobs of a phase do not depend on one another.
 
     Args:
         suite: what to run.
         data: folder of the corpora, or None for the default.
         anew: a training that was stopped starts from scratch; finished ones stay finished.
     """
-    again = ["--anew"] if anew else []
-    teachers, students, transfers = [], [], []
-    for task, own in suite.tasks.items():
-        shared = {**suite.options, **own.options}
-        options = _words({**shared, **suite.teachers})
-        plan = Plan(suite.runs, task, data, own.languages, options, suite.recipe)
-        for language in own.languages or training_languages(task, data):
-            teachers.append(job(plan.teacher(language), [*plan.teacher_command(language), *again]))
-        for seed in suite.seeds:
-            for name, variant in suite.variants.items():
-                options = _words({**shared, **suite.students, **variant.options})
-                chosen = variant.recipe or suite.recipe
-                plan = Plan(suite.runs, task, data, own.languages, options, chosen)
-                words = plan.student_command(variant.loss, seed, name)
-                students.append(job(plan.student(variant.loss, seed, name), [*words, *again]))
-        if own.zeroshot:
-            transfers.append(_transfer(suite.runs, task, data, own))
-    return [teachers, students, transfers]
+    runs = [planned_runs(suite, task, data) for task in suite.tasks]
+    trainings = [
+        [
+            dataclasses.replace(job(run, anew), finished=run.finished)
+            for group in runs
+            for run in group
+            if run.role == role
+        ]
+        for role in ("teacher", "student")
+    ]
+    transfers = [
+        Transfer(suite.runs, task, own.zeroshot_task or task, data, tuple(own.zeroshot)).job()
+        for task, own in suite.tasks.items()
+        if own.zeroshot
+    ]
+    return [*trainings, transfers]
 
 
-def _transfer(runs: Path, task: str, data: str | None, own: SuiteTask) -> Job:
-    words = ["zeroshot", "--runs", str(runs), "--task", task, *(["--data", data] if data else [])]
-    words += ["--langs", *own.zeroshot, *(["--on", own.zeroshot_task] if own.zeroshot_task else [])]
+def planned_runs(suite: Suite, task: str, data: str | None = None) -> list[Run]:
+    """Return the teachers and students of one task of a suite."""
+    own = suite.tasks[task]
+    shared = {**suite.options, **own.options}
 
-    def finished() -> bool:
-        folders = zeroshot.finished_runs(runs, task)
-        return bool(folders) and all(zeroshot.is_evaluated(folder, own.zeroshot) for folder in folders)
+    def plan(options: Mapping[str, Any], recipe: str | None = None) -> Plan:
+        words = as_words({**shared, **options})
+        return Plan(suite.runs, task, data, own.languages, words, recipe or suite.recipe)
 
-    log = runs / "logs" / f"{task}-zeroshot.txt"
-    return Job(f"{task}: on {' '.join(own.zeroshot)}", tuple(words), log, finished)
-
-
-def _words(options: Mapping[str, Any]) -> tuple[str, ...]:
-    """The options as on a command line."""
-    return tuple(
-        word
-        for name, value in options.items()
-        for word in (f"--{name}", value if isinstance(value, str) else json.dumps(value))
-    )
+    teachers = plan(suite.teachers)
+    runs = [teachers.teacher(language) for language in own.languages or training_languages(task, data)]
+    for seed in suite.seeds:
+        for name, variant in suite.variants.items():
+            student = plan({**suite.students, **variant.options}, variant.recipe)
+            runs.append(student.student(variant.loss, seed, name))
+    return runs
 
 
 def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bool = False) -> None:
@@ -196,7 +192,7 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bo
         suite: what to run.
         data: folder of the corpora, or None for the default.
         jobs: processes at a time; each gets its share of the cores, and a GPU where there are any.
-        dry_run: print the commands, and which are finished, and run nothing.
+        dry_run: print what would be run, and what is finished, and run nothing.
         anew: see :func:`phases`.
 
     Raises:
@@ -208,6 +204,6 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bo
     if not dry_run:
         run_jobs(planned, jobs)
         return
-    for planned_job in (each for phase in planned for each in phase):
-        state = "[green]finished[/]" if planned_job.finished() else "[yellow]to run  [/]"
-        console.print(state, shlex.join(["skd", *planned_job.command]), highlight=False, soft_wrap=True)
+    for each in (each for phase in planned for each in phase):
+        state = "[green]finished[/]" if each.finished() else "[yellow]to run  [/]"
+        console.print(state, each.title, highlight=False, soft_wrap=True)

@@ -1,75 +1,144 @@
-"""How runs do on languages that they were never trained on."""
+"""Transfer: how runs do on languages that they were not trained on."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from skd_lightning.data import TaggingData
+from skd_lightning.data.module import TaggingData
 from skd_lightning.data.sentence import Sentence
-from skd_lightning.display.table import points
+from skd_lightning.display import terminal
+from skd_lightning.display.formats import points
+from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
-from skd_lightning.metrics import TaggingScores
-from skd_lightning.runs.record import SCHEMA, ZEROSHOT, surroundings, write_results
+from skd_lightning.metrics import TaggingScores, split_types
+from skd_lightning.run_folder import RunFolder
+from skd_lightning.runs.jobs import Job
+from skd_lightning.runs.record import Results, TransferResults, surroundings, typed_command
+from skd_lightning.storage import alone_in
 from skd_lightning.taggers import Tagger, load
 from skd_lightning.tags import TagSet
 
 
-def finished_runs(runs: Path, task: str) -> list[Path]:
-    """Run folders of a task, teachers and students, that have results."""
-    return [file.parent for file in sorted((runs / task).glob("*/*/results.json"))]
+@dataclass(frozen=True)
+class Transfer:
+    """A test of runs on languages that they were not trained on.
 
-
-def is_evaluated(folder: Path, languages: Sequence[str]) -> bool:
-    """Whether the results of the run's last training on these very languages are there."""
-    file = folder / ZEROSHOT / "results.json"
-    # A run that was trained anew has moved what it was before to previous/, this included.
-    return file.is_file() and json.loads(file.read_text()).get("asked") == sorted(languages)
-
-
-def transfer(folders: Sequence[Path], task: str, data: str | None, languages: Sequence[str]) -> None:
-    """Evaluate runs on the test sentences of languages; those that a run was trained on are left out of its results.
-
-    Args:
-        folders: of finished runs.
-        task: name of the task.
+    Attributes:
+        runs: folder of all runs.
+        task: whose runs are tested.
+        on: task whose corpora hold the languages.
         data: folder of the corpora, or None for the default.
         languages: codes of the languages.
-
-    Raises:
-        UserError: no run, or a language without test sentences.
+        folders: of the runs; all finished ones of the task if empty.
+        outside: allow the runs to read vector files and models outside of their own folders.
+        command: what was typed to start it, for the record; the command line of the process if empty.
     """
-    if not folders:
-        raise UserError(f"no finished runs of task {task} to evaluate; train some first (make help)")
-    corpora = TaggingData(task, data, list(languages))
-    sentences = {language: corpora.sentences["test"][language] for language in languages}
-    if empty := [language for language, found in sentences.items() if not found]:
-        raise UserError(f"task {task}: no test sentences in {', '.join(empty)}")
-    todo = [folder for folder in folders if not is_evaluated(folder, languages)]
-    for folder in track(todo, f"{task}: {len(todo)} runs on {' '.join(languages)}", transient=True):
-        tagger = load(folder)
-        unseen = {language: sentences[language] for language in languages if language not in tagger.languages}
+
+    runs: Path
+    task: str
+    on: str
+    data: str | None
+    languages: tuple[str, ...]
+    folders: tuple[Path, ...] = ()
+    outside: bool = False
+    command: str = ""
+
+    def to_json(self) -> str:
+        """Return the test as text, from which :meth:`from_json` makes it again."""
+        return json.dumps(dataclasses.asdict(self), default=str, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Transfer:
+        """Return the test that :meth:`to_json` wrote."""
+        fields = json.loads(text)
+        folders = tuple(map(Path, fields["folders"]))
+        return cls(
+            **{
+                **fields,
+                "runs": Path(fields["runs"]),
+                "languages": tuple(fields["languages"]),
+                "folders": folders,
+            }
+        )
+
+    def job(self) -> Job:
+        """Return the test as a job for a process of its own."""
+        typed = dataclasses.replace(self, command=typed_command())
+        log = self.runs / "logs" / f"{self.task}-zeroshot.txt"
+        title = f"{self.task}: on {' '.join(self.languages)}"
+        return Job(title, ("job", "transfer", typed.to_json()), log, self.finished)
+
+    def tested_runs(self) -> list[RunFolder]:
+        """Return the folders of the runs, teachers and students."""
+        if self.folders:
+            return [RunFolder(folder) for folder in self.folders]
+        return [RunFolder(file.parent) for file in sorted((self.runs / self.task).glob("*/*/results.json"))]
+
+    def finished(self) -> bool:
+        """Return True where every run has been tested on these very languages."""
+        folders = self.tested_runs()
+        return bool(folders) and all(self._is_tested(folder) for folder in folders)
+
+    def _is_tested(self, folder: RunFolder) -> bool:
+        # The test of a run that was trained anew has moved to previous/ with everything else.
+        try:
+            results = TransferResults.read(folder.zeroshot)
+        except ValueError:  # damaged or of another version: tested again
+            return False
+        return results is not None and results.asked == sorted(self.languages)
+
+    def run(self) -> None:
+        """Test the runs on each language's test sentences, but for languages that they were trained on.
+
+        Raises:
+            UserError: no run, a folder without results, a language without test sentences, or a link in a run's
+                folder where results would go.
+        """
+        folders = self.tested_runs()
+        if not folders:
+            raise UserError(
+                f"no finished runs of task {self.task} in {self.runs}; train some first (skd teachers, skd distill)"
+            )
+        corpora = TaggingData(self.on, self.data, list(self.languages))
+        sentences = {language: corpora.sentences["test"][language] for language in self.languages}
+        if empty := [language for language, found in sentences.items() if not found]:
+            raise UserError(f"task {self.on}: no test sentences in {', '.join(empty)}")
+        todo = [folder for folder in folders if not self._is_tested(folder)]
+        for folder in track(
+            todo, f"{self.on}: {len(todo)} runs on {' '.join(self.languages)}", transient=True
+        ):
+            self._test(folder, sentences)
+
+    def _test(self, folder: RunFolder, sentences: dict[str, list[Sentence]]) -> None:
+        trained = Results.read(folder)
+        if trained is None:
+            raise UserError(f"{folder.path}: no results.json there; name folders of finished runs")
+        tagger = load(folder.path, outside=self.outside)
+        unseen = {name: group for name, group in sentences.items() if name not in tagger.languages}
         if unseen:
             found, counts = evaluate(tagger, unseen)
-            told = json.loads((folder / "results.json").read_text())
-            labels = {name: told.get(name) for name in ("task", "role", "loss", "variant", "seed", "k")}
-            results = {"schema": SCHEMA, **labels, "asked": sorted(languages), **found, **surroundings()}
-            (folder / ZEROSHOT).mkdir(exist_ok=True)
-            write_results(folder / ZEROSHOT, results, counts)
+            found["languages"], found["types"] = split_types(found["languages"])
+            labels = trained.model_dump(include={"task", "role", "loss", "objective", "variant", "seed"})
+            results = TransferResults(
+                **labels, asked=sorted(self.languages), **found, **surroundings(self.command)
+            )
+            with alone_in(folder.path, folder.zeroshot.path.name):
+                results.save(folder.zeroshot, counts)
 
 
 def evaluate(
     tagger: Tagger, sentences: dict[str, list[Sentence]]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Scores of a tagger on annotated sentences, and its counts in each sentence.
+    """Return scores of a tagger on annotated sentences, and its counts in each sentence.
 
     Tags that the tagger does not know count against it.
 
@@ -99,20 +168,13 @@ def _padded(tags: Sequence[Sequence[str]], tag_set: TagSet) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
 
-def show(folders: Sequence[Path]) -> None:
+def show(folders: Sequence[RunFolder]) -> None:
     """Print what was found, a line a run."""
-    found = [
-        (folder, json.loads((folder / ZEROSHOT / "results.json").read_text()))
-        for folder in folders
-        if (folder / ZEROSHOT / "results.json").is_file()
-    ]
-    languages = sorted({language for _, results in found for language in results["languages"]})
-    view = Table(title="on languages never trained on, in per cent", title_justify="left")
-    for heading in ("run", *languages, "average"):
-        view.add_column(heading, justify="left" if heading == "run" else "right", no_wrap=heading == "run")
+    read = [(folder, TransferResults.read(folder.zeroshot)) for folder in folders]
+    found = [(folder, results) for folder, results in read if results is not None]
+    languages = sorted({language for _, results in found for language in results.languages})
+    table = Table("zeroshot", "on languages never trained on, in per cent", ["run", *languages, "average"])
     for folder, results in found:
-        rows = results["languages"]
-        cells = [points(rows[name][results["metric"]]) if name in rows else "" for name in languages]
-        name = "/".join(folder.parts[-2:])
-        view.add_row(name, *cells, points(results["average"]))
-    Console().print(view)
+        cells = [points(results.score(name)) if name in results.languages else "" for name in languages]
+        table.rows.append(["/".join(folder.path.parts[-2:]), *cells, points(results.average)])
+    terminal.show(table, languages[::-1])

@@ -1,2 +1,5 @@
-"""Sweeps in Weights & Biases' format: ``space`` knows parameters, ``file`` reads a sweep and renders its trials,
-``check`` parses them all, ``local`` runs them without an account."""
+"""Sweeps in the format of Weights & Biases.
+
+``space`` holds parameters, ``file`` reads a sweep and builds the commands of its trials, ``check`` parses all of them,
+``local`` runs them without an account.
+"""

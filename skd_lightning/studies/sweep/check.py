@@ -1,10 +1,10 @@
-"""Whether every trial of a sweep is a command that would be understood, without running one."""
+"""Checks of sweeps: every trial is parsed as a command, and none is run."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +12,32 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
 
-from skd_lightning.cli.arguments import distill_run, one_line
-from skd_lightning.errors import UserError, user_error
-from skd_lightning.runs.lightning_cli import TaggingCLI
+from skd_lightning.errors import UserError, one_line, user_error
+from skd_lightning.runs.run import Run
 from skd_lightning.studies.sweep.file import Sweep, read_sweep
 from skd_lightning.studies.sweep.space import Parameter, grid, grid_size, random_trials
 from skd_lightning.taggers import Student, Tagger
 from skd_lightning.taggers.optimization import MONITOR
 
 MOST = 200
-"""Trials that are parsed; of more a sample is taken (a trial takes a fifth of a second)."""
+"""Largest number of trials that are parsed; of a larger grid a sample is taken (a trial takes a fifth of a second)."""
 
 SAMPLES = 10
-"""Random trials of a sweep without end, beside the bounds of its parameters."""
+"""Random trials of a sweep with continuous parameters, beside the bounds of its parameters."""
 
 LOGGED = (*Student.curves, MONITOR)
-"""What a search can go by; dev scores of a language, too."""
+"""Values that a search can optimise, besides the dev scores of a language."""
 
 
-def check_sweeps(files: Sequence[Path]) -> None:
-    """Parse the trials of each file, and print what was tried.
+def check_sweeps(files: Sequence[Path], run_of: Callable[[Sequence[str]], Run]) -> None:
+    """Parse the trials of each file, and print a table of its parameters.
+
+    Args:
+        files: of the sweeps.
+        run_of: makes the run of a trial from the words after ``skd distill``.
 
     Raises:
-        UserError: a file, a parameter, a value or the metric is wrong; the line says which and why.
+        UserError: a file, a parameter, a value or the metric is wrong; the message says which and why.
     """
     console = Console()
     for file in files:
@@ -42,7 +45,7 @@ def check_sweeps(files: Sequence[Path]) -> None:
         _check_metric(sweep)
         trials, how = _trials(sweep)
         for trial in trials:
-            _check_trial(sweep, trial)
+            _check_trial(sweep, trial, run_of)
         console.print(
             f"[bold]{file}[/]: {sweep.method}, {sweep.goal} {sweep.metric}", highlight=False, soft_wrap=True
         )
@@ -71,7 +74,7 @@ def _check_metric(sweep: Sweep) -> None:
 
 
 def _trials(sweep: Sweep) -> tuple[list[dict[str, Any]], str]:
-    """What to try, and in words what that is."""
+    """Return the trials to parse, and a description of them for the screen."""
     number = grid_size(sweep.parameters)
     if number is not None and number <= MOST:
         return list(grid(sweep.parameters, str(sweep.file))), f"all {number} trials"
@@ -85,21 +88,20 @@ def _trials(sweep: Sweep) -> tuple[list[dict[str, Any]], str]:
     return [*ends, *trials], f"{len(ends)} trials at the bounds and {len(trials)} drawn with seed 1"
 
 
-def _check_trial(sweep: Sweep, trial: Mapping[str, Any]) -> None:
-    if not (reason := _refusal(sweep, trial)):
+def _check_trial(sweep: Sweep, trial: Mapping[str, Any], run_of: Callable[[Sequence[str]], Run]) -> None:
+    if not (reason := _refusal(sweep, trial, run_of)):
         return
     for name, value in trial.items():
-        if alone := _refusal(sweep, {name: value}):
+        if alone := _refusal(sweep, {name: value}, run_of):
             raise UserError(f"{sweep.file}: parameter {name}: value {value!r}: {alone}")
     values = ", ".join(f"{name}={value}" for name, value in trial.items())
     raise UserError(f"{sweep.file}: {values}: {reason}")
 
 
-def _refusal(sweep: Sweep, trial: Mapping[str, Any]) -> str | None:
-    """Why ``skd distill`` would refuse it, in one line."""
+def _refusal(sweep: Sweep, trial: Mapping[str, Any], run_of: Callable[[Sequence[str]], Run]) -> str | None:
+    """Return the reason why ``skd distill`` would refuse a trial, in one line; None if it would accept it."""
     try:
-        run = distill_run(sweep.arguments(trial))
-        _make_model(TaggingCLI(list(run.arguments), run=False, instantiate=False).config)
+        _make_model(run_of(sweep.arguments(trial)).parse().cli.config)
     except argparse.ArgumentError as error:
         return one_line(error)
     except Exception as error:
@@ -114,11 +116,11 @@ def _make_model(config: Namespace) -> None:
     """Values of the right type may still be out of range, which only the classes know."""
     model = config.model.as_dict()
     model["init_args"] |= {"tags": ["O"], "scheme": "none", "languages": ["en"]}
-    small = "skd_lightning.encoders.NgramEncoder"
-    if not model["init_args"]["encoder"]["class_path"].endswith(
-        ".NgramEncoder"
+    small = "skd_lightning.encoders.NgramEmbedder"
+    if not model["init_args"]["embedder"]["class_path"].endswith(
+        ".NgramEmbedder"
     ):  # others may load a large model
-        model["init_args"]["encoder"] = {"class_path": small}
+        model["init_args"]["embedder"] = {"class_path": small}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(Tagger, "model")
     parser.instantiate_classes(parser.parse_object({"model": model}))

@@ -1,4 +1,4 @@
-"""A sweep's YAML file, and the command of each of its trials as the W&B agent makes it."""
+"""The YAML file of a sweep, and the command of each of its trials as the W&B agent builds it."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ METHODS = ("grid", "random", "bayes")
 
 @dataclass(frozen=True)
 class Sweep:
-    """A search.
+    """A hyperparameter search.
 
     Attributes:
-        file: where it is written.
+        file: the YAML file.
         method: ``grid``, ``random`` or ``bayes``.
-        metric: what is to be best.
+        metric: name of the logged value that is optimised.
         goal: ``maximize`` or ``minimize``.
-        parameters: what is varied.
-        program: what takes the place of ``${program}``.
-        command: words, with W&B's placeholders.
-        run_cap: most trials, or None.
+        parameters: the options that are varied.
+        program: replaces ``${program}`` in the command.
+        command: words of the command, with W&B's placeholders.
+        run_cap: largest number of trials; None for no limit.
     """
 
     file: Path
@@ -46,7 +46,7 @@ class Sweep:
     run_cap: int | None = None
 
     def words(self, trial: Mapping[str, Any]) -> list[str]:
-        """The command line of a trial, {option: value}, as the agent would start it."""
+        """Return the command line of a trial, {option: value}, as the W&B agent would start it."""
         from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
         parts = create_sweep_command_args({"args": {name: {"value": value} for name, value in trial.items()}})
@@ -58,10 +58,10 @@ class Sweep:
         return found
 
     def arguments(self, trial: Mapping[str, Any]) -> list[str]:
-        """What follows ``skd distill`` in a trial's command.
+        """Return the words after ``skd distill`` in the command of a trial, {option: value}.
 
         Raises:
-            UserError: the command is another one.
+            UserError: the command does not call ``skd distill``.
         """
         words = self.words(trial)
         for i, word in enumerate(words):
@@ -72,10 +72,10 @@ class Sweep:
 
 
 def read_sweep(file: Path) -> Sweep:
-    """A sweep from its file.
+    """Read a sweep from its YAML file.
 
     Raises:
-        UserError: no such file, no YAML, or something in it that is not understood; the line says which.
+        UserError: the file is missing, is not YAML, or holds an unknown or wrong setting; the message names it.
     """
     try:
         content = yaml.safe_load(file.read_text())
@@ -114,5 +114,9 @@ def read_sweep(file: Path) -> Sweep:
 
 
 def trial_name(trial: Mapping[str, Any]) -> str:
-    """The same for the same values, whatever other trials there are."""
+    """Return a name for a trial, {option: value}, that depends on its values only.
+
+    >>> trial_name({"model.objective.k": 5}) == trial_name({"model.objective.k": 5})
+    True
+    """
     return hashlib.sha256(json.dumps(dict(trial), sort_keys=True, default=str).encode()).hexdigest()[:8]

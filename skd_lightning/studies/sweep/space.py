@@ -1,4 +1,4 @@
-"""What a parameter of a sweep may be: values, or a distribution of numbers."""
+"""Parameters of a sweep: lists of values, and distributions of numbers."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ from skd_lightning.errors import UserError
 BOUNDED = ("uniform", "int_uniform", "log_uniform", "log_uniform_values")
 BELLS = ("normal", "log_normal")
 DISTRIBUTIONS = ("constant", "categorical", *BOUNDED, *BELLS, *(f"q_{name}" for name in (*BOUNDED, *BELLS)))
-"""``log_uniform`` has natural logarithms as bounds, ``log_uniform_values`` the values themselves; ``q_`` rounds."""
+"""Names of the distributions, as W&B has them.
+
+The bounds of ``log_uniform`` are natural logarithms, those of ``log_uniform_values`` the values themselves; ``q_``
+rounds to multiples of a step.
+"""
 
 DRAWS = 10_000
-"""Attempts to find trials that differ."""
+"""Draws after which the search for trials that differ ends."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter.
+    """One parameter of a sweep.
 
     Attributes:
-        name: of an option, with dots.
+        name: name of the option, with dots.
         distribution: one of ``DISTRIBUTIONS``.
-        values: all it can be, in the file's order; None for numbers without end.
-        weights: probability of each of the values, None for equal ones.
+        values: all values it can take, in the file's order; None for a continuous distribution.
+        weights: probability of each of the values; None if all are equally likely.
         low: lower bound, or the mean of a bell curve.
         high: upper bound, or the standard deviation of a bell curve.
-        step: of the ``q_`` distributions.
+        step: values are rounded to multiples of it (``q_`` distributions); None for no rounding.
     """
 
     name: str
@@ -44,7 +48,7 @@ class Parameter:
     step: float | None = None
 
     def sample(self, generator: np.random.Generator) -> Any:
-        """A value."""
+        """Draw a value."""
         if self.values is not None:
             return self.values[int(generator.choice(len(self.values), p=self.weights))]
         kind = self.distribution.removeprefix("q_")
@@ -57,7 +61,7 @@ class Parameter:
         return self._rounded(math.exp(value) if kind.startswith("log") else float(value))
 
     def extremes(self) -> list[Any]:
-        """The bounds; of a bell curve what lies three deviations from its mean."""
+        """Return the lower and the upper bound; for a bell curve, three deviations from its mean."""
         if self.values is not None:
             return [self.values[0], self.values[-1]]
         kind = self.distribution.removeprefix("q_")
@@ -76,10 +80,18 @@ class Parameter:
 
 
 def read_parameter(name: str, settings: Any, where: str) -> Parameter:
-    """A parameter as the file has it.
+    """Read one parameter of a sweep's file.
+
+    Args:
+        name: name of the option, with dots.
+        settings: content of the parameter in the file.
+        where: the file, for messages.
 
     Raises:
-        UserError: not a parameter, or a distribution that is not known here.
+        UserError: the settings describe no parameter, or the distribution is unknown.
+
+    >>> read_parameter("model.objective.k", {"values": [1, 5, 10]}, "sweep.yaml").values
+    (1, 5, 10)
     """
     where = f"{where}: parameter {name}"
     if not isinstance(settings, Mapping):
@@ -131,7 +143,7 @@ def read_parameter(name: str, settings: Any, where: str) -> Parameter:
 
 
 def _default(settings: Mapping[str, Any]) -> str:
-    """What W&B takes where no distribution is named."""
+    """Return the distribution that W&B assumes if the settings name none."""
     if "value" in settings:
         return "constant"
     if "values" in settings:
@@ -151,10 +163,14 @@ def _hint(value: Any) -> str:
 
 
 def grid(parameters: list[Parameter], where: str) -> Iterator[dict[str, Any]]:
-    """Every combination; the last parameter changes fastest.
+    """Yield every combination of values; the last parameter changes fastest.
+
+    Args:
+        parameters: the parameters.
+        where: the file, for messages.
 
     Raises:
-        UserError: one of them has no end of values.
+        UserError: a parameter has a continuous distribution.
     """
     for parameter in parameters:
         if parameter.values is None:
@@ -167,12 +183,20 @@ def grid(parameters: list[Parameter], where: str) -> Iterator[dict[str, Any]]:
 
 
 def grid_size(parameters: list[Parameter]) -> int | None:
-    """Number of combinations, None if there is no end of them."""
+    """Return the number of combinations; None if a parameter has a continuous distribution."""
     return math.prod(len(p.values) if p.values is not None else 0 for p in parameters) or None
 
 
 def random_trials(parameters: list[Parameter], number: int, seed: int) -> list[dict[str, Any]]:
-    """So many trials that differ, fewer where there are no more; the first of more trials are the same."""
+    """Draw trials that all differ.
+
+    A larger ``number`` with the same seed begins with the same trials.
+
+    Args:
+        parameters: the parameters.
+        number: how many trials; fewer are returned if there are not so many different ones.
+        seed: seed of the draws.
+    """
     generator = np.random.default_rng(seed)
     found: list[dict[str, Any]] = []
     for _ in range(DRAWS):

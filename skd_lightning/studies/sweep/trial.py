@@ -1,4 +1,4 @@
-"""Where the runs of a sweep lie."""
+"""Folders of the runs of a sweep."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from skd_lightning.runs.plan import Run
+from skd_lightning.runs.run import Run
 
 SWEEP_ID, RUN_ID = "WANDB_SWEEP_ID", "WANDB_RUN_ID"
-"""Environment variables that the agent sets for a trial."""
+"""Environment variables that the W&B agent sets for a trial."""
 
 
 def as_trial(run: Run, environment: Mapping[str, str] = os.environ) -> Run:
-    """The run in a folder of its own, ``<runs>/<task>/sweeps/<sweep>/<trial>``, where it is a sweep's trial.
+    """Return the run, moved to ``<runs>/<task>/sweeps/<sweep>/<trial>`` if it is a trial of a sweep.
 
-    One level deeper than other runs, so that reports do not list trials among the variants.
+    The folder lies one level deeper than those of other runs, so that reports do not list trials among the variants.
+
+    Args:
+        run: a run.
+        environment: variables that name the sweep and the trial.
     """
     sweep, trial = environment.get(SWEEP_ID), environment.get(RUN_ID)
     if not sweep or not trial:
         return run
-    folder = run.folder.parents[1] / "sweeps" / sweep / trial
-    return dataclasses.replace(run, folder=folder, title=f"{run.variant} {trial}")
+    path = run.path.parents[1] / "sweeps" / sweep / trial
+    return dataclasses.replace(run, path=path, title=f"{run.variant} {trial}")

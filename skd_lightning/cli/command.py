@@ -1,0 +1,74 @@
+"""A command: its name, its help, its own options and its function."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from skd_lightning.cli.nearest import suggestion
+from skd_lightning.errors import UserError
+
+Options = argparse.Namespace
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that answers a mistake with one line, and names the nearest thing that exists."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise UserError(f"{message} ({self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices: Iterable[Any] = action.choices or ()
+        if action.choices is not None and value not in choices:
+            names = [str(choice) for choice in choices]
+            raise argparse.ArgumentError(
+                action, f"there is no '{value}'{suggestion(str(value), names)} Choices: {', '.join(names)}"
+            )
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word after ``skd``.
+
+    Attributes:
+        name: the word.
+        help: one line for the list of commands; a command without is not listed.
+        add_options: declares its own options.
+        run: what it does, from its options and the words that it does not know.
+        passes_on: words that it does not know are options of ``skd fit``; else they are refused.
+    """
+
+    name: str
+    help: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[Options, list[str]], None]
+    passes_on: bool = False
+
+    def parser(self) -> Parser:
+        """Return the parser of its own options."""
+        closing = "Further options are those of 'skd fit --help'." if self.passes_on else None
+        parser = Parser(prog=f"skd {self.name}", description=self.help, epilog=closing, allow_abbrev=False)
+        self.add_options(parser)
+        return parser
+
+    def parse(self, words: list[str]) -> tuple[Options, list[str]]:
+        """Return its options, and the words that it does not know.
+
+        Raises:
+            UserError: an option or a value that does not exist.
+        """
+        parser = self.parser()
+        options, rest = parser.parse_known_args(words)
+        if rest and not self.passes_on:
+            known = [name for action in parser._actions for name in action.option_strings]
+            raise UserError(
+                f"unknown option {rest[0]}{suggestion(rest[0], known)} (skd {self.name} --help lists all)"
+            )
+        return options, rest
+
+    def start(self, words: list[str]) -> None:
+        """Run it with these words of the command line."""
+        self.run(*self.parse(words))

@@ -1,0 +1,57 @@
+"""``skd distill``: one multilingual student."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from skd_lightning.cli.command import Command, Options
+from skd_lightning.cli.options import add_anew, add_plan, plan_of
+from skd_lightning.distillation.names import losses
+
+if TYPE_CHECKING:
+    from skd_lightning.runs.run import Run
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the plan's options, the objective, the name and the seed."""
+    add_plan(parser)
+    add_anew(parser)
+    parser.add_argument(
+        "--loss", choices=losses(), help="objective (default: topk; posterior with the recipe best)"
+    )
+    parser.add_argument("--name", help="name of the run's folder (default: recipe and objective)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the run (default: 1)")
+
+
+def run(options: Options, rest: list[str]) -> None:
+    """Train the student, test it, and print it beside its teachers; a sweep compares its trials itself."""
+    plain = _run_of(options, rest)
+    from skd_lightning.report.write import print_scores
+    from skd_lightning.runs import execution
+    from skd_lightning.studies.sweep.trial import as_trial
+
+    wanted = as_trial(plain)
+    execution.train(wanted, options.anew)
+    if wanted is plain and execution.first_process():
+        print_scores(options.runs, options.task)
+
+
+def run_of(words: Sequence[str]) -> Run:
+    """Return the student that ``skd distill`` trains with these words of the command line."""
+    return _run_of(*COMMAND.parse([*words]))
+
+
+def _run_of(options: Options, rest: Sequence[str]) -> Run:
+    loss = options.loss or ("posterior" if options.recipe == "best" else "topk")
+    return plan_of(options, rest).student(loss, options.seed, options.name)
+
+
+COMMAND = Command(
+    "distill",
+    "train a multilingual student from its teachers, test it, print it beside them",
+    add_options,
+    run,
+    passes_on=True,
+)

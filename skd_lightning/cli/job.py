@@ -1,0 +1,30 @@
+"""``skd job``: what suites, sweeps and teachers side by side start in processes of their own; not for typing."""
+
+from __future__ import annotations
+
+import argparse
+
+from skd_lightning.cli.command import Command, Options
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the kind of work and the work itself."""
+    parser.add_argument("kind", choices=("train", "transfer"))
+    parser.add_argument("work", help="a run or a test as JSON")
+    parser.add_argument("--anew", action="store_true")
+
+
+def run(options: Options, rest: list[str]) -> None:
+    """Do the work."""
+    if options.kind == "train":
+        from skd_lightning.runs.execution import train
+        from skd_lightning.runs.run import Run
+
+        train(Run.from_json(options.work), options.anew)
+    else:
+        from skd_lightning.studies.zeroshot import Transfer
+
+        Transfer.from_json(options.work).run()
+
+
+COMMAND = Command("job", "", add_options, run)

@@ -1,0 +1,97 @@
+"""Entry point: one command, and one line with exit status 2 for input that the user can mend."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import warnings
+
+import skd_lightning
+from skd_lightning.cli.nearest import suggestion
+from skd_lightning.cli.table import COMMANDS
+from skd_lightning.errors import Stopped, UserError, one_line, user_error
+
+INTRODUCTION = """\
+Structure-level knowledge distillation for multilingual sequence labelling.
+
+commands:
+"""
+CLOSING = """
+Every command has --help. Options such as --model.objective.k 5 or --trainer.max_epochs 10 reach any setting.
+"""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command that the arguments name.
+
+    Args:
+        argv: the words after ``skd``; those of the process if None.
+
+    Raises:
+        SystemExit: status 2 for input that the user can mend, 130 for Ctrl-C, 128 + signal for a training that a
+            signal has stopped.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    _quiet()
+    try:
+        if sys.platform == "win32":
+            raise UserError("Windows is not supported; the Windows Subsystem for Linux (WSL) is")
+        _run(arguments)
+    except argparse.ArgumentError as error:
+        _refuse(one_line(error))
+    except Exception as error:
+        mendable = user_error(error)
+        if mendable is None:
+            raise
+        _refuse(str(mendable))
+    except Stopped as stop:
+        sys.stderr.write(f"skd: stopped by {stop.signal.name}; the same command goes on from here\n")
+        raise
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "\nskd: interrupted; the same command goes on where the last checkpoint was written\n"
+        )
+        raise SystemExit(130) from None
+
+
+def _refuse(line: str) -> None:
+    sys.stderr.write(f"skd: error: {line}\n")
+    raise SystemExit(2) from None
+
+
+def _run(arguments: list[str]) -> None:
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        listed = [command for command in COMMANDS.values() if command.help]
+        lines = [f"  {command.name:<12} {command.help}\n" for command in listed]
+        sys.stdout.write(INTRODUCTION + "".join(lines) + CLOSING)
+    elif name == "--version":
+        sys.stdout.write(f"skd {skd_lightning.__version__}\n")
+    elif name in COMMANDS:
+        COMMANDS[name].start(arguments[1:])
+    else:
+        raise UserError(f"unknown command '{name}'{suggestion(name, COMMANDS)} (skd --help lists all)")
+
+
+def _quiet() -> None:
+    """Silence what libraries say that no user can act on."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in (
+        "pytorch_lightning.utilities.rank_zero",
+        "pytorch_lightning.accelerators.cuda",
+        "lightning_fabric.utilities.seed",
+    ):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*LeafSpec.*",
+        ".*exists and is not empty.*",
+        ".*The number of training batches.*",
+        ".*lr_scheduler.step.*",
+        ".*`isinstance\\(treespec.*",
+        ".*Checkpoint directory.*",
+        ".*args parameter is intended.*",
+    ):
+        warnings.filterwarnings("ignore", message)

@@ -1,0 +1,19 @@
+"""Help for words that do not exist: the nearest one that does."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return ``: did you mean 'distill'?`` for the known word that is most like ``word``, or nothing.
+
+    Example:
+        >>> suggestion("distil", ["distill", "demo"])
+        ": did you mean 'distill'?"
+        >>> suggestion("xyz", ["distill", "demo"])
+        ''
+    """
+    found = difflib.get_close_matches(word, [*known], n=1)
+    return f": did you mean '{found[0]}'?" if found else ""

@@ -1,0 +1,34 @@
+"""The table of commands, in the order of the help."""
+
+from __future__ import annotations
+
+from skd_lightning.cli import (
+    corpus,
+    demo,
+    distill,
+    job,
+    lightning,
+    report,
+    suite,
+    sweep_check,
+    sweep_local,
+    teachers,
+    zeroshot,
+)
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        demo.COMMAND,
+        corpus.COMMAND,
+        teachers.COMMAND,
+        distill.COMMAND,
+        suite.COMMAND,
+        zeroshot.COMMAND,
+        report.COMMAND,
+        sweep_check.COMMAND,
+        sweep_local.COMMAND,
+        *lightning.COMMANDS,
+        job.COMMAND,
+    )
+}

@@ -1,0 +1,34 @@
+"""``skd teachers``: one monolingual teacher a language."""
+
+from __future__ import annotations
+
+import argparse
+
+from skd_lightning.cli.command import Command, Options
+from skd_lightning.cli.options import add_anew, add_plan, plan_of
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the plan's options and the devices."""
+    add_plan(parser)
+    add_anew(parser)
+    parser.add_argument(
+        "--devices",
+        type=int,
+        default=1,
+        help="GPUs (processes, without any) of this machine: a teacher each, side by side (default: 1)",
+    )
+
+
+def run(options: Options, rest: list[str]) -> None:
+    """Train the teachers that are not trained yet, and print the task's table."""
+    plan = plan_of(options, rest)
+    from skd_lightning.report.write import print_scores
+    from skd_lightning.runs import execution
+
+    execution.train_teachers(plan, options.anew, options.devices)
+    if execution.first_process():
+        print_scores(options.runs, options.task)
+
+
+COMMAND = Command("teachers", "train one monolingual teacher a language", add_options, run, passes_on=True)
