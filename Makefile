@@ -17,26 +17,35 @@ SWEEP  ?= experiments/sweeps/distillation.yaml
 PYTHON ?= python3
 VENV   ?= .venv
 BENCH  ?= .venv-bench
+PROCESSES ?= 2
+PIP     = $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 SKD    := $(if $(TORCHRUN),$(VENV)/bin/torchrun $(TORCHRUN) -m skd_lightning,$(VENV)/bin/skd)
 COMMON  = --task $(TASK) $(if $(LANGS),--langs $(LANGS)) $(if $(DATA),--data $(DATA))
 SPREAD  = $(if $(DEVICES),--trainer.devices $(DEVICES)) $(if $(NODES),--trainer.num_nodes $(NODES))
 TRACK   = $(if $(filter wandb,$(LOGGER)),--wandb $(PROJECT))
 
+# A file's tests share what its fixtures have trained, so a file stays in one process.
+PYTEST  = $(VENV)/bin/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo corpus teachers distill suite zeroshot report sweep sweep-check sweep-local notebooks
-.PHONY: test lint bench
+.PHONY: docs test test-all lint bench
 
 help: ## this list
-	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [SEED=1] [ARGS=\"--model.k 5\"]"
+	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [SEED=1] [ARGS=\"--model.objective.k 5\"]"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-install: $(VENV)/.installed ## virtual environment with the package and what tests and linting need
+install: $(VENV)/.installed ## virtual environment with the package; other targets add what they need
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	$(PIP) torch
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.installed  # the extra of that name in pyproject.toml
+	$(PIP) --editable ".[$*]"
 	@touch $@
 
 demo: install ## four teachers, a baseline, two students and their table, on a generated corpus (minutes)
@@ -70,17 +79,23 @@ sweep-check: install ## whether every trial of the sweeps in experiments/sweeps 
 sweep-local: install ## the same sweep without an account: SWEEP=file JOBS=2 ARGS="--method random --trials 20"
 	$(SKD) sweep-local $(SWEEP) --jobs $(JOBS) $(ARGS)
 
-notebooks: install ## opens notebooks/ in JupyterLab: corpora, what a teacher knows, objectives compared
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks]"
+notebooks: $(VENV)/.installed-notebooks ## opens notebooks/ in JupyterLab: corpora, what a teacher knows, objectives compared
 	$(VENV)/bin/jupyter lab notebooks
 
-test: install ## the test suite
-	$(VENV)/bin/python -m pytest $(ARGS)
+docs: $(VENV)/.installed-docs ## the documentation as a site, in site/; broken links are errors
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict $(ARGS)
 
-lint: install ## ruff and mypy
+test: $(VENV)/.installed-test ## the tests but for the slowest
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: $(VENV)/.installed-test ## all tests
+	$(PYTEST) $(ARGS)
+
+lint: $(VENV)/.installed-lint ## style, types and the floors of the house
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
 
 bench: install $(BENCH)/.installed ## all measurements, into benchmarks/results (half an hour; other libraries in .venv-bench)
 	$(BENCH)/bin/python benchmarks/crf.py

@@ -15,9 +15,10 @@ from common import report
 
 from skd_lightning.data import demo
 from skd_lightning.data.sampling import TrainingBatches
-from skd_lightning.distillation.cache import CacheEntry, Precision
+from skd_lightning.distillation.cache import CacheEntry, EmissionPrecision
+from skd_lightning.distillation.objectives import Posterior
 from skd_lightning.distillation.targets import CachedTargets, TeacherWords
-from skd_lightning.encoders import NgramEncoder
+from skd_lightning.encoders import NgramEmbedder
 from skd_lightning.taggers import Student, Teacher
 
 TAGS, K = [f"T{i}" for i in range(20)], 10
@@ -42,9 +43,8 @@ def main() -> None:
     corpus = demo.demo_corpus("en", {"train": options.sentences, "dev": 1, "test": 1})["train"]
     sentences = [sentence.words for sentence in corpus]
     lengths = np.array([len(words) for words in sentences])
-    encoder = NgramEncoder()
-    teacher = Teacher(TAGS, "none", ["en"], encoder).eval()
-    student = Student(TAGS, "none", ["en"], NgramEncoder(), loss="posterior").train()
+    teacher = Teacher(TAGS, "none", ["en"], NgramEmbedder()).eval()
+    student = Student(TAGS, "none", ["en"], NgramEmbedder(), objective=Posterior()).train()
     optimizer = torch.optim.AdamW(student.parameters(), fused=True)
     rows, data = [], {}
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +86,7 @@ def main() -> None:
     report("cache", title, headings, rows, data)
 
 
-def _precision(name: str) -> Precision:
+def _precision(name: str) -> EmissionPrecision:
     return "float16" if name == "float16" else "float32"
 
 

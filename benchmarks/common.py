@@ -1,4 +1,4 @@
-"""What all benchmarks share: timing in turn, and results that say how they were made."""
+"""Timing in turn, and results that say how they were made: shared by all benchmarks."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -19,8 +20,14 @@ from frozen import save_transformer
 from skd_lightning.data import demo
 from skd_lightning.data.batches import Batch, SentenceDataset
 from skd_lightning.data.sampling import TrainingBatches
-from skd_lightning.encoders import Encoder, NgramEncoder
-from skd_lightning.encoders.transformer import FineTunedTransformerEncoder
+from skd_lightning.encoders import (
+    BiLSTM,
+    Context,
+    Embedder,
+    FineTunedTransformerEmbedder,
+    NgramEmbedder,
+    NoContext,
+)
 from skd_lightning.taggers import Teacher
 from skd_lightning.tags import TagSet
 
@@ -48,17 +55,15 @@ def main() -> None:
     rows, data = [], []
     with tempfile.TemporaryDirectory() as folder:
         name = save_transformer(Path(folder), sentences, options.layers)
-        encoders: dict[str, type[Encoder]] = {
-            "n-grams": NgramEncoder,
-            "transformer": FineTunedTransformerEncoder,
+        encoders: dict[str, tuple[Callable[[], Embedder], Context]] = {
+            "n-grams": (NgramEmbedder, BiLSTM()),
+            "transformer": (lambda: FineTunedTransformerEmbedder(name), NoContext()),
         }
-        for kind, make in encoders.items():
-            arguments = {"model": name} if kind == "transformer" else {}
+        for kind, (make, context) in encoders.items():
             sides = {}
             for side in ("plain", "compiled"):
-                tagger = (
-                    Teacher(list(tag_set.names), tag_set.scheme, ["en"], make(**arguments)).to(device).train()
-                )
+                tagger = Teacher(list(tag_set.names), tag_set.scheme, ["en"], make(), context)
+                tagger.to(device).train()
                 if side == "compiled":
                     tagger.encoder.compile(dynamic=True)
                 sides[side] = tagger, torch.optim.AdamW(tagger.parameters(), fused=True)

@@ -1,4 +1,4 @@
-"""What the CRF costs against other libraries, in one run: ``python benchmarks/crf.py``.
+"""Cost of the CRF against other libraries, in one run: ``python benchmarks/crf.py``.
 
 Every result is compared with ours before anything is timed; a peer whose result differs is no yardstick, and its cell
 says by how much. A figure is the median over turns, the peers in turn, so that a drifting machine hits all alike. A

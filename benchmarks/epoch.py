@@ -1,4 +1,4 @@
-"""What distillation adds to a student's epoch when the cache is filled, for every objective, in one run.
+"""Time that distillation adds to a student's epoch with a filled cache, for every objective, in one run.
 
 ``python benchmarks/epoch.py`` trains small teachers, fills the cache, then measures epochs of all objectives in turn
 (baseline, first objective, …, baseline again), so that a drifting machine hits all alike. The figure to quote is the
@@ -20,27 +20,21 @@ from common import report
 
 from skd_lightning.cli import _quiet
 from skd_lightning.data.batches import Batch
-from skd_lightning.distillation import Loss
+from skd_lightning.distillation.names import losses
 from skd_lightning.runs import execution as experiment
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.plan import Plan
 from skd_lightning.taggers import Student
 
-LOSSES: tuple[Loss, ...] = ("none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk")
+LOSSES = losses()
 PARTS = ("batch", "encoder", "CRF and loss", "backward", "clipping", "optimiser")
 
 
 class Epochs:
     """A student with its data, whose epochs are run by hand: the bare training step, without a progress bar."""
 
-    def __init__(self, loss: Loss, plan: Plan) -> None:
-        arguments = ["--config", "experiments/student.yaml", "--config", f"experiments/{plan.task}.yaml"]
-        if loss == "token":
-            arguments += ["--model.decoder", "softmax"]
-        arguments += ["--data.task", plan.task, *(["--data.data", plan.data] if plan.data else [])]
-        arguments += ["--data.languages", f"[{','.join(plan.languages)}]"] if plan.languages else []
-        arguments += ["--model.loss", loss, "--distillation.teachers", str(plan.teachers)]
-        arguments += ["--distillation.cache", str(plan.runs / "cache"), *plan.options]
+    def __init__(self, loss: str, plan: Plan) -> None:
+        arguments = [*plan.student(loss, seed=1).arguments]
         arguments += ["--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
         arguments += ["--trainer.default_root_dir", str(plan.runs / loss)]
         cli = TaggingCLI(arguments, run=False)

@@ -93,7 +93,7 @@ class Side:
 
 
 class Ours(Side):
-    """``Tagger`` with ``NgramEncoder``; arguments are the default ones but for the sizes."""
+    """``Tagger`` with ``NgramEmbedder``; arguments are the default ones but for the sizes."""
 
     def prepare(self, folder: Path) -> None:
         from skd_lightning.data.readers import read
@@ -108,13 +108,14 @@ class Ours(Side):
         return len(sentence.words)
 
     def make(self) -> Any:
-        from skd_lightning.data import SentenceDataset
-        from skd_lightning.encoders import NgramEncoder
+        from skd_lightning.data.batches import SentenceDataset
+        from skd_lightning.encoders import BiLSTM, NgramEmbedder
         from skd_lightning.taggers import Tagger
 
-        encoder = NgramEncoder(embedding_size=self.options.width // 2, hidden_size=self.options.hidden)
-        self.data = SentenceDataset(self.sentences, encoder.featurizer, [""], self.tag_set)
-        return Tagger(list(self.tag_set.names), self.tag_set.scheme, [""], encoder)
+        embedder = NgramEmbedder(embedding_size=self.options.width // 2)
+        context = BiLSTM(hidden_size=self.options.hidden)
+        self.data = SentenceDataset(self.sentences, embedder.featurizer, [""], self.tag_set, keep=True)
+        return Tagger(list(self.tag_set.names), self.tag_set.scheme, [""], embedder, context)
 
     def loss(self, indices: list[int]) -> Any:
         batch = self.data.__getitems__(indices)
@@ -136,8 +137,8 @@ class Ours(Side):
         return lambda: trainer.fit(tagger, loader)
 
     def forget(self) -> None:
-        encoder = self.tagger.encoder
-        encoder.featurizer = type(encoder.featurizer)(encoder.featurizer.buckets, encoder.vocabulary)
+        embedder = self.tagger.encoder.embedder
+        embedder.featurizer = type(embedder.featurizer)(embedder.featurizer.buckets)
 
     def predict(self, texts: Any) -> Any:
         return self.tagger.predict(texts)

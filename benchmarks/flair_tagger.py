@@ -79,7 +79,7 @@ class Process:
 
 def write_corpus(options: argparse.Namespace) -> str:
     """``train.tsv`` and ``test.tsv``, word and tag; returns the kind of tags, ``ner`` (BIOES) or ``upos``."""
-    from skd_lightning.data import TaggingData
+    from skd_lightning.data.module import TaggingData
 
     source = {name: getattr(options, name) for name in ("task", "data", "languages", "max_train_sentences")}
     data = TaggingData(**source)

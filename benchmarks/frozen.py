@@ -19,13 +19,19 @@ import numpy as np
 import torch
 from common import report
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-from transformers import AutoModelForTokenClassification, BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    PreTrainedTokenizerFast,
+)
 
 from skd_lightning.data import demo
 from skd_lightning.data.batches import Batch, SentenceDataset
 from skd_lightning.data.sampling import TrainingBatches
 from skd_lightning.data.sentence import Sentence
-from skd_lightning.encoders.transformer import FrozenTransformerEncoder
+from skd_lightning.encoders import BiLSTM, FrozenTransformerEmbedder
 from skd_lightning.taggers import Teacher
 from skd_lightning.tags import TagSet
 
@@ -50,10 +56,10 @@ class Ours:
 
     def __init__(self, name: str, dataset_of: list[Sentence], tag_set: TagSet, cache: Path) -> None:
         began = time.perf_counter()
-        encoder = FrozenTransformerEncoder(name, cache=str(cache))
-        self.data = SentenceDataset(dataset_of, encoder.featurizer, ["en"], tag_set, keep=True)
+        embedder = FrozenTransformerEmbedder(name, cache=str(cache))
+        self.data = SentenceDataset(dataset_of, embedder.featurizer, ["en"], tag_set, keep=True)
         self.preparation = time.perf_counter() - began
-        self.tagger = Teacher(list(tag_set.names), tag_set.scheme, ["en"], encoder).train()
+        self.tagger = Teacher(list(tag_set.names), tag_set.scheme, ["en"], embedder, BiLSTM(256)).train()
         trained = [parameter for parameter in self.tagger.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, fused=True)
 
@@ -69,14 +75,13 @@ class Ours:
 class Usual:
     """A linear layer on a frozen body that runs in every step."""
 
-    def __init__(self, name: str, data: SentenceDataset, tokenizer_of: Ours, tags: int) -> None:
+    def __init__(self, name: str, data: SentenceDataset, tags: int) -> None:
         self.model = AutoModelForTokenClassification.from_pretrained(name, num_labels=tags).train()
         self.model.base_model.requires_grad_(False)
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, fused=True)
         self.data = data
-        transformer = tokenizer_of.tagger.encoder.featurizer._transformer
-        self.tokenizer = transformer.tokenizer
+        self.tokenizer = AutoTokenizer.from_pretrained(name)
 
     def prepare(self, batches: list[list[int]]) -> list[dict[str, torch.Tensor]]:
         """Tokenised batches with the tag at each word's first piece."""
@@ -116,7 +121,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         name = save_transformer(Path(folder) / "model", sentences)
         ours = Ours(name, sentences, tag_set, Path(folder) / "cache")
-        usual = Usual(name, ours.data, ours, len(tag_set))
+        usual = Usual(name, ours.data, len(tag_set))
         batches = list(TrainingBatches(ours.data.lengths, ours.data.languages, 500))
         prepared = usual.prepare(batches)
         ours.epoch(batches)

@@ -13,7 +13,8 @@ import torch
 from common import report
 from torch import Tensor
 
-from skd_lightning.crf.recursions import CompiledRecursions, TorchRecursions
+from skd_lightning.crf.compiled_recursions import CompiledRecursions
+from skd_lightning.crf.torch_recursions import TorchRecursions
 
 WORDS, TAGS, RANGES = (10, 100, 2000), (9, 17, 33, 60), (1.0, 10.0, 50.0)
 BATCH = 4

@@ -4,7 +4,7 @@
 student without dropout is trained by one process that accumulates two batches and by two processes: the same optimiser
 steps on the same sentences. The weights that one process found are then tested by one and by two. Last, one process
 is killed (SIGKILL) at times drawn at random, and started again until it has finished. Each process has one thread.
-Options that are not this script's go to every training, such as ``--model.encoder.sparse true``.
+Options that are not this script's go to every training, such as ``--model.embedder.sparse true``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Workplace:
         self.where += ["--data", options.data] if options.data else []
         self.where += ["--langs", *options.languages] if options.languages else []
         self.rest = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false", *rest]
-        self.rest += ["--model.encoder.dropout", "0", "--model.encoder.form_dropout", "0"]
+        self.rest += ["--model.embedder.dropout", "0", "--model.embedder.form_dropout", "0"]
+        self.rest += ["--model.context.dropout", "0"]
         if options.sentences:
             self.rest += ["--data.max_train_sentences", str(options.sentences)]
         self.student = ["--loss", "pos_topwk", "--trainer.max_epochs", str(options.epochs)]
@@ -77,7 +78,7 @@ class Workplace:
         )
 
     def score(self, name: str, processes: int) -> str:
-        """What so many processes find in its best weights, as they write it."""
+        """Return the scores that so many processes find in its best weights, as they write them."""
         out = self.folder / f"test{processes}"
         words = ["--config", "experiments/student.yaml", "--data.task", self.task, *self.rest]
         words += ["--data.data", self.data] if self.data else []

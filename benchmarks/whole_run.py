@@ -1,4 +1,4 @@
-"""What distillation adds to a whole run, teacher predictions included: ``python benchmarks/whole_run.py``.
+"""Time that distillation adds to a whole run, teacher predictions included: ``python benchmarks/whole_run.py``.
 
 Every objective is a process of its own, with an empty cache, so that time and peak memory are those of a user. Epochs
 are in the paper's proportion: one prediction pass, then tens of epochs. Figures are those of ``results.json``.

@@ -16,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from skd_lightning.taggers import load
 
         return load
-    raise AttributeError(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,9 @@
 
 import os
 
+# Test files run side by side: threads that spin would wait for cores that others hold.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 
 if not torch.cuda.is_available():
