@@ -47,7 +47,7 @@ def user_error(error: BaseException | None) -> UserError | None:
 def one_line(error: Exception) -> str:
     r"""Return what an exception says, without its line breaks.
 
-    Example:
+    Examples:
         >>> one_line(ValueError("no such tag:\n  - X"))
         'no such tag:; X'
     """

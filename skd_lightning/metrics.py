@@ -48,13 +48,14 @@ class TaggingScores(Metric):
         tag_set: the tags.
         languages: their codes; ``update`` receives places in this list.
 
-    >>> tags = TagSet.of(["B-PER"], "iob2")
-    >>> scores = TaggingScores(tags, ["en"])
-    >>> gold = torch.tensor([tags.encode(["B-PER", "I-PER", "O", "B-PER"])])
-    >>> found = torch.tensor([tags.encode(["B-PER", "I-PER", "O", "O"])])
-    >>> scores.update(found, gold, lengths=torch.tensor([4]), languages=torch.tensor([0]))
-    >>> scores.compute()["languages"]["en"]["by_type"]
-    {'PER': {'precision': 1.0, 'recall': 0.5, 'f1': 0.6666666666666666, 'support': 2, 'predicted': 1}}
+    Examples:
+        >>> tags = TagSet.of(["B-PER"], "iob2")
+        >>> scores = TaggingScores(tags, ["en"])
+        >>> gold = torch.tensor([tags.encode(["B-PER", "I-PER", "O", "B-PER"])])
+        >>> found = torch.tensor([tags.encode(["B-PER", "I-PER", "O", "O"])])
+        >>> scores.update(found, gold, lengths=torch.tensor([4]), languages=torch.tensor([0]))
+        >>> scores.compute()["languages"]["en"]["by_type"]
+        {'PER': {'precision': 1.0, 'recall': 0.5, 'f1': 0.6666666666666666, 'support': 2, 'predicted': 1}}
     """
 
     is_differentiable = False

@@ -17,7 +17,7 @@ class RunFolder:
     Attributes:
         path: of the folder; it need not exist.
 
-    Example:
+    Examples:
         >>> RunFolder(Path("runs/demo/topk/seed1")).best.as_posix()
         'runs/demo/topk/seed1/checkpoints/best.ckpt'
     """

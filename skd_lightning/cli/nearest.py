@@ -9,7 +9,7 @@ from collections.abc import Iterable
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return ``: did you mean 'distill'?`` for the known word that is most like ``word``, or nothing.
 
-    Example:
+    Examples:
         >>> suggestion("distil", ["distill", "demo"])
         ": did you mean 'distill'?"
         >>> suggestion("xyz", ["distill", "demo"])
