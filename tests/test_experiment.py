@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from small_corpus import write_corpus
+from small_runs import refused
 
 import skd_lightning
 from skd_lightning.cli import main
@@ -43,16 +44,6 @@ def skd(home: Path, command: str, *options: str, quick: bool = True) -> None:
     if command != "report":
         arguments += ["--data", str(home), *options, *(QUICK if quick else [])]
     main(arguments)
-
-
-def refused(capsys: pytest.CaptureFixture, *arguments: str) -> str:
-    """The one line that a mistake ends in."""
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-    assert stop.value.code == 2
-    line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert line.startswith("skd: error: ")
-    return line
 
 
 @pytest.mark.parametrize("loss", ["none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk"])

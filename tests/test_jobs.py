@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_corpus import write_corpus
+from small_runs import SMALL
 
 from skd_lightning.cli import main
 from skd_lightning.errors import UserError
@@ -15,15 +16,7 @@ from skd_lightning.runs import jobs
 from skd_lightning.runs.devices import device_shares, refuse_too_many, visible_devices
 from skd_lightning.runs.jobs import Job, run_jobs
 
-QUICK = [
-    "--trainer.enable_progress_bar",
-    "false",
-    "--trainer.max_epochs",
-    "2",
-    "--trainer.accelerator",
-    "cpu",
-]
-QUICK += ["--model.context.hidden_size", "8", "--model.embedder.buckets", "512"]
+QUICK = [*SMALL, "--trainer.max_epochs", "2", "--trainer.accelerator", "cpu"]
 
 
 def test_every_run_has_its_own_devices() -> None:

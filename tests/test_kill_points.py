@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from small_corpus import write_corpus
+from small_runs import SMALL
 
 from skd_lightning.storage import LOCK
 
@@ -19,15 +20,7 @@ pytestmark = pytest.mark.slow
 
 LANGUAGES = ("de", "en")
 SIZES = {"train": 40, "dev": 10, "test": 10}
-QUICK = [
-    "--trainer.enable_progress_bar",
-    "false",
-    "--model.context.hidden_size",
-    "8",
-    "--trainer.max_epochs",
-    "2",
-]
-QUICK += ["--model.embedder.buckets", "512", "--data.tokens", "100"]
+QUICK = [*SMALL, "--trainer.max_epochs", "2", "--data.tokens", "100"]
 
 TAGGER = "skd_lightning.taggers.tagger:Tagger."
 CACHE = "skd_lightning.distillation.cache:"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_corpus import write_corpus
+from small_runs import SMALL, refused
 
 from skd_lightning.cli import main
 from skd_lightning.run_folder import RunFolder
@@ -14,15 +15,7 @@ from skd_lightning.storage import alone_in
 
 LANGUAGES = ("de", "en")
 SIZES = {"train": 30, "dev": 10, "test": 10}
-QUICK = [
-    "--trainer.enable_progress_bar",
-    "false",
-    "--model.context.hidden_size",
-    "8",
-    "--trainer.max_epochs",
-    "1",
-]
-QUICK += ["--model.embedder.buckets", "512"]
+QUICK = [*SMALL, "--trainer.max_epochs", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +37,6 @@ def home(trained: Path, tmp_path: Path) -> Path:
 
 def skd(home: Path, command: str, *options: str) -> None:
     main([command, "--runs", str(home / "runs"), "--task", "mine", "--data", str(home), *options, *QUICK])
-
-
-def refused(capsys: pytest.CaptureFixture, *words: str) -> str:
-    with pytest.raises(SystemExit) as stop:
-        main(list(words))
-    assert stop.value.code == 2
-    return capsys.readouterr().err.strip().splitlines()[-1]
 
 
 def state(folder: Path) -> dict[str, bytes]:

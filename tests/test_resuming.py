@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from small_corpus import write_corpus
+from small_runs import SMALL, refused
 
 from skd_lightning.cli import main
 from skd_lightning.metrics import TaggingScores
@@ -22,8 +23,7 @@ from skd_lightning.taggers import Tagger
 
 LANGUAGES = ("de", "en")
 SIZES = {"train": 40, "dev": 10, "test": 10}
-QUICK = ["--trainer.enable_progress_bar", "false", "--model.context.hidden_size", "8"]
-QUICK += ["--model.embedder.buckets", "512", "--data.tokens", "60"]
+QUICK = [*SMALL, "--data.tokens", "60"]
 
 
 class Killed(BaseException):
@@ -57,8 +57,12 @@ def weights(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
     return found
 
 
+def words(home: Path, command: str, *options: str) -> list[str]:
+    return [command, "--runs", str(home / "runs"), "--task", "mine", "--data", str(home), *options, *QUICK]
+
+
 def skd(home: Path, command: str, *options: str) -> None:
-    main([command, "--runs", str(home / "runs"), "--task", "mine", "--data", str(home), *options, *QUICK])
+    main(words(home, command, *options))
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, hook: str, call: int) -> None:
@@ -187,19 +191,12 @@ def stopped(home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
     return command
 
 
-def refused(home: Path, capsys: pytest.CaptureFixture, *command: str) -> str:
-    with pytest.raises(SystemExit) as stop:
-        skd(home, *command)
-    assert stop.value.code == 2
-    return capsys.readouterr().err.strip().splitlines()[-1]
-
-
 def test_changed_corpora_are_noticed(home: Path, stopped: list[str], capsys: pytest.CaptureFixture) -> None:
     file = home / "mine/de/dev.tsv"
     before = file.read_text()
     file.write_text(before + before)
     try:
-        line = refused(home, capsys, *stopped)
+        line = refused(capsys, *words(home, *stopped))
         assert "since this training began, these changed: corpus de/dev.tsv;" in line
         assert "--anew" in line
         skd(home, *stopped, "--anew")
@@ -218,7 +215,7 @@ def test_a_changed_teacher_is_noticed(home: Path, stopped: list[str], capsys: py
     other = torch.load(checkpoint, weights_only=True)
     other["state_dict"]["head.transitions"] += 1
     torch.save(other, checkpoint)
-    assert "these changed: teacher en;" in refused(home, capsys, *stopped)
+    assert "these changed: teacher en;" in refused(capsys, *words(home, *stopped))
     checkpoint.write_bytes(before)
     skd(home, *stopped)
     assert "going on from" in capsys.readouterr().out
@@ -231,7 +228,7 @@ def test_a_damaged_state_is_named_with_the_way_out(
     file = home / "runs/mine" / stopped[-1] / "seed1" / name
     file.write_bytes(file.read_bytes()[:100])
     for _ in range(2):
-        line = refused(home, capsys, *stopped)
+        line = refused(capsys, *words(home, *stopped))
         assert f"{file}: damaged" in line
         assert "--anew" in line
     skd(home, *stopped, "--anew")
@@ -242,7 +239,7 @@ def test_changed_code_is_noticed(
     home: Path, stopped: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr(provenance, "LEARNING", (*provenance.LEARNING, "errors.py"))
-    assert "these changed: code of skd_lightning;" in refused(home, capsys, *stopped)
+    assert "these changed: code of skd_lightning;" in refused(capsys, *words(home, *stopped))
 
 
 def test_a_changed_teacher_configuration_is_another_student(
@@ -266,7 +263,7 @@ def test_a_run_that_is_being_trained_is_left_alone(
     assert other.stdout is not None
     assert other.stdout.readline() == "there\n"
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-    assert "another process is at work there" in refused(home, capsys, *stopped)
+    assert "another process is at work there" in refused(capsys, *words(home, *stopped))
     assert {path: path.stat().st_mtime_ns for path in before} == before
     other.kill()
     other.wait()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 from small_corpus import write_corpus
+from small_runs import refused
 
 from skd_lightning.cli import main
 from skd_lightning.cli.distill import run_of
@@ -34,14 +35,6 @@ def sweep(tmp_path: Path) -> Path:
     write_corpus(tmp_path / "mine", ("de", "en"), {"train": 20, "dev": 10, "test": 10})
     (tmp_path / "size.yaml").write_text(SWEEP.format(home=tmp_path))
     return tmp_path / "size.yaml"
-
-
-def refused(capsys: pytest.CaptureFixture, *arguments: str) -> str:
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-    assert stop.value.code == 2
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("skd: error: ")]
-    return line
 
 
 def test_every_sweep_of_the_repository_is_understood(capsys: pytest.CaptureFixture) -> None:
