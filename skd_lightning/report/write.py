@@ -20,7 +20,7 @@ from skd_lightning.report.sections import SECTIONS
 from skd_lightning.report.sections.scores import brief_table
 from skd_lightning.report.summary import summary
 from skd_lightning.report.words import heading
-from skd_lightning.storage import new_file
+from skd_lightning.storage import new_file, remove_unfinished
 
 MANIFEST = "files.txt"
 """Names of the files of a report, one a line: the next report removes those that it does not write itself."""
@@ -96,6 +96,7 @@ def _files(section: Section) -> Iterable[tuple[str, bytes]]:
 def _replace(folder: Path, files: dict[str, bytes]) -> None:
     """Write the files, and remove what an earlier report wrote and this one does not; other files stay."""
     folder.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(folder)
     earlier = _earlier(folder)
     names = {*earlier, *files}
     for name in (*names, MANIFEST):  # what a killed process has left half-written
