@@ -28,9 +28,11 @@ from skd_lightning.encoders import (
 )
 from skd_lightning.encoders.features import NgramFeaturizer
 from skd_lightning.errors import UserError
+from skd_lightning.run_folder import RunFolder
 from skd_lightning.taggers import Teacher
-from skd_lightning.taggers.checkpoints import BEST
 from skd_lightning.tags import TagSet
+
+BEST = RunFolder(Path()).best
 
 TAGS = ["O", "B-X", "I-X", "E-X", "S-X"]
 SENTENCES = [["Anna", "lives", "here"], [], ["Here"]]

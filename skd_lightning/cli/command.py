@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from skd_lightning.cli.nearest import suggestion
 from skd_lightning.errors import UserError
+from skd_lightning.nearest import no_such, suggestion
 
 Options = argparse.Namespace
 
@@ -21,12 +21,8 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message} ({self.prog} --help)")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        choices: Iterable[Any] = action.choices or ()
-        if action.choices is not None and value not in choices:
-            names = [str(choice) for choice in choices]
-            raise argparse.ArgumentError(
-                action, f"there is no '{value}'{suggestion(str(value), names)} Choices: {', '.join(names)}"
-            )
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, no_such(str(value), map(str, action.choices)))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import sys
 import warnings
 
 import skd_lightning
-from skd_lightning.cli.nearest import suggestion
 from skd_lightning.cli.table import COMMANDS
 from skd_lightning.errors import Stopped, UserError, one_line, user_error
+from skd_lightning.nearest import suggestion
 
 INTRODUCTION = """\
 Structure-level knowledge distillation for multilingual sequence labelling.

@@ -118,12 +118,10 @@ class TaggingCLI(LightningCLI):
         try:
             super().parse_arguments(parser, args)
         except argparse.ArgumentError as error:
-            of_command = (
-                self._subcommand_parsers.get(args[0], parser)
-                if args and hasattr(self, "_subcommand_parsers")
-                else parser
-            )
-            raise UserError(explain(error, of_command) or one_line(error)) from None
+            parsers = getattr(self, "_subcommand_parsers", {})
+            raise UserError(
+                explain(error, parsers.get(args[0], parser) if parsers else parser) or one_line(error)
+            ) from None
 
     def _parse_ckpt_path(self) -> None:
         """Take no settings from a checkpoint: Lightning would import and run whatever class it names."""

@@ -16,6 +16,8 @@ from typing import Any
 
 import jsonargparse
 
+from skd_lightning.nearest import no_such
+
 KEY = re.compile(r'Parser key "([\w.]+)"')
 CLASS = re.compile(r"Problem with given class_path '([\w.]+)'")
 UNKNOWN = re.compile(r"Option '([\w.]+)' is not accepted")
@@ -44,7 +46,7 @@ def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None
         return f"unknown option {name}{_nearest(name, known)}"
     option = f"--{'.'.join(path)}"
     if found := NO_CLASS.search(text):
-        return f"{option}: {_choices(found[1], _class_names(text, path[-1]))}"
+        return f"{option}: {no_such(found[1], _class_names(text, path[-1]))}"
     if path and (found := VALUE.search(text) or UNION.search(text)):
         return f"{option}: {_complaint(found[1], found[2])}"
     return None
@@ -103,15 +105,9 @@ def _nearest(name: str, known: list[str]) -> str:
 
 def _complaint(expected: str, value: str) -> str:
     if literal := LITERAL.search(expected):
-        return _choices(value, [choice.strip(" '\"") for choice in literal[1].split(",")])
+        return no_such(value, [choice.strip(" '\"") for choice in literal[1].split(",")])
     kind = expected.removeprefix("<class '").removesuffix("'>").replace("typing.", "")
     return f"'{value}' is not of type {kind}"
-
-
-def _choices(value: str, choices: list[str]) -> str:
-    near = difflib.get_close_matches(value, choices, n=1)
-    guess = f": did you mean '{near[0]}'?" if near else ""
-    return f"there is no '{value}'{guess} Choices: {', '.join(choices)}"
 
 
 def _class_names(text: str, setting: str) -> list[str]:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,12 +94,12 @@ class Settings:
     cli: TaggingCLI
     taught: bool
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Return all settings as YAML."""
         return str(self.cli.parser.dump(self.cli.config, skip_none=False))
 
-    @property
+    @cached_property
     def data(self) -> dict[str, Any]:
         """Return the settings of the data as plain values."""
         values: dict[str, Any] = yaml.safe_load(self.text)["data"]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from skd_lightning.encoders import Embedder, Encoder
 from skd_lightning.encoders.description import EncoderMaker
 from skd_lightning.errors import UserError
+from skd_lightning.run_folder import RunFolder
 from skd_lightning.taggers.head import ChainHead
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.tags import TagSet
@@ -24,8 +25,6 @@ from skd_lightning.tags import TagSet
 if TYPE_CHECKING:
     from skd_lightning.taggers.tagger import Tagger
 
-BEST = "checkpoints/best.ckpt"
-"""The place in a run folder of the weights with the best dev score."""
 SCHEMA = 2
 """Version of descriptions."""
 
@@ -49,7 +48,7 @@ def load(
     Raises:
         UserError: there is no tagger's checkpoint, or it names what is not allowed.
     """
-    file = Path(path) / BEST if Path(path).is_dir() else Path(path)
+    file = RunFolder(Path(path)).best if Path(path).is_dir() else Path(path)
     try:
         return _make(read(file), file.stat().st_size, EncoderMaker(outside, embedders, cache)).eval()
     except UserError as error:

@@ -17,3 +17,14 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """
     found = difflib.get_close_matches(word, [*known], n=1)
     return f": did you mean '{found[0]}'?" if found else ""
+
+
+def no_such(value: str, choices: Iterable[str]) -> str:
+    """Return the complaint about a value that is none of the choices, with the nearest of them.
+
+    Examples:
+        >>> no_such("topkk", ["topk", "posterior"])
+        "there is no 'topkk': did you mean 'topk'? Choices: topk, posterior"
+    """
+    names = [*choices]
+    return f"there is no '{value}'{suggestion(value, names)} Choices: {', '.join(names)}"
