@@ -42,7 +42,7 @@ def teacher(embedder: Embedder | None = None, context: Context | None = None) ->
     torch.manual_seed(0)
     embedder = embedder or NgramEmbedder(4, 16, word_embedding_size=2)
     tagger = Teacher(TAGS, "bioes", ["en"], embedder, context or BiLSTM(3))
-    tagger.learn_vocabulary(["here", "Here", "Anna"])
+    tagger.learn_vocabulary([["here", "Here", "Anna"]], ["en"])
     return tagger.eval()
 
 

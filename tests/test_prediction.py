@@ -29,7 +29,7 @@ VALID = [["Price", "of", "the", "room"], ["Anna"], [], ["a", "b"] * 9]
 def tagger() -> Teacher:
     torch.manual_seed(0)
     made = Teacher(TAGS, "bioes", ["en"], NgramEmbedder(4, 64, word_embedding_size=2), BiLSTM(4))
-    made.learn_vocabulary(["price", "Price", "room"])
+    made.learn_vocabulary([["price", "Price", "room"]], ["en"])
     return made.eval()
 
 
@@ -163,7 +163,7 @@ def test_what_a_tagger_in_use_remembers_is_bounded(
     for n in range(30):
         featurizer.index([[f"w{n}-{i}" for i in range(20)]])
         assert len(featurizer._recent) <= 50
-    assert len(featurizer._kept.words) == 3
+    assert len(featurizer._kept[""].words) == 3
     after = featurizer.collate(kept, 2)
     assert all(torch.equal(after[name], before[name]) for name in before)
 
@@ -204,8 +204,8 @@ def test_the_work_of_a_call_does_not_grow_with_the_words_met_before(
     arrays = []
     for n in range(400):
         featurizer.index([[f"one-{n}"]], keep=True)
-        if not any(array is featurizer._kept._values for array in arrays):
-            arrays.append(featurizer._kept._values)
+        if not any(array is featurizer._kept[""]._values for array in arrays):
+            arrays.append(featurizer._kept[""]._values)
     assert len(arrays) <= 3  # all words so far are copied only when twice as many are there
     made.clear()
     tagger.predict([["room", f"new-{3}-True"]])

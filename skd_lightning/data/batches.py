@@ -18,7 +18,12 @@ from skd_lightning.tags import TagSet
 class SentenceFeaturizer(Protocol):
     """Everything that a dataset asks of an encoder (see ``encoders.Featurizer``)."""
 
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
+    def index(
+        self,
+        sentences: Sequence[Sequence[str]],
+        keep: bool = False,
+        languages: Sequence[str] | None = None,
+    ) -> list[np.ndarray]:
         """Return each sentence as a compact array."""
 
     def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
@@ -84,7 +89,9 @@ class SentenceDataset(Dataset[Batch]):
         place = {language: i for i, language in enumerate(languages)}
         self.languages = np.array([place[sentence.language] for sentence in sentences], dtype=np.int64)
         self.labelled = np.array([sentence.tags is not None for sentence in sentences], dtype=bool)
-        self._items = featurizer.index([sentence.words for sentence in sentences], keep)
+        self._items = featurizer.index(
+            [sentence.words for sentence in sentences], keep, [sentence.language for sentence in sentences]
+        )
         self._tags = [
             None
             if sentence.tags is None or tag_set is None

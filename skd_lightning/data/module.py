@@ -208,7 +208,7 @@ class TaggingData(pl.LightningDataModule):
         """Take the featurizer of the encoder that is to read the sentences.
 
         Args:
-            featurizer: ``model.encoder.featurizer``, after the encoder has learnt its vocabulary.
+            featurizer: ``model.featurizer``, after the tagger has learnt its vocabulary.
             unlabelled: put text without tags among the training sentences. It would only dilute the batches of a
                 tagger that no teacher teaches: give ``model.learns_from_unlabelled``.
         """
@@ -225,7 +225,7 @@ class TaggingData(pl.LightningDataModule):
         featurizer = self._featurizer
         if featurizer is None:
             raise UserError(
-                "the data do not know the encoder: call data.connect(model.encoder.featurizer) before the trainer"
+                "the data do not know the encoder: call data.connect(model.featurizer) before the trainer"
             )
 
         def dataset(*splits: str) -> SentenceDataset:

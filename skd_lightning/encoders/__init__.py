@@ -1,7 +1,7 @@
 """From words to vectors in context: an embedder and its featurizer, a context network, and the encoder of both."""
 
 from skd_lightning.encoders.base import Embedder, Featurizer
-from skd_lightning.encoders.concatenation import ConcatenatedEmbedder
+from skd_lightning.encoders.concatenation import ConcatenatedEmbedder, JoinedFeaturizer
 from skd_lightning.encoders.context import BiLSTM, Context, NoContext
 from skd_lightning.encoders.encoder import Encoder
 from skd_lightning.encoders.flair import FlairEmbedder
@@ -19,6 +19,7 @@ __all__ = [
     "FineTunedTransformerEmbedder",
     "FlairEmbedder",
     "FrozenTransformerEmbedder",
+    "JoinedFeaturizer",
     "NgramEmbedder",
     "NoContext",
     "StaticEmbedder",

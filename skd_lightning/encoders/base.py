@@ -14,7 +14,12 @@ class Featurizer(ABC):
     """Turns words into the tensors that one embedder reads. It is picklable: loader workers carry it."""
 
     @abstractmethod
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[Any]:
+    def index(
+        self,
+        sentences: Sequence[Sequence[str]],
+        keep: bool = False,
+        languages: Sequence[str] | None = None,
+    ) -> list[Any]:
         """Prepare sentences, once a dataset: one compact item for each, which :meth:`collate` understands.
 
         Nothing is remembered of a call that raises. Several threads may call it at the same time.
@@ -22,6 +27,7 @@ class Featurizer(ABC):
         Args:
             sentences: lists of words.
             keep: the sentences will come again, in other batches or in another run; keep what was made for them.
+            languages: of each sentence, "" where it is unknown; None if all are.
         """
 
     @abstractmethod

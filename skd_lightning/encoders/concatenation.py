@@ -23,9 +23,14 @@ class JoinedFeaturizer(Featurizer):
     def __init__(self, parts: Sequence[Featurizer]) -> None:
         self.parts = list(parts)
 
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[Any]:
+    def index(
+        self,
+        sentences: Sequence[Sequence[str]],
+        keep: bool = False,
+        languages: Sequence[str] | None = None,
+    ) -> list[Any]:
         """Return each sentence as the tuple of what the parts make of it."""
-        return list(zip(*(part.index(sentences, keep) for part in self.parts), strict=True))
+        return list(zip(*(part.index(sentences, keep, languages) for part in self.parts), strict=True))
 
     def collate(self, items: Sequence[Any], words: int) -> dict[str, Tensor]:
         """Return the inputs of all parts."""
@@ -35,6 +40,12 @@ class JoinedFeaturizer(Featurizer):
             for n, (part, column) in enumerate(zip(self.parts, columns, strict=True))
             for name, tensor in part.collate(column, words).items()
         }
+
+    @staticmethod
+    def of_part(inputs: Mapping[str, Tensor], n: int) -> dict[str, Tensor]:
+        """Return the inputs of one part."""
+        start = f"{n}."
+        return {name.removeprefix(start): tensor for name, tensor in inputs.items() if name.startswith(start)}
 
 
 class ConcatenatedEmbedder(Embedder):
@@ -103,8 +114,5 @@ class ConcatenatedEmbedder(Embedder):
 
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
         """Return (batch, words, output_size) from what :class:`JoinedFeaturizer` collates."""
-        vectors = []
-        for n, part in enumerate(self.parts):
-            own = {name.partition(".")[2]: t for name, t in inputs.items() if name.startswith(f"{n}.")}
-            vectors.append(part(own, lengths))
+        vectors = [part(JoinedFeaturizer.of_part(inputs, n), lengths) for n, part in enumerate(self.parts)]
         return self.dropout(torch.cat(vectors, dim=-1))  # type: ignore[no-any-return]

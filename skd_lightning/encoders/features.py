@@ -58,7 +58,7 @@ class NgramFeaturizer(WordFeaturizer):
         """Change the known words (in lower case); a word's place is its index + 1, and 0 is that of all others."""
         self._vocabulary = {word: place for place, word in enumerate(vocabulary, start=1)}
 
-    def features(self, words: Sequence[str]) -> list[np.ndarray]:
+    def features(self, words: Sequence[str], language: str = "") -> list[np.ndarray]:
         """Return (2 + character features,) int64 buckets of each word, its two forms first."""
         return [np.array([self._bucket(name) for name in _names(word)], dtype=np.int64) for word in words]
 

@@ -88,10 +88,10 @@ class IndexedWords:
 
 
 class WordFeaturizer(Featurizer):
-    """A featurizer whose features depend on the word alone, so that a word is read once, however often it occurs.
+    """A featurizer whose features depend on the word and its language: each word is read once.
 
-    Sentences that are kept share one lexicon, which grows. Others bring a lexicon of their own, which goes with them;
-    the features of at most ``REMEMBERED`` recent words stay.
+    Sentences of a language that are kept share one lexicon, which grows. Others bring a lexicon of their own, which
+    goes with them; the features of at most ``REMEMBERED`` recent words stay.
 
     Args:
         padding: features of the padding.
@@ -100,8 +100,8 @@ class WordFeaturizer(Featurizer):
 
     def __init__(self, padding: np.ndarray, word: str | None = None) -> None:
         self._padding = (padding, word)
-        self._kept = Lexicon(padding, word)
-        self._recent: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._kept = {"": Lexicon(padding, word)}
+        self._recent: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -114,30 +114,57 @@ class WordFeaturizer(Featurizer):
         self._lock = threading.Lock()
 
     @abstractmethod
-    def features(self, words: Sequence[str]) -> list[np.ndarray]:
-        """Return the features of each word."""
+    def features(self, words: Sequence[str], language: str) -> list[np.ndarray]:
+        """Return the features of each word.
 
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[IndexedWords]:
-        """Return each sentence as places in a lexicon."""
+        Args:
+            words: of one language.
+            language: its code, or "" where it is unknown or makes no difference.
+        """
+
+    def known(self, language: str) -> str:
+        """Return the language if a word's features depend on it, else "": languages that share features."""
+        return ""
+
+    def index(
+        self,
+        sentences: Sequence[Sequence[str]],
+        keep: bool = False,
+        languages: Sequence[str] | None = None,
+    ) -> list[IndexedWords]:
+        """Return each sentence as places in a lexicon, one lexicon for all languages that share features."""
+        known = [self.known(language) for language in languages or [""] * len(sentences)]
+        lexicons = {
+            language: self._lexicon(
+                language, [s for s, k in zip(sentences, known, strict=True) if k == language], keep
+            )
+            for language in dict.fromkeys(known)
+        }
+        return [lexicons[language].item(words) for language, words in zip(known, sentences, strict=True)]
+
+    def _lexicon(self, language: str, sentences: Sequence[Sequence[str]], keep: bool) -> Lexicon:
+        """Return a lexicon that has all words of the sentences."""
         if keep:
             with self._lock:
-                lexicon, new = self._kept, self._kept.missing(sentences)
-                lexicon.add(new, self.features(new))
+                lexicon = self._kept.get(language) or Lexicon(*self._padding)
+                new = lexicon.missing(sentences)
+                lexicon.add(new, self.features(new, language))
+                self._kept[language] = lexicon
         else:
             lexicon = Lexicon(*self._padding)
             new = lexicon.missing(sentences)
-            lexicon.add(new, self._remembered(new))
-        return [lexicon.item(words) for words in sentences]
+            lexicon.add(new, self._remembered(new, language))
+        return lexicon
 
-    def _remembered(self, words: Sequence[str]) -> list[np.ndarray]:
+    def _remembered(self, words: Sequence[str], language: str) -> list[np.ndarray]:
         with self._lock:
-            found = {word: self._recent[word] for word in words if word in self._recent}
+            found = {word: self._recent[language, word] for word in words if (language, word) in self._recent}
         new = [word for word in words if word not in found]
-        found |= zip(new, self.features(new), strict=True)
+        found |= zip(new, self.features(new, language), strict=True)
         with self._lock:
             for word in words:
-                self._recent[word] = found[word]
-                self._recent.move_to_end(word)
+                self._recent[language, word] = found[word]
+                self._recent.move_to_end((language, word))
             while len(self._recent) > REMEMBERED:
                 self._recent.popitem(last=False)
         return [found[word] for word in words]
@@ -156,7 +183,7 @@ class WordFeaturizer(Featurizer):
             which of them each word is.
         """
         known = {id(item.lexicon): item.lexicon for item in items if isinstance(item, IndexedWords)}
-        lexicons = list(known.values()) or [self._kept]
+        lexicons = list(known.values()) or [self._kept[""]]
         starts = np.cumsum([0, *(len(lexicon.words) for lexicon in lexicons)])
         start = dict(
             zip(known, starts.tolist(), strict=False)

@@ -57,7 +57,12 @@ class PieceFeaturizer(Featurizer):
         self.window = readable - len(self._before) - len(self._after)
         self.unknown, self.padding, self.pooling = unknown, padding, pooling
 
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
+    def index(
+        self,
+        sentences: Sequence[Sequence[str]],
+        keep: bool = False,
+        languages: Sequence[str] | None = None,
+    ) -> list[np.ndarray]:
         """Return (pieces of its windows, 3) int32 for each sentence: piece, the word it counts for or -1, window."""
         texts = [
             [without_surrogates(word) if word.strip() else self.unknown for word in words]

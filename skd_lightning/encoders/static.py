@@ -86,7 +86,7 @@ class StaticFeaturizer(WordFeaturizer):
         """Return the file's fingerprint; "" before there is a file."""
         return file_fingerprint(self._file) if self._file else ""
 
-    def features(self, words: Sequence[str]) -> list[np.ndarray]:
+    def features(self, words: Sequence[str], language: str = "") -> list[np.ndarray]:
         """Return the (size,) float32 vector of each word."""
         if not words:
             return []

@@ -56,7 +56,12 @@ class StoredVectors(Featurizer):
         """Leave out the model: loader workers only pad."""
         return {**self.__dict__, "_reader": None}
 
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
+    def index(
+        self,
+        sentences: Sequence[Sequence[str]],
+        keep: bool = False,
+        languages: Sequence[str] | None = None,
+    ) -> list[np.ndarray]:
         """Return (words, size) for each sentence, packed as :mod:`vector_store` does it."""
 
         def make(missing: list[Sequence[str]]) -> list[np.ndarray]:

@@ -157,8 +157,10 @@ class TaggingCLI(LightningCLI):
             super().instantiate_classes()
             if self.subcommand in (None, "fit"):  # the others train nothing
                 sentences = self.datamodule.train_sentences
-                self.model.learn_vocabulary([word for sentence in sentences for word in sentence.words])
-            self.datamodule.connect(self.model.encoder.featurizer, self.model.learns_from_unlabelled)
+                self.model.learn_vocabulary(
+                    [sentence.words for sentence in sentences], [sentence.language for sentence in sentences]
+                )
+            self.datamodule.connect(self.model.featurizer, self.model.learns_from_unlabelled)
             if self._subconfig()["compile"]:
                 self.model.encoder.compile(dynamic=True)  # in place: the weights keep their names
 

@@ -20,12 +20,13 @@ from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.taggers.head import ChainHead
 from skd_lightning.taggers.optimization import Optimization
+from skd_lightning.taggers.wide import Wide, WidePath
 from skd_lightning.tags import TagSet
 
 if TYPE_CHECKING:
     from skd_lightning.taggers.tagger import Tagger
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of descriptions."""
 
 
@@ -90,17 +91,21 @@ def _make(checkpoint: Mapping[str, Any], size: int, maker: EncoderMaker) -> Tagg
             raise UserError(f"its {name} are no list of names")
     _refuse_sizes(description, _honest(checkpoint["state_dict"], size), maker)
     embedder, context = maker.parts(description["encoder"])
+    described = description["wide"]
     tagger = Tagger(
         tags=description["tags"],
         scheme=description["scheme"],
         languages=description["languages"],
         embedder=embedder,
         context=context,
+        wide=Wide(**described["settings"]) if described else None,
         decoder=description["decoder"],
         constrain=description["constrain"],
         optimization=Optimization(**description["optimization"]),
     )
     tagger.encoder.use_vocabulary(vocabulary)
+    if tagger.wide is not None:
+        tagger.wide.use_features(checkpoint["state_dict"]["wide.keys"])
     tagger.load_state_dict(checkpoint["state_dict"])
     return tagger
 
@@ -119,7 +124,12 @@ def _refuse_sizes(description: Mapping[str, Any], weights: Mapping[str, Tensor],
         encoder = Encoder(*maker.parts(description["encoder"]))
         encoder.use_vocabulary(description["encoder"]["vocabulary"])
         head = ChainHead(encoder.output_size, TagSet(tuple(tags), description["scheme"]), constrain=False)
-    expected = nn.ModuleDict({"encoder": encoder, "head": head}).state_dict()
+        parts: dict[str, nn.Module] = {"encoder": encoder, "head": head}
+        if description["wide"]:
+            wide = WidePath(Wide(**description["wide"]["settings"]), len(tags))
+            wide.use_features(torch.empty(int(description["wide"]["features"]), dtype=torch.int64))
+            parts["wide"] = wide
+    expected = nn.ModuleDict(parts).state_dict()
     for name in sorted({*expected, *weights}):
         found, wanted = _shape(weights, name), _shape(expected, name)
         if found != wanted:

@@ -54,14 +54,21 @@ class ChainHead(nn.Module):
             self.end.masked_fill(self.forbidden_end, -torch.inf),
         )
 
-    def forward(self, states: Tensor, lengths: Tensor) -> LinearChainCRF:
-        """Return the distributions of a batch; float32 under autocast, too.
+    def forward(self, states: Tensor) -> Tensor:
+        """Return (batch, words, tags) emissions in nats; float32 under autocast, too.
 
         Args:
             states: (batch, words, input_size) vectors.
+        """
+        with torch.autocast(states.device.type, enabled=False):  # bfloat16 would round a score of 10 by 0.03
+            return self.emissions(states.to(self.emissions.weight.dtype))  # type: ignore[no-any-return]
+
+    def chain(self, emissions: Tensor, lengths: Tensor) -> LinearChainCRF:
+        """Return the distributions over the tag sequences of a batch.
+
+        Args:
+            emissions: (batch, words, tags) scores in nats.
             lengths: (batch,) words of each sentence.
         """
         transitions, start, end = self.scores()
-        with torch.autocast(states.device.type, enabled=False):  # bfloat16 would round a score of 10 by 0.03
-            emissions = self.emissions(states.to(self.emissions.weight.dtype))
         return LinearChainCRF(emissions, transitions, lengths, start, end)

@@ -70,7 +70,7 @@ def chains(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> Iterator[tuple
     """
     refuse_other_than_words(sentences)
     nameless = [Sentence(tuple(words)) for words in sentences]
-    dataset = SentenceDataset(nameless, tagger.encoder.featurizer, [""])
+    dataset = SentenceDataset(nameless, tagger.featurizer, [""])
     was_training = tagger.training
     if was_training:
         tagger.eval()

@@ -18,6 +18,7 @@ from skd_lightning.taggers.checkpoints import load
 from skd_lightning.taggers.head import Decoder
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.tagger import Tagger
+from skd_lightning.taggers.wide import Wide
 from skd_lightning.tags import Scheme
 
 
@@ -32,6 +33,7 @@ class Student(Tagger):
         languages: languages that it is trained and evaluated on; given by the data.
         embedder: words to vectors, the same for all languages; no word lists.
         context: vectors of words to vectors in context.
+        wide: sparse features that lead straight to the tags, beside the network; None for the network alone.
         decoder: ``crf`` or ``softmax``.
         constrain: never predict what the tag scheme forbids.
         optimization: optimiser, learning rates and their schedule.
@@ -52,6 +54,7 @@ class Student(Tagger):
         languages: list[str],
         embedder: Embedder,
         context: Context = BiLSTM(),  # noqa: B008 - frozen
+        wide: Wide | None = None,
         decoder: Decoder = "crf",
         constrain: bool = True,
         optimization: Optimization = Optimization(),  # noqa: B008 - frozen
@@ -59,7 +62,7 @@ class Student(Tagger):
         annealing: Annealing = Annealing(),  # noqa: B008 - frozen
         unlabelled_annealing: Annealing = Annealing("constant"),  # noqa: B008 - frozen
     ) -> None:
-        super().__init__(tags, scheme, languages, embedder, context, decoder, constrain, optimization)
+        super().__init__(tags, scheme, languages, embedder, context, wide, decoder, constrain, optimization)
         if objective is not None and decoder not in objective.decoders:
             raise UserError(
                 f"--model.objective {type(objective).__name__} is for {' or '.join(objective.decoders)} decoders: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch
-from skd_lightning.encoders import BiLSTM, Context, Embedder, Encoder
+from skd_lightning.encoders import BiLSTM, Context, Embedder, Encoder, Featurizer, JoinedFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, TaggingScores
 from skd_lightning.storage import add_weights
@@ -27,7 +27,12 @@ from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.prediction import Prediction
+from skd_lightning.taggers.wide import Wide, WidePath
+from skd_lightning.taggers.wide_fit import fit_wide
 from skd_lightning.tags import Scheme, TagSet
+
+NETWORK, WIDE = range(2)
+"""Places of their inputs among those of a tagger with a wide path."""
 
 
 class Tagger(pl.LightningModule):
@@ -39,6 +44,7 @@ class Tagger(pl.LightningModule):
         languages: the languages it is trained and evaluated on; given by the data.
         embedder: words to vectors.
         context: the network that puts the vectors into context.
+        wide: sparse features that lead straight to the tags, beside the network; None for the network alone.
         decoder: ``crf`` or ``softmax``.
         constrain: never predict what the tag scheme forbids.
         optimization: how it is trained.
@@ -54,6 +60,7 @@ class Tagger(pl.LightningModule):
         languages: list[str],
         embedder: Embedder,
         context: Context = BiLSTM(),  # noqa: B008 - frozen
+        wide: Wide | None = None,
         decoder: Decoder = "crf",
         constrain: bool = True,
         optimization: Optimization = Optimization(),  # noqa: B008 - frozen
@@ -66,6 +73,7 @@ class Tagger(pl.LightningModule):
         self.decoder, self.constrain = decoder, constrain
         self.optimization = optimization
         self.head = ChainHead(self.encoder.output_size, self.tag_set, decoder, constrain)
+        self.wide = WidePath(wide, len(tags)) if wide else None
         self.dev_scores = TaggingScores(self.tag_set, self.languages)
         self.test_scores = TaggingScores(self.tag_set, self.languages)
         self.means = torch.nn.ModuleDict(
@@ -85,26 +93,54 @@ class Tagger(pl.LightningModule):
         """Say if sentences without gold tags teach it anything."""
         return False
 
-    def learn_vocabulary(self, words: Iterable[str]) -> None:
-        """Take in the words of the training data, before training; only teachers have a use for them."""
+    @property
+    def featurizer(self) -> Featurizer:
+        """Return what makes the inputs of the network and of the wide path."""
+        if self.wide is None:
+            return self.encoder.featurizer
+        return JoinedFeaturizer([self.encoder.featurizer, self.wide.featurizer])
+
+    def learn_vocabulary(self, sentences: Sequence[Sequence[str]], languages: Sequence[str]) -> None:
+        """Take in the words of the annotated training data, before training.
+
+        Args:
+            sentences: lists of words.
+            languages: of each sentence.
+        """
+        if self.wide is not None:
+            self.wide.learn_features(sentences, languages)
 
     # -- learning -----------------------------------------------------------------------------------------
 
     def forward(self, batch: Batch) -> LinearChainCRF:
         """Return the distributions over the tag sequences of a batch."""
-        return self.head(self.encoder(batch.inputs, batch.lengths), batch.lengths)  # type: ignore[no-any-return]
+        return self._chains(batch)[0]
+
+    def _chains(self, batch: Batch) -> list[LinearChainCRF]:
+        """Return the tagger's distributions and, where there is a wide path, those of the network alone."""
+        if self.wide is None:
+            return [self.head.chain(self.head(self.encoder(batch.inputs, batch.lengths)), batch.lengths)]
+        inputs, features = (JoinedFeaturizer.of_part(batch.inputs, n) for n in (NETWORK, WIDE))
+        emissions = self.head(self.encoder(inputs, batch.lengths))
+        both = emissions + self.wide(features)
+        return [self.head.chain(scores, batch.lengths) for scores in (both, emissions)]
 
     def losses(self, crf: LinearChainCRF, batch: Batch) -> Tensor:
         """Return (batch,) the loss of each sentence in nats; 0 for sentences without gold tags."""
         return torch.where(batch.labelled, -crf.log_prob(batch.tags), 0.0)
 
     def on_fit_start(self) -> None:
-        """Remember the seed; refuse what several GPUs cannot do."""
+        """Remember the seed; refuse what several GPUs cannot do; fit the wide path of a training that begins."""
         self._seed = torch.initial_seed()
         sparse = any(getattr(module, "sparse", False) for module in self.encoder.modules())
         if sparse and self.trainer.world_size > 1 and self.device.type == "cuda":
             raise UserError(
                 "NCCL cannot add up sparse gradients: give --model.embedder.sparse false, or one GPU"
+            )
+        if self.wide is not None and self.trainer.ckpt_path is None:
+            dataset = self.trainer.datamodule.train_dataset  # type: ignore[attr-defined]
+            fit_wide(
+                self.wide, self.head, dataset, lambda batch: JoinedFeaturizer.of_part(batch.inputs, WIDE)
             )
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -116,8 +152,13 @@ class Tagger(pl.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(step).generate_state(1, np.uint64)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the mean loss of a sentence, in nats."""
-        loss = self.losses(self(batch), batch).mean()
+        """Return the mean loss of a sentence, in nats.
+
+        The wide path explains the training sentences almost alone. The network learns nothing from them unless half
+        of the loss is that of the network without the path.
+        """
+        losses = [self.losses(crf, batch).mean() for crf in self._chains(batch)]
+        loss = torch.stack(losses).mean()
         self.log_mean("train/loss", loss, len(batch), prog_bar=True)
         return loss
 
@@ -253,6 +294,7 @@ class Tagger(pl.LightningModule):
             "scheme": self.tag_set.scheme,
             "languages": self.languages,
             "encoder": self.encoder.description(),
+            "wide": None if self.wide is None else self.wide.description(),
             "decoder": self.decoder,
             "constrain": self.constrain,
             "optimization": dataclasses.asdict(self.optimization),
@@ -271,6 +313,8 @@ class Tagger(pl.LightningModule):
         theirs = checkpoint.get("tagger", {}).get("encoder", {}).get("vocabulary")
         if theirs is not None and theirs != self.encoder.vocabulary:
             self.encoder.use_vocabulary(theirs)
+        if self.wide is not None and "wide.keys" in checkpoint["state_dict"]:
+            self.wide.use_features(checkpoint["state_dict"]["wide.keys"])
         refuse_other(checkpoint, self.description(), self.state_dict())
 
     def fingerprint(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from skd_lightning.taggers.tagger import Tagger
 
@@ -10,10 +10,12 @@ from skd_lightning.taggers.tagger import Tagger
 class Teacher(Tagger):
     """A tagger of one language, which may have a vector for each word of its training data."""
 
-    def learn_vocabulary(self, words: Iterable[str]) -> None:
-        """Give the words that occur often enough vectors of their own.
+    def learn_vocabulary(self, sentences: Sequence[Sequence[str]], languages: Sequence[str]) -> None:
+        """Take in the words of the annotated training data; those that occur often enough get vectors of their own.
 
         Args:
-            words: of the training data, as often as they occur.
+            sentences: lists of words.
+            languages: of each sentence.
         """
-        self.encoder.learn_vocabulary(words)
+        super().learn_vocabulary(sentences, languages)
+        self.encoder.learn_vocabulary(word for words in sentences for word in words)

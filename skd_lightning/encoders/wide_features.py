@@ -1,0 +1,92 @@
+"""Sparse features of words in their sentences, for weights that lead straight to the tags."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skd_lightning.encoders.feature_table import FeatureTable
+from skd_lightning.encoders.lexicon import IndexedWords, WordFeaturizer, joined_features
+from skd_lightning.encoders.word_hashes import BAGS, edge_hashes, word_hashes
+
+
+class WideFeaturizer(WordFeaturizer):
+    """Words to the rows of their features: of the word itself, and of the words around it.
+
+    A feature that the training data do not have is left out. What a word contributes to its neighbours depends on the
+    word alone, so that the features of a sentence are sums over its words (see ``taggers.wide.WidePath``).
+
+    Args:
+        of_languages: each feature has a second weight of its own in every language, for sentences whose language is
+            known (Daumé 2007).
+    """
+
+    def __init__(self, of_languages: bool) -> None:
+        self.of_languages = of_languages
+        self.use_features(np.zeros(0, dtype=np.uint64))
+
+    def use_features(self, keys: NDArray[np.uint64]) -> None:
+        """Change the known features, given as hashes; sentences that were indexed before have to be indexed again."""
+        self.table = FeatureTable(keys)
+        hashes, sizes = edge_hashes()
+        super().__init__(_packed(*self.table.rows(hashes, sizes))[0])
+
+    def learn(self, sentences: Sequence[Sequence[str]], languages: Sequence[str]) -> NDArray[np.uint64]:
+        """Return the hashes of all features that sentences have, sorted.
+
+        Args:
+            sentences: lists of words.
+            languages: of each sentence.
+        """
+        words: dict[str, dict[str, None]] = {}
+        for sentence, language in zip(sentences, languages, strict=True):
+            words.setdefault(self.known(language), {}).update(dict.fromkeys(sentence))
+        hashes = [word_hashes(list(own), self._salts(language))[0] for language, own in words.items()]
+        return np.unique(np.concatenate([edge_hashes()[0], *hashes]))
+
+    def known(self, language: str) -> str:
+        """Return the language if its features are its own."""
+        return language if self.of_languages else ""
+
+    def features(self, words: Sequence[str], language: str) -> list[NDArray[np.int32]]:
+        """Return for each word how many known features each bag has, and their rows, bag by bag."""
+        return _packed(*self.table.rows(*word_hashes(words, self._salts(language))))
+
+    def _salts(self, language: str) -> list[int]:
+        return [0, zlib.crc32(language.encode())] if language else [0]
+
+    def collate(self, items: Sequence[IndexedWords | np.ndarray], words: int) -> dict[str, Tensor]:
+        """Return the inputs of a batch, in which a word that occurs twice has its features once.
+
+        Returns:
+            ``place`` (batch, words): which distinct word, 0 at the edge of a sentence; ``rows`` (features of all bags
+            of all distinct words, joined) and ``bags`` (distinct words · BAGS,) where each bag begins.
+        """
+        distinct, place = self.distinct_words(
+            items, words + 1
+        )  # the edge is always among them, and the first
+        values, sizes = joined_features(distinct)
+        heads = (np.cumsum(sizes) - sizes)[:, None] + np.arange(BAGS)
+        is_row = np.ones(len(values), dtype=bool)
+        is_row[heads] = False
+        counts = values[heads].ravel()
+        bags = np.cumsum(counts, dtype=np.int64) - counts
+        arrays = {"place": place[:, :words], "rows": values[is_row].astype(np.int64), "bags": bags}
+        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+
+def _packed(rows: NDArray[np.int32], sizes: NDArray[np.int64]) -> list[NDArray[np.int32]]:
+    """Return an array for each word: the sizes of its bags, then their rows."""
+    counts = sizes.sum(1)
+    packed = np.empty(len(rows) + sizes.size, dtype=np.int32)
+    ends = np.cumsum(counts + BAGS)
+    heads = (ends - counts - BAGS)[:, None] + np.arange(BAGS)
+    is_row = np.ones(len(packed), dtype=bool)
+    is_row[heads] = False
+    packed[heads], packed[is_row] = sizes, rows
+    return np.split(packed, ends[:-1]) if len(sizes) else []
