@@ -216,7 +216,9 @@ class Speaker:
     def fingerprint(self) -> str:
         return self.path.name
 
-    def predict_emissions(self, sentences: Sequence[Sequence[str]], advance: Callable) -> np.ndarray:
+    def predict_emissions(
+        self, sentences: Sequence[Sequence[str]], advance: Callable, language: str
+    ) -> np.ndarray:
         words = sum(map(len, sentences))
         return np.random.default_rng(words).normal(size=(words, TAGS)).astype(np.float32)
 
@@ -236,7 +238,12 @@ class Learner:
 
 
 class Featurizer:
-    def index(self, sentences: Sequence[Sequence[str]], keep: bool = False) -> list[np.ndarray]:
+    def index(
+        self,
+        sentences: Sequence[Sequence[str]],
+        keep: bool = False,
+        languages: Sequence[str] | None = None,
+    ) -> list[np.ndarray]:
         return [np.zeros(len(words), np.int32) for words in sentences]
 
 

@@ -38,9 +38,9 @@ class Speaker(Protocol):
         """Return a hash of all that its predictions depend on."""
 
     def predict_emissions(
-        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object]
+        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object], language: str
     ) -> np.ndarray:
-        """Return (words of all sentences, tags) emissions in nats."""
+        """Return (words of all sentences, tags) emissions in nats of sentences in one language."""
 
 
 class Learner(Protocol):
@@ -171,9 +171,9 @@ class DistillationCallback(pl.Callback):
         answers: dict[str, TeacherWords] = {}
         for part, members in parts.items():
             sentences = [dataset.sentences[i].words for i in members]
-            key = content_key(teacher.fingerprint(), sentences, self.precision)
+            key = content_key(f"{teacher.fingerprint()} {language}", sentences, self.precision)
             entry = CacheEntry(self.cache / key, dataset.lengths[members], self.precision)
-            answers[part] = self._read(part, entry, teacher, columns, sentences, objective, show)
+            answers[part] = self._read(part, entry, teacher, columns, sentences, language, objective, show)
         return answers
 
     def _read(
@@ -183,6 +183,7 @@ class DistillationCallback(pl.Callback):
         teacher: Speaker,
         columns: np.ndarray,
         sentences: Sequence[Sequence[str]],
+        language: str,
         objective: Objective,
         show: bool,
     ) -> TeacherWords:
@@ -191,7 +192,7 @@ class DistillationCallback(pl.Callback):
         def predict() -> tuple[np.ndarray, TransitionScores]:
             with Progress(transient=True, disable=not show) as bar:
                 task = bar.add_task(f"teacher {part}: {len(sentences)} sentences", total=len(sentences))
-                emissions = teacher.predict_emissions(sentences, lambda n: bar.advance(task, n))
+                emissions = teacher.predict_emissions(sentences, lambda n: bar.advance(task, n), language)
             return emissions, teacher.head
 
         arrays, hit = entry.emissions(predict)

@@ -30,7 +30,7 @@ def bag_sums(table: Tensor, rows: Tensor, starts: Tensor) -> Tensor:
     """
     if table.device.type != "cpu":
         return functional.embedding_bag(rows, table, starts, mode="sum")
-    sums: Tensor = _BagSums.apply(table, rows, starts)
+    sums: Tensor = _BagSums.apply(table, rows, starts)  # type: ignore[no-untyped-call]
     return sums
 
 

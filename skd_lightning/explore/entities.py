@@ -20,5 +20,6 @@ def entity_report(tagger: Tagger, sentences: Sequence[Sentence]) -> str:
     """
     scheme: EntityScheme = "iob2"
     gold = [[*convert(sentence.tags or (), scheme)] for sentence in sentences]
-    found = [[*convert(p.tags, scheme)] for p in tagger.predict([sentence.words for sentence in sentences])]
+    words, languages = [s.words for s in sentences], [s.language for s in sentences]
+    found = [[*convert(p.tags, scheme)] for p in tagger.predict(words, languages)]
     return str(classification_report(gold, found, digits=4, zero_division=0))

@@ -155,7 +155,7 @@ def evaluate(
     counts: dict[str, np.ndarray] = {}
     for place, (language, group) in enumerate(sentences.items()):
         lengths = torch.tensor([len(sentence.words) for sentence in group])
-        predicted = [prediction.tags for prediction in tagger.predict([s.words for s in group])]
+        predicted = [prediction.tags for prediction in tagger.predict([s.words for s in group], language)]
         own, true = _padded(predicted, tag_set), _padded([s.tags or () for s in group], tag_set)
         scores.update(own, true, lengths, torch.full((len(group),), place))
         counts[language] = scores.count(own, true, lengths).numpy()

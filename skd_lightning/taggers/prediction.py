@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 TOKENS = 4000
 """Words a batch when nothing is trained."""
+
+Languages = str | Sequence[str] | None
+"""The language of all sentences, that of each, or None: the tagger's where it has one, else unknown."""
 
 
 class Prediction(NamedTuple):
@@ -60,17 +64,50 @@ def _shown(value: object) -> str:
     return f"{text if len(text) <= 40 else text[:39] + '…'} ({type(value).__name__})"
 
 
-def chains(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[list[int], LinearChainCRF]]:
+def languages_of(tagger: Tagger, sentences: Sequence[Sequence[str]], language: Languages) -> list[str]:
+    """Return the language of each sentence, "" where it is unknown.
+
+    A tagger of one language takes all sentences for that one. Where features belong to languages and a sentence has
+    none that the tagger knows, a warning says so once.
+
+    Raises:
+        UserError: there are more or fewer languages than sentences.
+    """
+    if language is None:
+        language = tagger.languages[0] if len(tagger.languages) == 1 else ""
+    found = [language] * len(sentences) if isinstance(language, str) else list(language)
+    if len(found) != len(sentences):
+        raise UserError(
+            f"{len(found)} languages for {len(sentences)} sentences: give one for each, or one for all"
+        )
+    others = sorted(set(found) - set(tagger.languages))
+    if others and tagger.wide is not None and tagger.wide.settings.of_languages:
+        which = (
+            f"the language {', '.join(others)} is"
+            if any(others)
+            else "the language of a sentence is not given and"
+        )
+        warnings.warn(
+            f"{which} unknown to this tagger of {', '.join(tagger.languages)}: it uses what its languages share",
+            stacklevel=4,
+        )
+    return found
+
+
+def chains(
+    tagger: Tagger, sentences: Sequence[Sequence[str]], language: Languages
+) -> Iterator[tuple[list[int], LinearChainCRF]]:
     """Yield positions and distributions of the sentences, batch by batch.
 
     Several threads may ask a tagger that is in evaluation mode.
 
     Raises:
-        UserError: something is no list of words.
+        UserError: something is no list of words, or the languages are not as many as the sentences.
     """
     refuse_other_than_words(sentences)
-    nameless = [Sentence(tuple(words)) for words in sentences]
-    dataset = SentenceDataset(nameless, tagger.featurizer, [""])
+    languages = languages_of(tagger, sentences, language)
+    named = [Sentence(tuple(words), language=own) for words, own in zip(sentences, languages, strict=True)]
+    dataset = SentenceDataset(named, tagger.featurizer, sorted(set(languages)))
     was_training = tagger.training
     if was_training:
         tagger.eval()
@@ -84,9 +121,9 @@ def chains(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> Iterator[tuple
             tagger.train()
 
 
-def distribution(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> LinearChainCRF:
+def distribution(tagger: Tagger, sentences: Sequence[Sequence[str]], language: Languages) -> LinearChainCRF:
     """Return the distributions of all sentences as one batch on the CPU; see :meth:`Tagger.distribution`."""
-    found = list(chains(tagger, sentences))
+    found = list(chains(tagger, sentences, language))
     lengths = torch.tensor([len(words) for words in sentences], dtype=torch.long)
     emissions = torch.zeros(len(sentences), max(lengths.tolist(), default=0), len(tagger.tag_set))
     for indices, crf in found:
@@ -95,10 +132,10 @@ def distribution(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> LinearCh
     return LinearChainCRF(emissions, transitions, lengths, start, end)
 
 
-def predict(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> list[Prediction]:
+def predict(tagger: Tagger, sentences: Sequence[Sequence[str]], language: Languages) -> list[Prediction]:
     """Return tags and probabilities of each sentence; see :meth:`Tagger.predict`."""
     predictions: dict[int, Prediction] = {}
-    for indices, crf in chains(tagger, sentences):
+    for indices, crf in chains(tagger, sentences, language):
         paths = crf.viterbi()
         confidences = crf.marginals.gather(2, paths.unsqueeze(-1)).squeeze(-1).tolist()
         probabilities = crf.log_prob(paths).exp().tolist()
@@ -116,14 +153,17 @@ def predict(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> list[Predicti
 
 
 def predict_emissions(
-    tagger: Tagger, sentences: Sequence[Sequence[str]], advance: Callable[[int], object]
+    tagger: Tagger,
+    sentences: Sequence[Sequence[str]],
+    advance: Callable[[int], object],
+    language: Languages,
 ) -> np.ndarray:
     """Return the emissions of all words, end to end; see :meth:`Tagger.predict_emissions`."""
     refuse_other_than_words(sentences)
     lengths = np.array([len(words) for words in sentences], dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     emissions = np.zeros((lengths.sum(), len(tagger.tag_set)), dtype=np.float32)
-    for indices, crf in chains(tagger, sentences):
+    for indices, crf in chains(tagger, sentences, language):
         row, word = cells(lengths[indices])
         emissions[starts[indices][row] + word] = crf.emissions.float().cpu().numpy()[row, word]
         advance(len(indices))

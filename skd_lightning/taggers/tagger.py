@@ -26,7 +26,7 @@ from skd_lightning.taggers.checkpoints import SCHEMA, refuse_other
 from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.optimization import Optimization
-from skd_lightning.taggers.prediction import Prediction
+from skd_lightning.taggers.prediction import Languages, Prediction
 from skd_lightning.taggers.wide import Wide, WidePath
 from skd_lightning.taggers.wide_fit import fit_wide
 from skd_lightning.tags import Scheme, TagSet
@@ -250,39 +250,53 @@ class Tagger(pl.LightningModule):
 
     # -- prediction ---------------------------------------------------------------------------------------
 
-    def distribution(self, sentences: Sequence[Sequence[str]]) -> LinearChainCRF:
+    def distribution(self, sentences: Sequence[Sequence[str]], language: Languages = None) -> LinearChainCRF:
         """Return the distributions over the tag sequences of sentences that are given as lists of words, in order.
 
         All of them are one batch on the CPU, which has the memory of as many of the longest.
 
+        Args:
+            sentences: lists of words.
+            language: code of the sentences' language, or of each; "" where it is unknown. None stands for the tagger's
+                language if it has one, else for unknown. It matters to taggers with features of languages.
+
         Raises:
             UserError: something is no list of words.
         """
-        return prediction.distribution(self, sentences)
+        return prediction.distribution(self, sentences, language)
 
-    def predict(self, sentences: Sequence[Sequence[str]]) -> list[Prediction]:
+    def predict(self, sentences: Sequence[Sequence[str]], language: Languages = None) -> list[Prediction]:
         """Return the best tags of sentences that are given as lists of words, with true posterior confidences.
 
         Several threads may ask a tagger that is in evaluation mode.
 
+        Args:
+            sentences: lists of words.
+            language: code of the sentences' language, or of each; "" where it is unknown. None stands for the tagger's
+                language if it has one, else for unknown. It matters to taggers with features of languages.
+
         Raises:
             UserError: something is no list of words, or no tag sequence has a probability.
         """
-        return prediction.predict(self, sentences)
+        return prediction.predict(self, sentences, language)
 
     def predict_emissions(
-        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object] = lambda _: None
+        self,
+        sentences: Sequence[Sequence[str]],
+        advance: Callable[[int], object] = lambda _: None,
+        language: Languages = None,
     ) -> np.ndarray:
         """Return (words of all sentences, tags) float32 emissions in nats, in the order of the sentences.
 
         Args:
             sentences: lists of words.
             advance: told the number of sentences done, for a progress bar.
+            language: of the sentences, see :meth:`predict`.
 
         Raises:
             UserError: something is no list of words.
         """
-        return prediction.predict_emissions(self, sentences, advance)
+        return prediction.predict_emissions(self, sentences, advance, language)
 
     # -- checkpoints --------------------------------------------------------------------------------------
 
