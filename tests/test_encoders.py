@@ -103,7 +103,7 @@ def test_weights_are_drawn_in_their_order() -> None:
     torch.manual_seed(3)
     tables = [torch.nn.EmbeddingBag(8, 2, mode="mean") for _ in range(2)]
     for table in tables:
-        torch.nn.init.normal_(table.weight, std=0.5)
+        torch.nn.init.normal_(table.weight, std=2.0)
     lstm = torch.nn.LSTM(7, 4, batch_first=True)
     torch.nn.LSTM(7, 4, batch_first=True)
     torch.nn.Embedding(1, 3)

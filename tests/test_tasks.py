@@ -148,7 +148,7 @@ def test_data_that_no_encoder_was_given_to_say_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data\.connect\(model\.encoder\.featurizer\)") as error:
         cli.trainer.fit(cli.model, datamodule=fresh)
     assert "\n" not in str(error.value)
-    fresh.connect(cli.model.encoder.featurizer)
+    fresh.connect(cli.model.featurizer, cli.model.training_featurizer)
     cli.trainer.fit(cli.model, datamodule=fresh)
     assert len(fresh.train_dataset) == 2 * SIZES["train"]
 

@@ -17,7 +17,6 @@ from skd_lightning.encoders.feature_table import FeatureTable
 from skd_lightning.encoders.features import word_shape
 from skd_lightning.encoders.word_hashes import BAGS, REACH, edge_hashes, word_hashes
 from skd_lightning.errors import UserError
-from skd_lightning.taggers.head import ChainHead
 from skd_lightning.taggers.wide import Wide, WidePath
 from skd_lightning.taggers.wide_fit import fit_wide
 from skd_lightning.tags import TagSet
@@ -104,7 +103,7 @@ def test_sums_and_their_gradient() -> None:
 
 
 def path(sentences: list[list[str]], languages: list[str], **settings: object) -> WidePath:
-    made = WidePath(Wide(**settings), len(TAGS))  # type: ignore[arg-type]
+    made = WidePath(Wide(**settings), TAGS)  # type: ignore[arg-type]
     made.learn_features(sentences, languages)
     torch.nn.init.normal_(made.weight, generator=torch.Generator().manual_seed(0))
     return made
@@ -125,7 +124,7 @@ def test_scores_are_the_sums_of_the_weights_of_the_features_in_sight() -> None:
     scores = []
     for group in (sentences, fresh):
         inputs = wide.featurizer.collate(wide.featurizer.index(group), 6)
-        found = wide(inputs)
+        found = wide.emissions(inputs)
         assert found.shape == (len(group), 6, len(TAGS))
         for n, words in enumerate(group):
             rows += features_of(words)
@@ -151,17 +150,21 @@ def test_a_language_has_weights_of_its_own_beside_the_shared_ones() -> None:
     assert len(wide.keys) == 3 * len(shared.keys) - 2 * (BAGS - 1)  # the edge belongs to nobody
 
     def scores(language: str) -> torch.Tensor:
-        return wide(wide.featurizer.collate(wide.featurizer.index([["Anna", "in"]], languages=[language]), 2))
+        return wide.emissions(
+            wide.featurizer.collate(wide.featurizer.index([["Anna", "in"]], languages=[language]), 2)
+        )
 
     english, german, unknown, other = (scores(language) for language in ("en", "de", "", "fr"))
     assert not torch.allclose(english, german)
     assert torch.allclose(unknown, other)  # shared weights alone
     together = wide.featurizer.index([["Anna", "in"], ["Anna"], ["Anna", "in"]], languages=["en", "", "de"])
-    mixed = wide(wide.featurizer.collate(together, 2))
+    mixed = wide.emissions(wide.featurizer.collate(together, 2))
     assert torch.allclose(mixed[0], english[0])
     assert torch.allclose(mixed[2], german[0])
     again = pickle.loads(pickle.dumps(wide.featurizer))
-    assert torch.allclose(wide(again.collate(again.index([["Anna", "in"]], languages=["de"]), 2)), german)
+    assert torch.allclose(
+        wide.emissions(again.collate(again.index([["Anna", "in"]], languages=["de"]), 2)), german
+    )
 
 
 def test_the_fit_reaches_the_optimum_of_the_regularised_likelihood() -> None:
@@ -171,17 +174,14 @@ def test_the_fit_reaches_the_optimum_of_the_regularised_likelihood() -> None:
         Sentence(("New", "York"), ("B-LOC", "I-LOC"), "en"),
         Sentence(("in", "in"), ("O", "O"), "en"),
         Sentence((), (), "en"),
-        Sentence(("Anna", "Lincoln"), None, "en"),
     ]
-    wide = WidePath(Wide(l2=0.3), len(TAGS))
-    wide.learn_features([s.words for s in sentences if s.tags is not None], ["en"] * 4)
-    head = ChainHead(0, TAGS)
-    torch.nn.init.zeros_(head.emissions.bias)
-    dataset = SentenceDataset(sentences, wide.featurizer, ["en"], TAGS)
+    wide = WidePath(Wide(l2=0.3), TAGS)
+    wide.learn_features([sentence.words for sentence in sentences], ["en"] * 4)
     losses: list[float] = []
-    fit_wide(wide, head, dataset, lambda batch: batch.inputs, losses.append)
+    fit_wide(wide, sentences, TAGS, losses.append)
     assert not wide.weight.requires_grad
-    batch = dataset.__getitems__([0, 1, 2, 3])
+    batch = SentenceDataset(sentences, wide.featurizer, ["en"], TAGS).__getitems__([0, 1, 2, 3])
+    head = wide.head
     weights = [wide.weight, head.emissions.bias, head.transitions, head.start, head.end]
 
     def loss(numbers: np.ndarray) -> float:
@@ -190,7 +190,7 @@ def test_the_fit_reaches_the_optimum_of_the_regularised_likelihood() -> None:
             for weight in weights:
                 weight.copy_(torch.from_numpy(numbers[at : at + weight.numel()]).view_as(weight))
                 at += weight.numel()
-            crf = head.chain((wide(batch.inputs) + head.emissions.bias).double(), batch.lengths)
+            crf = head.chain(wide.emissions(batch.inputs).double(), batch.lengths)
             return float(-crf.log_prob(batch.tags).sum()) + 0.3 * float((numbers**2).sum())
 
     found = np.concatenate([weight.detach().double().numpy().ravel() for weight in weights])
@@ -212,5 +212,5 @@ def test_settings_that_cannot_be_fitted_are_refused(settings: dict[str, float], 
 
 
 def test_an_empty_path_scores_nothing(tmp_path: Path) -> None:
-    wide = WidePath(Wide(), len(TAGS))
-    assert (wide(wide.featurizer.collate(wide.featurizer.index([["a"], []]), 1)) == 0).all()
+    wide = WidePath(Wide(), TAGS)
+    assert (wide.emissions(wide.featurizer.collate(wide.featurizer.index([["a"], []]), 1)) == 0).all()

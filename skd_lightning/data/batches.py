@@ -23,10 +23,10 @@ class SentenceFeaturizer(Protocol):
         sentences: Sequence[Sequence[str]],
         keep: bool = False,
         languages: Sequence[str] | None = None,
-    ) -> list[np.ndarray]:
+    ) -> list[Any]:
         """Return each sentence as a compact array."""
 
-    def collate(self, items: Sequence[np.ndarray], words: int) -> dict[str, Tensor]:
+    def collate(self, items: Sequence[Any], words: int) -> dict[str, Tensor]:
         """Return the encoder's inputs of a batch."""
 
 

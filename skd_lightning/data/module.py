@@ -101,7 +101,7 @@ class TaggingData(pl.LightningDataModule):
         self.sample, self.revision = sample, revision
         self.reading = {"word_column": word_column, "tag_column": tag_column, "encoding": encoding}
         self.workers, self.seed = workers, seed
-        self._featurizer: SentenceFeaturizer | None = None
+        self._featurizers: tuple[SentenceFeaturizer, SentenceFeaturizer] | None = None
         self._taught: tuple[str, ...] = ("train",)
         self.train_dataset: SentenceDataset
         self.training_batches: TrainingBatches
@@ -204,15 +204,18 @@ class TaggingData(pl.LightningDataModule):
 
     # -- batches, as Lightning asks for them --------------------------------------------------------------
 
-    def connect(self, featurizer: SentenceFeaturizer, unlabelled: bool = False) -> None:
-        """Take the featurizer of the encoder that is to read the sentences.
+    def connect(
+        self, featurizer: SentenceFeaturizer, training: SentenceFeaturizer, unlabelled: bool = False
+    ) -> None:
+        """Take the featurizers of the tagger that is to read the sentences, after it has learnt its vocabulary.
 
         Args:
-            featurizer: ``model.featurizer``, after the tagger has learnt its vocabulary.
+            featurizer: ``model.featurizer``.
+            training: ``model.training_featurizer``, for training sentences.
             unlabelled: put text without tags among the training sentences. It would only dilute the batches of a
                 tagger that no teacher teaches: give ``model.learns_from_unlabelled``.
         """
-        self._featurizer = featurizer
+        self._featurizers = featurizer, training
         self._taught = ("train", "unlabelled") if unlabelled else ("train",)
 
     def setup(self, stage: str) -> None:
@@ -222,20 +225,21 @@ class TaggingData(pl.LightningDataModule):
             UserError: there are no training sentences, or :meth:`connect` was not called.
         """
         assert self.trainer is not None
-        featurizer = self._featurizer
-        if featurizer is None:
+        if self._featurizers is None:
             raise UserError(
-                "the data do not know the encoder: call data.connect(model.featurizer) before the trainer"
+                "the data do not know the tagger: call data.connect(model.featurizer, model.training_featurizer) "
+                "before the trainer"
             )
+        featurizer, training = self._featurizers
 
-        def dataset(*splits: str) -> SentenceDataset:
+        def dataset(reader: SentenceFeaturizer, *splits: str) -> SentenceDataset:
             sentences = [sentence for split in splits for sentence in self._split(split)]
-            return SentenceDataset(sentences, featurizer, self.all_languages, self.tag_set, keep=True)
+            return SentenceDataset(sentences, reader, self.all_languages, self.tag_set, keep=True)
 
         if stage == "fit":
             if not self.train_languages:
                 raise UserError(f"task {self.task}: no training sentences in {', '.join(self.all_languages)}")
-            self.train_dataset = dataset(*self._taught)
+            self.train_dataset = dataset(training, *self._taught)
             self.training_batches = self._training_batches()
             if self.trainer.is_global_zero:
                 padding = f"{self.training_batches.padding():.1%} of it padding"
@@ -244,9 +248,9 @@ class TaggingData(pl.LightningDataModule):
                     highlight=False,
                 )
         if stage in ("fit", "validate"):
-            self.dev_dataset = dataset("dev")
+            self.dev_dataset = dataset(featurizer, "dev")
         if stage in ("test", "predict"):
-            self.test_dataset = dataset("test")
+            self.test_dataset = dataset(featurizer, "test")
 
     def train_dataloader(self) -> TrainingLoader:
         """Return batches of all languages, drawn anew each epoch."""

@@ -14,6 +14,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from torch import Tensor
 
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.distillation.cache import CacheEntry, EmissionPrecision, TransitionScores, content_key
@@ -30,9 +31,8 @@ class Speaker(Protocol):
     def tag_set(self) -> TagSet:
         """Return its tags."""
 
-    @property
-    def head(self) -> TransitionScores:
-        """Return what scores its transitions."""
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return transitions, start and end scores in nats."""
 
     def fingerprint(self) -> str:
         """Return a hash of all that its predictions depend on."""
@@ -193,7 +193,7 @@ class DistillationCallback(pl.Callback):
             with Progress(transient=True, disable=not show) as bar:
                 task = bar.add_task(f"teacher {part}: {len(sentences)} sentences", total=len(sentences))
                 emissions = teacher.predict_emissions(sentences, lambda n: bar.advance(task, n), language)
-            return emissions, teacher.head
+            return emissions, teacher
 
         arrays, hit = entry.emissions(predict)
         needs, mass = objective.needs, None

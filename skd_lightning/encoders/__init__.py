@@ -6,6 +6,7 @@ from skd_lightning.encoders.context import BiLSTM, Context, NoContext
 from skd_lightning.encoders.encoder import Encoder
 from skd_lightning.encoders.flair import FlairEmbedder
 from skd_lightning.encoders.ngram import NgramEmbedder
+from skd_lightning.encoders.none import NoEmbedder
 from skd_lightning.encoders.static import StaticEmbedder
 from skd_lightning.encoders.transformer import FineTunedTransformerEmbedder, FrozenTransformerEmbedder
 
@@ -22,5 +23,6 @@ __all__ = [
     "JoinedFeaturizer",
     "NgramEmbedder",
     "NoContext",
+    "NoEmbedder",
     "StaticEmbedder",
 ]

@@ -13,6 +13,7 @@ from skd_lightning.encoders.concatenation import ConcatenatedEmbedder
 from skd_lightning.encoders.context import BiLSTM, Context, NoContext
 from skd_lightning.encoders.flair import FlairEmbedder
 from skd_lightning.encoders.ngram import NgramEmbedder
+from skd_lightning.encoders.none import NoEmbedder
 from skd_lightning.encoders.static import StaticEmbedder
 from skd_lightning.encoders.transformer import FineTunedTransformerEmbedder, FrozenTransformerEmbedder
 from skd_lightning.errors import UserError
@@ -25,6 +26,7 @@ EMBEDDERS: dict[str, type[Embedder]] = {
         FlairEmbedder,
         FrozenTransformerEmbedder,
         NgramEmbedder,
+        NoEmbedder,
         StaticEmbedder,
     )
 }

@@ -160,7 +160,9 @@ class TaggingCLI(LightningCLI):
                 self.model.learn_vocabulary(
                     [sentence.words for sentence in sentences], [sentence.language for sentence in sentences]
                 )
-            self.datamodule.connect(self.model.featurizer, self.model.learns_from_unlabelled)
+            self.datamodule.connect(
+                self.model.featurizer, self.model.training_featurizer, self.model.learns_from_unlabelled
+            )
             if self._subconfig()["compile"]:
                 self.model.encoder.compile(dynamic=True)  # in place: the weights keep their names
 

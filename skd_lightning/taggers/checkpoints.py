@@ -123,10 +123,11 @@ def _refuse_sizes(description: Mapping[str, Any], weights: Mapping[str, Tensor],
     with torch.device("meta"):  # shapes without memory
         encoder = Encoder(*maker.parts(description["encoder"]))
         encoder.use_vocabulary(description["encoder"]["vocabulary"])
-        head = ChainHead(encoder.output_size, TagSet(tuple(tags), description["scheme"]), constrain=False)
+        tag_set = TagSet(tuple(tags), description["scheme"])
+        head = ChainHead(encoder.output_size, tag_set, constrain=False)
         parts: dict[str, nn.Module] = {"encoder": encoder, "head": head}
         if description["wide"]:
-            wide = WidePath(Wide(**description["wide"]["settings"]), len(tags))
+            wide = WidePath(Wide(**description["wide"]["settings"]), tag_set, constrain=False)
             wide.use_features(torch.empty(int(description["wide"]["features"]), dtype=torch.int64))
             parts["wide"] = wide
     expected = nn.ModuleDict(parts).state_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal
 
 import torch
@@ -36,7 +37,9 @@ class ChainHead(nn.Module):
     ) -> None:
         super().__init__()
         tags = len(tag_set)
-        self.emissions = nn.Linear(input_size, tags)
+        with warnings.catch_warnings():  # a tagger without a network has the bias alone
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+            self.emissions = nn.Linear(input_size, tags)
         learned = decoder == "crf"
         self.transitions = nn.Parameter(torch.zeros(tags, tags), requires_grad=learned)
         self.start = nn.Parameter(torch.zeros(tags), requires_grad=learned)

@@ -128,7 +128,7 @@ def distribution(tagger: Tagger, sentences: Sequence[Sequence[str]], language: L
     emissions = torch.zeros(len(sentences), max(lengths.tolist(), default=0), len(tagger.tag_set))
     for indices, crf in found:
         emissions[indices, : crf.emissions.shape[1]] = crf.emissions.float().cpu()
-    transitions, start, end = (scores.detach().cpu() for scores in tagger.head.scores())
+    transitions, start, end = (scores.detach().cpu() for scores in tagger.scores())
     return LinearChainCRF(emissions, transitions, lengths, start, end)
 
 

@@ -33,7 +33,7 @@ class Student(Tagger):
         languages: languages that it is trained and evaluated on; given by the data.
         embedder: words to vectors, the same for all languages; no word lists.
         context: vectors of words to vectors in context.
-        wide: sparse features that lead straight to the tags, beside the network; None for the network alone.
+        wide: a CRF of sparse features beside the network; None for the network alone.
         decoder: ``crf`` or ``softmax``.
         constrain: never predict what the tag scheme forbids.
         optimization: optimiser, learning rates and their schedule.

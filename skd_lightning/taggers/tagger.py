@@ -32,7 +32,7 @@ from skd_lightning.taggers.wide_fit import fit_wide
 from skd_lightning.tags import Scheme, TagSet
 
 NETWORK, WIDE = range(2)
-"""Places of their inputs among those of a tagger with a wide path."""
+"""Places of their inputs among those of a tagger."""
 
 
 class Tagger(pl.LightningModule):
@@ -44,7 +44,7 @@ class Tagger(pl.LightningModule):
         languages: the languages it is trained and evaluated on; given by the data.
         embedder: words to vectors.
         context: the network that puts the vectors into context.
-        wide: sparse features that lead straight to the tags, beside the network; None for the network alone.
+        wide: a CRF of sparse features beside the network; None for the network alone.
         decoder: ``crf`` or ``softmax``.
         constrain: never predict what the tag scheme forbids.
         optimization: how it is trained.
@@ -73,7 +73,7 @@ class Tagger(pl.LightningModule):
         self.decoder, self.constrain = decoder, constrain
         self.optimization = optimization
         self.head = ChainHead(self.encoder.output_size, self.tag_set, decoder, constrain)
-        self.wide = WidePath(wide, len(tags)) if wide else None
+        self.wide = WidePath(wide, self.tag_set, decoder, constrain) if wide else None
         self.dev_scores = TaggingScores(self.tag_set, self.languages)
         self.test_scores = TaggingScores(self.tag_set, self.languages)
         self.means = torch.nn.ModuleDict(
@@ -95,10 +95,14 @@ class Tagger(pl.LightningModule):
 
     @property
     def featurizer(self) -> Featurizer:
-        """Return what makes the inputs of the network and of the wide path."""
-        if self.wide is None:
-            return self.encoder.featurizer
-        return JoinedFeaturizer([self.encoder.featurizer, self.wide.featurizer])
+        """Return what makes the inputs of a prediction: those of the network and of the wide path."""
+        parts = [self.encoder.featurizer, *([] if self.wide is None else [self.wide.featurizer])]
+        return JoinedFeaturizer(parts)
+
+    @property
+    def training_featurizer(self) -> Featurizer:
+        """Return what makes the inputs of a training step, which moves the network alone."""
+        return JoinedFeaturizer([self.encoder.featurizer])
 
     def learn_vocabulary(self, sentences: Sequence[Sequence[str]], languages: Sequence[str]) -> None:
         """Take in the words of the annotated training data, before training.
@@ -113,17 +117,38 @@ class Tagger(pl.LightningModule):
     # -- learning -----------------------------------------------------------------------------------------
 
     def forward(self, batch: Batch) -> LinearChainCRF:
-        """Return the distributions over the tag sequences of a batch."""
-        return self._chains(batch)[0]
+        """Return the distributions over the tag sequences of a batch.
 
-    def _chains(self, batch: Batch) -> list[LinearChainCRF]:
-        """Return the tagger's distributions and, where there is a wide path, those of the network alone."""
+        Network and wide path are experts of equal weight, each trained alone: p ∝ √(p_network · p_wide), the chain
+        with their mean potentials (a logarithmic opinion pool, Smith et al. 2005). Trained together, the wide path
+        would explain the training sentences, and the network would learn nothing.
+        """
+        network = self._network(batch)
         if self.wide is None:
-            return [self.head.chain(self.head(self.encoder(batch.inputs, batch.lengths)), batch.lengths)]
-        inputs, features = (JoinedFeaturizer.of_part(batch.inputs, n) for n in (NETWORK, WIDE))
-        emissions = self.head(self.encoder(inputs, batch.lengths))
-        both = emissions + self.wide(features)
-        return [self.head.chain(scores, batch.lengths) for scores in (both, emissions)]
+            return network
+        wide = self.wide(JoinedFeaturizer.of_part(batch.inputs, WIDE), batch.lengths)
+        if not self.encoder.output_size:
+            return wide  # type: ignore[no-any-return]
+        transitions, start, end = self.scores()
+        return LinearChainCRF(
+            (network.emissions + wide.emissions) / 2, transitions, batch.lengths, start, end
+        )
+
+    def _network(self, batch: Batch) -> LinearChainCRF:
+        """Return the distributions of the network alone."""
+        inputs = JoinedFeaturizer.of_part(batch.inputs, NETWORK)
+        return self.head.chain(self.head(self.encoder(inputs, batch.lengths)), batch.lengths)
+
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return transitions (tags, tags) ``[from, to]``, start (tags,), end (tags,) in nats, -inf where forbidden."""
+        own = self.head.scores()
+        if self.wide is None:
+            return own
+        wide = self.wide.head.scores()
+        if not self.encoder.output_size:
+            return wide
+        transitions, start, end = ((a + b) / 2 for a, b in zip(own, wide, strict=True))
+        return transitions, start, end
 
     def losses(self, crf: LinearChainCRF, batch: Batch) -> Tensor:
         """Return (batch,) the loss of each sentence in nats; 0 for sentences without gold tags."""
@@ -138,10 +163,7 @@ class Tagger(pl.LightningModule):
                 "NCCL cannot add up sparse gradients: give --model.embedder.sparse false, or one GPU"
             )
         if self.wide is not None and self.trainer.ckpt_path is None:
-            dataset = self.trainer.datamodule.train_dataset  # type: ignore[attr-defined]
-            fit_wide(
-                self.wide, self.head, dataset, lambda batch: JoinedFeaturizer.of_part(batch.inputs, WIDE)
-            )
+            fit_wide(self.wide, self.trainer.datamodule.train_sentences, self.tag_set)  # type: ignore[attr-defined]
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let all that is random in a step depend on the seed, the step and the process alone.
@@ -152,13 +174,8 @@ class Tagger(pl.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(step).generate_state(1, np.uint64)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the mean loss of a sentence, in nats.
-
-        The wide path explains the training sentences almost alone. The network learns nothing from them unless half
-        of the loss is that of the network without the path.
-        """
-        losses = [self.losses(crf, batch).mean() for crf in self._chains(batch)]
-        loss = torch.stack(losses).mean()
+        """Return the mean loss of a sentence under the network, in nats."""
+        loss = self.losses(self._network(batch), batch).mean()
         self.log_mean("train/loss", loss, len(batch), prog_bar=True)
         return loss
 

@@ -1,4 +1,4 @@
-"""The wide path: sparse features of words straight to the scores of the tags."""
+"""The wide path: a linear-chain CRF of sparse features beside the network."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from skd_lightning.crf import LinearChainCRF
 from skd_lightning.encoders.bag_sums import bag_sums
 from skd_lightning.encoders.wide_features import WideFeaturizer
 from skd_lightning.encoders.word_hashes import BAGS, REACH
 from skd_lightning.errors import UserError
+from skd_lightning.taggers.head import ChainHead, Decoder
+from skd_lightning.tags import TagSet
 
 
 @dataclass(frozen=True)
 class Wide:
-    """Settings of a wide path: a linear-chain CRF with the features of Lafferty et al. 2001, beside the network.
+    """Settings of a wide path, a CRF of sparse features (Lafferty et al. 2001) beside the network.
 
-    Its weights are fitted before the first epoch, on the annotated training sentences, and stay as they are; see
+    It is fitted to the annotated training sentences before the first epoch and stays as it is; see
     :mod:`skd_lightning.taggers.wide_fit`.
 
     Attributes:
-        l2: strength of the regularisation λ‖w‖², against the likelihood summed over all sentences.
+        l2: strength λ of the regularisation λ‖w‖², against the likelihood summed over all sentences.
         of_languages: each feature also has a weight in every language, beside the one that all languages share.
         iterations: of L-BFGS, at most.
     """
 
-    l2: float = 0.1
+    l2: float = 0.03
     of_languages: bool = False
     iterations: int = 80
 
@@ -43,27 +46,37 @@ class Wide:
 
 
 class WidePath(nn.Module):
-    """The sum of the weights of a word's features, for each tag.
+    """A linear-chain CRF whose emissions are sums of the weights of a word's features.
 
     The features of word i are its own and those that words i − 2 … i + 2 show to it; what a word shows depends on
-    the word alone: emissions_i = Σ_d V_d(word i + d), V_d(word) = Σ weights of the features in its bag d.
+    the word alone: emissions_i = bias + Σ_d V_d(word i + d), V_d(word) = Σ weights of the features in its bag d.
 
     Args:
         settings: of the path.
-        tags: number of tags.
+        tag_set: the tags.
+        decoder: ``crf`` or ``softmax``.
+        constrain: never predict what the tag scheme forbids.
 
     Attributes:
         featurizer: makes the inputs of :meth:`forward`.
         keys: (features,) int64 hashes of the known features, the place of each its row of ``weight``.
         weight: (features, tags) scores in nats.
+        head: bias, transitions, start and end scores.
     """
 
     keys: Tensor
 
-    def __init__(self, settings: Wide, tags: int) -> None:
+    def __init__(
+        self, settings: Wide, tag_set: TagSet, decoder: Decoder = "crf", constrain: bool = True
+    ) -> None:
         super().__init__()
-        self.settings, self.tags = settings, tags
+        self.settings = settings
         self.featurizer = WideFeaturizer(settings.of_languages)
+        self.head = ChainHead(0, tag_set, decoder, constrain)
+        nn.init.zeros_(self.head.emissions.bias)
+        chain = (self.head.transitions, self.head.start, self.head.end)
+        self.learned = [self.head.emissions.bias, *(weight for weight in chain if weight.requires_grad)]
+        self.requires_grad_(False)  # no part of what an epoch trains
         self.use_features(torch.zeros(0, dtype=torch.int64))
 
     def use_features(self, keys: Tensor) -> None:
@@ -73,7 +86,8 @@ class WidePath(nn.Module):
             keys: (features,) int64 hashes.
         """
         self.register_buffer("keys", keys)
-        self.weight = nn.Parameter(torch.zeros(len(keys), self.tags, device=keys.device), requires_grad=False)
+        tags = self.head.emissions.out_features
+        self.weight = nn.Parameter(torch.zeros(len(keys), tags, device=keys.device), requires_grad=False)
         if not keys.is_meta:
             self.featurizer.use_features(keys.cpu().numpy().view("uint64"))
 
@@ -90,7 +104,7 @@ class WidePath(nn.Module):
         """Return the settings and the number of features as plain values."""
         return {"settings": dataclasses.asdict(self.settings), "features": len(self.keys)}
 
-    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def emissions(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return (batch, words, tags) scores in nats from what the featurizer collates."""
         place = inputs["place"]
         batch, words = place.shape
@@ -98,4 +112,14 @@ class WidePath(nn.Module):
         around = functional.pad(place, (REACH, REACH))  # with the edge, which is distinct word 0
         seen = torch.stack([around[:, d : d + words] * BAGS + d for d in range(BAGS)], dim=-1)
         starts = torch.arange(0, seen.numel(), BAGS, device=seen.device)
-        return bag_sums(bags, seen.flatten(), starts).view(batch, words, self.tags)
+        sums = bag_sums(bags, seen.flatten(), starts).view(batch, words, -1)
+        return sums + self.head.emissions.bias
+
+    def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> LinearChainCRF:
+        """Return the distributions of a batch.
+
+        Args:
+            inputs: what the featurizer collated.
+            lengths: (batch,) words of each sentence.
+        """
+        return self.head.chain(self.emissions(inputs), lengths)

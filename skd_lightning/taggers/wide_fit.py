@@ -6,16 +6,15 @@ explain the training data, and only the optimum of the regularised likelihood ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from skd_lightning.data.batches import Batch, SentenceDataset
+from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.sampling import EvaluationBatches
-from skd_lightning.taggers.head import ChainHead
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.taggers.wide import WidePath
+from skd_lightning.tags import TagSet
 
 TOKENS = 20_000
 """Words a batch; the batches' gradients are summed."""
@@ -25,29 +24,22 @@ MEMORY = 6
 
 def fit_wide(
     wide: WidePath,
-    head: ChainHead,
-    dataset: SentenceDataset,
-    inputs: Callable[[Batch], dict[str, Tensor]],
+    sentences: Sequence[Sentence],
+    tag_set: TagSet,
     advance: Callable[[float], object] = lambda loss: None,
 ) -> None:
-    """Maximise the likelihood of the gold tags under the features alone, by L-BFGS (Liu and Nocedal 1989).
+    """Maximise the likelihood of the gold tags by L-BFGS (Liu and Nocedal 1989).
 
     Args:
-        wide: gets the weights.
-        head: gets the bias, the transitions and the start and end scores that go with them.
-        dataset: training sentences; those without gold tags are left out.
-        inputs: picks those of the wide path from a batch.
-        advance: is told the loss after each evaluation, for a progress bar.
-
+        wide: knows the features; gets the weights.
+        sentences: annotated ones, whose languages may be mixed.
+        tag_set: numbers the tags.
+        advance: is told the loss in nats after each evaluation, for a progress bar.
     """
-    labelled = np.flatnonzero(dataset.labelled)
-    batches = [
-        dataset.__getitems__(labelled[indices].tolist())
-        for indices in EvaluationBatches(dataset.lengths[labelled], TOKENS)
-    ]
-    chain = [weight for weight in (head.transitions, head.start, head.end) if weight.requires_grad]
-    weights = [wide.weight, head.emissions.bias, *chain]
-    wide.weight.requires_grad_(True)
+    languages = sorted({sentence.language for sentence in sentences})
+    dataset = SentenceDataset(sentences, wide.featurizer, languages, tag_set)
+    batches = [dataset.__getitems__(indices) for indices in EvaluationBatches(dataset.lengths, TOKENS)]
+    weights = [wide.weight, *wide.learned]
     optimizer = torch.optim.LBFGS(
         weights,
         max_iter=wide.settings.iterations,
@@ -61,18 +53,20 @@ def fit_wide(
         optimizer.zero_grad()
         total = 0.0
         for batch in batches:
-            crf = head.chain(wide(inputs(batch)) + head.emissions.bias, batch.lengths)
-            loss = -crf.log_prob(batch.tags).sum()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss = -wide(batch.inputs, batch.lengths).log_prob(batch.tags).sum()
+            loss.backward()
             total += loss.item()
         for weight in weights:
             assert weight.grad is not None
-            total += wide.settings.l2 * float(weight.detach().square().sum())
+            total += wide.settings.l2 * weight.detach().square().sum().item()
             weight.grad.add_(weight.detach(), alpha=2 * wide.settings.l2)
         advance(total)
         return total
 
+    for weight in weights:
+        weight.requires_grad_(True)
     with torch.enable_grad():
         optimizer.step(closure)  # type: ignore[no-untyped-call]
     optimizer.zero_grad()
-    wide.weight.requires_grad_(False)
+    for weight in weights:
+        weight.requires_grad_(False)
