@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -36,8 +37,10 @@ class WideFeaturizer(WordFeaturizer):
         hashes, sizes = edge_hashes()
         super().__init__(_packed(*self.table.rows(hashes, sizes))[0])
 
-    def learn(self, sentences: Sequence[Sequence[str]], languages: Sequence[str]) -> NDArray[np.uint64]:
-        """Return the hashes of all features that sentences have, sorted.
+    def learn(
+        self, sentences: Sequence[Sequence[str]], languages: Sequence[str]
+    ) -> tuple[NDArray[np.uint64], int]:
+        """Return the hashes of all features that sentences have, and how many are no language's own: these come first.
 
         Args:
             sentences: lists of words.
@@ -46,8 +49,10 @@ class WideFeaturizer(WordFeaturizer):
         words: dict[str, dict[str, None]] = {}
         for sentence, language in zip(sentences, languages, strict=True):
             words.setdefault(self.known(language), {}).update(dict.fromkeys(sentence))
-        hashes = [word_hashes(list(own), self._salts(language))[0] for language, own in words.items()]
-        return np.unique(np.concatenate([edge_hashes()[0], *hashes]))
+        shared = [word_hashes(list(dict.fromkeys(chain.from_iterable(words.values()))))[0]]
+        own = [word_hashes(list(found), self._salts(name)[1:])[0] for name, found in words.items() if name]
+        common = np.unique(np.concatenate([edge_hashes()[0], *shared]))
+        return np.concatenate([common, *map(np.unique, own)]), len(common)
 
     def known(self, language: str) -> str:
         """Return the language if its features are its own."""

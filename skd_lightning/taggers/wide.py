@@ -30,17 +30,20 @@ class Wide:
     Attributes:
         l2: strength λ of the regularisation λ‖w‖², against the likelihood summed over all sentences.
         of_languages: each feature also has a weight in every language, beside the one that all languages share.
+        l2_of_languages: the same λ for the weights of languages; where it is larger, more is shared.
         iterations: of L-BFGS, at most.
     """
 
     l2: float = 0.03
     of_languages: bool = False
+    l2_of_languages: float = 0.12
     iterations: int = 80
 
     def __post_init__(self) -> None:
         """Refuse what cannot be fitted."""
-        if self.l2 <= 0:
-            raise UserError(f"wide: l2 is {self.l2}, it must be above 0")
+        for name, strength in (("l2", self.l2), ("l2_of_languages", self.l2_of_languages)):
+            if strength <= 0:
+                raise UserError(f"wide: {name} is {strength}, it must be above 0")
         if self.iterations < 1:
             raise UserError(f"wide: iterations is {self.iterations}, it must be at least 1")
 
@@ -60,6 +63,7 @@ class WidePath(nn.Module):
     Attributes:
         featurizer: makes the inputs of :meth:`forward`.
         keys: (features,) int64 hashes of the known features, the place of each its row of ``weight``.
+        l2: (features, 1) strength of the regularisation of each.
         weight: (features, tags) scores in nats.
         head: bias, transitions, start and end scores.
     """
@@ -86,6 +90,7 @@ class WidePath(nn.Module):
             keys: (features,) int64 hashes.
         """
         self.register_buffer("keys", keys)
+        self.l2 = torch.full((len(keys), 1), self.settings.l2)
         tags = self.head.emissions.out_features
         self.weight = nn.Parameter(torch.zeros(len(keys), tags, device=keys.device), requires_grad=False)
         if not keys.is_meta:
@@ -98,7 +103,9 @@ class WidePath(nn.Module):
             sentences: lists of words.
             languages: of each sentence.
         """
-        self.use_features(torch.from_numpy(self.featurizer.learn(sentences, languages).view("int64")))
+        keys, shared = self.featurizer.learn(sentences, languages)
+        self.use_features(torch.from_numpy(keys.view("int64")))
+        self.l2[shared:] = self.settings.l2_of_languages
 
     def description(self) -> dict[str, Any]:
         """Return the settings and the number of features as plain values."""

@@ -40,6 +40,7 @@ def fit_wide(
     dataset = SentenceDataset(sentences, wide.featurizer, languages, tag_set)
     batches = [dataset.__getitems__(indices) for indices in EvaluationBatches(dataset.lengths, TOKENS)]
     weights = [wide.weight, *wide.learned]
+    strengths: list[torch.Tensor | float] = [wide.l2, *(len(wide.learned) * [wide.settings.l2])]
     optimizer = torch.optim.LBFGS(
         weights,
         max_iter=wide.settings.iterations,
@@ -56,10 +57,11 @@ def fit_wide(
             loss = -wide(batch.inputs, batch.lengths).log_prob(batch.tags).sum()
             loss.backward()
             total += loss.item()
-        for weight in weights:
+        for weight, strength in zip(weights, strengths, strict=True):
             assert weight.grad is not None
-            total += wide.settings.l2 * weight.detach().square().sum().item()
-            weight.grad.add_(weight.detach(), alpha=2 * wide.settings.l2)
+            shrinking = weight.detach() * strength
+            total += torch.vdot(shrinking.flatten(), weight.detach().flatten()).item()
+            weight.grad.add_(shrinking, alpha=2)
         advance(total)
         return total
 
