@@ -36,7 +36,11 @@ def features(words: Sequence[str]) -> list[list[str]]:
         for step in (-2, -1, 1, 2):
             if 0 <= i + step < len(words):
                 other = words[i + step]
-                row += [f"{step}:word={other}", f"{step}:shape={shapes[i + step]}", f"{step}:suffix={other[-3:]}"]
+                row += [
+                    f"{step}:word={other}",
+                    f"{step}:shape={shapes[i + step]}",
+                    f"{step}:suffix={other[-3:]}",
+                ]
             else:
                 row.append(f"{step}:none")
         rows.append(row)
@@ -59,5 +63,7 @@ def train(lesson: Lesson) -> Model:
     return Model(tag, len(crf.state_features_) + len(crf.transition_features_))
 
 
+PEER = Peer("crfsuite", "sklearn-crfsuite", "peers", train)
+
 if __name__ == "__main__":
-    main(Peer("crfsuite", "sklearn-crfsuite", "peers", train))
+    main(PEER)

@@ -13,6 +13,7 @@ import importlib.util
 import shlex
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -96,6 +97,9 @@ def main(peer: Peer, words: Sequence[str] | None = None) -> None:
     parser.add_argument("--anew", action="store_true", help="train again what is finished")
     options = parser.parse_args(words)
     torch.set_num_threads(1)
+    warnings.filterwarnings(
+        "ignore", ".*args parameter is intended.*"
+    )  # the suite's options are not typed here
     try:
         if importlib.util.find_spec(peer.package.replace("-", "_")) is None:
             raise UserError(f"{peer.package} is not installed; pip install 'skd-lightning[{peer.extra}]'")
@@ -103,7 +107,15 @@ def main(peer: Peer, words: Sequence[str] | None = None) -> None:
         runs = options.runs or suite.runs
         for task in suite.tasks:
             for seed in options.seeds:
-                run(peer, suite, task, options.data, peer_folder(runs, task, peer.name, seed), seed, options.anew)
+                run(
+                    peer,
+                    suite,
+                    task,
+                    options.data,
+                    peer_folder(runs, task, peer.name, seed),
+                    seed,
+                    options.anew,
+                )
             print_scores(runs, task)
     except UserError as error:
         parser.error(str(error))
@@ -150,14 +162,21 @@ def _train_and_test(peer: Peer, data: TaggingData, folder: RunFolder, seed: int)
         trained = time.process_time()
         found = model.tag([sentence.words for sentence in test])
         tagged = time.process_time()
-        fit, tagging, parameters = fit + trained - began, tagging + tagged - trained, parameters + model.parameters
+        fit, tagging, parameters = (
+            fit + trained - began,
+            tagging + tagged - trained,
+            parameters + model.parameters,
+        )
         predicted, gold, lengths = as_numbers(tag_set, found, test)
         scores.update(predicted, gold, lengths, torch.full_like(lengths, place))
         counts[language] = scores.count(predicted, gold, lengths).numpy()
         words = torch.arange(gold.shape[1]) < lengths.unsqueeze(1)
         np.add.at(confusion, (gold[words].numpy(), predicted[words].numpy()), 1)
         speed = int(lengths.sum()) / max(tagged - trained, 1e-9)
-        print(f"{peer.name} {language} seed {seed}: {trained - began:.1f} CPU s, {speed:,.0f} words/s", flush=True)
+        print(
+            f"{peer.name} {language} seed {seed}: {trained - began:.1f} CPU s, {speed:,.0f} words/s",
+            flush=True,
+        )
     whole = scores.compute()
     rows, types = split_types(whole["languages"])
     about = surroundings(shlex.join(["python", *sys.argv]))
