@@ -142,6 +142,20 @@ def test_a_peer_that_cannot_be_read_or_compared_is_named(runs: Path) -> None:
     assert task.notes[1] == "peers/spacy/seed2: scored by accuracy, the others by f1; left out"
 
 
+def test_a_peer_of_other_test_sentences_has_no_interval_and_takes_none_away(runs: Path) -> None:
+    shutil.rmtree(runs / "wikiann/teachers")
+    make_peers(runs, peers=(("crfsuite", (1,)),), languages=("de", "en"), sentences=50)
+    findings = gather(runs, "wikiann")
+    assert findings.notes == [
+        f"crfsuite (peer): other test sentences in {language} than the rest; no bootstrap there"
+        for language in ("de", "en")
+    ]
+    for name, certain in (("crfsuite (peer)", False), ("spacy (peer)", True), ("topk", True)):
+        contrast = findings.trained.contrast(name, "none")
+        assert contrast
+        assert (contrast.certain is not None) == certain
+
+
 # -- the scripts ------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -142,63 +143,71 @@ def run(
         print(f"{peer.name} {task} seed {seed}: finished, in {folder.path}")
         return
     with alone_in(folder.path, wait=False):
-        folder.results.unlink(missing_ok=True)
+        results, counts, confusion = _train_and_test(peer, TaggingData(**settings.data), seed)
+        folder.results.unlink(missing_ok=True)  # until now, what was there before has stayed
         write_text(folder.config, config)
         provenance.write(folder, provenance.provenance(settings.data, settings.languages(), None))
-        _train_and_test(peer, TaggingData(**settings.data), folder, seed)
+        results.save(folder, counts, confusion)
 
 
-def _train_and_test(peer: Peer, data: TaggingData, folder: RunFolder, seed: int) -> None:
+def _train_and_test(
+    peer: Peer, data: TaggingData, seed: int
+) -> tuple[PeerResults, dict[str, np.ndarray], np.ndarray]:
+    """Return the record, the counts of each test sentence by language, and the confusion matrix."""
     tag_set, languages = data.tag_set, data.train_languages
     scores = TaggingScores(tag_set, languages)
     confusion = np.zeros((len(tag_set), len(tag_set)), dtype=np.int64)
     counts: dict[str, np.ndarray] = {}
-    fit = tagging = 0.0
-    parameters = 0
+    seconds, parameters = {"fit": 0.0, "tagging": 0.0}, 0
     for place, language in enumerate(languages):
         train, dev, test = (data.sentences[split][language] for split in ("train", "dev", "test"))
         began = time.process_time()
         model = peer.train(Lesson(language, train, dev, tag_set.scheme != "none", seed))
         trained = time.process_time()
         found = model.tag([sentence.words for sentence in test])
-        tagged = time.process_time()
-        fit, tagging, parameters = (
-            fit + trained - began,
-            tagging + tagged - trained,
-            parameters + model.parameters,
-        )
+        fit, tagging = trained - began, time.process_time() - trained
+        seconds["fit"] += fit
+        seconds["tagging"] += tagging
+        parameters += model.parameters
         predicted, gold, lengths = as_numbers(tag_set, found, test)
         scores.update(predicted, gold, lengths, torch.full_like(lengths, place))
         counts[language] = scores.count(predicted, gold, lengths).numpy()
         words = torch.arange(gold.shape[1]) < lengths.unsqueeze(1)
         np.add.at(confusion, (gold[words].numpy(), predicted[words].numpy()), 1)
-        speed = int(lengths.sum()) / max(tagged - trained, 1e-9)
-        print(
-            f"{peer.name} {language} seed {seed}: {trained - began:.1f} CPU s, {speed:,.0f} words/s",
-            flush=True,
-        )
-    whole = scores.compute()
-    rows, types = split_types(whole["languages"])
+        speed = int(lengths.sum()) / max(tagging, 1e-9)
+        print(f"{peer.name} {language} seed {seed}: {fit:.1f} CPU s, {speed:,.0f} words/s", flush=True)
+    results = _record(peer, data, seed, scores.compute(), seconds, parameters)
+    return results, counts, confusion
+
+
+def _record(
+    peer: Peer,
+    data: TaggingData,
+    seed: int,
+    found: dict[str, Any],
+    seconds: dict[str, float],
+    parameters: int,
+) -> PeerResults:
+    rows, types = split_types(found["languages"])
     about = surroundings(shlex.join(["python", *sys.argv]))
     about["versions"][peer.package] = version(peer.package)
-    results = PeerResults.model_validate(
+    return PeerResults.model_validate(
         {
             "task": data.task,
             "role": "peer",
             "loss": "none",
             "variant": peer.name,
             "seed": seed,
-            "metric": whole["metric"],
+            "metric": found["metric"],
             "languages": {language: row for language, row in rows.items() if row["sentences"]},
-            "average": whole["average"],
+            "average": found["average"],
             "types": types,
-            "tags": list(tag_set.names),
-            "seconds": {"fit": round(fit, 3), "tagging": round(tagging, 3)},
+            "tags": list(data.tag_set.names),
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "parameters": parameters,
             **about,
         }
     )
-    results.save(folder, counts, confusion)
 
 
 def as_numbers(

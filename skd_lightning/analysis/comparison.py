@@ -131,7 +131,8 @@ class Comparison:
             resamples: number of them.
         """
         usable: dict[str, list[Scores]] = {}
-        for name, found in self.systems.items():
+        # Peers last: where test sentences differ, those of our own runs are the ones to compare on.
+        for name, found in sorted(self.systems.items(), key=lambda item: item[0] in self.peers):
             counted = [s for s in found if all(language in s.counts for language in s.languages)]
             if len(counted) < len(found):
                 self.without[name] = len(counted)

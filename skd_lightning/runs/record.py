@@ -180,11 +180,13 @@ class PeerResults(Record):
     """The record of a peer: one or several models of another library, scored together on all languages.
 
     Attributes:
+        role: it is a peer.
         tags: names of the tags, in the order of their numbers.
         seconds: CPU seconds of all threads: ``fit``, and ``tagging`` the test words, features and decoding.
         parameters: of all models together.
     """
 
+    role: Literal["peer"]
     tags: list[str]
     seconds: dict[Literal["fit", "tagging"], float]
     parameters: NonNegativeInt

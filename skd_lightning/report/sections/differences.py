@@ -50,7 +50,7 @@ def peers_table(found: Comparison) -> Table | None:
         return None
     table = _against_baseline(found, found.peers, "peers", "Peers against the baseline")
     table.strong.clear()
-    return table
+    return table.without("seeds better")  # their seeds have nothing to do with ours
 
 
 def _against_baseline(found: Comparison, systems: Sequence[str], name: str, title: str) -> Table:
