@@ -98,9 +98,8 @@ def main(peer: Peer, words: Sequence[str] | None = None) -> None:
     parser.add_argument("--anew", action="store_true", help="train again what is finished")
     options = parser.parse_args(words)
     torch.set_num_threads(1)
-    warnings.filterwarnings(
-        "ignore", ".*args parameter is intended.*"
-    )  # the suite's options are not typed here
+    # Lightning takes the suite's options for a second command line.
+    warnings.filterwarnings("ignore", ".*args parameter is intended.*")
     try:
         if importlib.util.find_spec(peer.package.replace("-", "_")) is None:
             raise UserError(f"{peer.package} is not installed; pip install 'skd-lightning[{peer.extra}]'")
@@ -108,15 +107,8 @@ def main(peer: Peer, words: Sequence[str] | None = None) -> None:
         runs = options.runs or suite.runs
         for task in suite.tasks:
             for seed in options.seeds:
-                run(
-                    peer,
-                    suite,
-                    task,
-                    options.data,
-                    peer_folder(runs, task, peer.name, seed),
-                    seed,
-                    options.anew,
-                )
+                folder = peer_folder(runs, task, peer.name, seed)
+                run(peer, suite, task, options.data, folder, seed, options.anew)
             print_scores(runs, task)
     except UserError as error:
         parser.error(str(error))
