@@ -11,6 +11,7 @@ without a better dev score; the weights with the best dev score are kept. Batche
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ HIDDEN = 256
 
 def train(lesson: Lesson) -> Model:
     """Train one model; the weights with the best dev score are kept."""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # a bar for every evaluation
     import flair
     import torch
     from flair.data import Corpus, Dictionary
