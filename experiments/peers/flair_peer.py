@@ -5,7 +5,7 @@ python experiments/peers/flair_peer.py experiments/suites/uner.yaml
 flair holds transformers below 5, so it has an environment of its own. A word is the vector of its form (a row for each
 training word) beside that of a character BiLSTM; nothing is pretrained. Plain SGD from 0.1, halved after 3 epochs
 without a better dev score; the weights with the best dev score are kept. Batches of 8 sentences, not flair's 32, since
-1,000 sentences are few; MOST epochs, not flair's 100, which keeps a language below five CPU minutes.
+1,000 sentences are few; MOST epochs, not flair's 100, which keeps a language near five CPU minutes.
 """
 
 from __future__ import annotations
