@@ -9,10 +9,16 @@ from skd_lightning.storage import LOCK
 
 KEY = "# key: "
 
+PEERS = "peers"
+"""Folder of a task in which the results of other systems on the same sentences stand."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
     """One trained tagger on disk: ``runs/<task>/teachers/<language>`` or ``runs/<task>/<variant>/seed<N>``.
+
+    A peer has a folder too, ``runs/<task>/peers/<name>/seed<N>``, of which only the results, the counts, the confusion
+    and the configuration are there.
 
     Attributes:
         path: of the folder; it need not exist.
@@ -116,3 +122,12 @@ class RunFolder:
         """The key of the settings that the folder was made with; None where none is written down."""
         first = self.config.read_text().partition("\n")[0] if self.config.is_file() else ""
         return first.removeprefix(KEY) if first.startswith(KEY) else None
+
+
+def peer_folder(runs: Path, task: str, name: str, seed: int) -> RunFolder:
+    """Return the folder of a peer's results.
+
+    >>> peer_folder(Path("runs"), "uner", "crfsuite", 1).results.as_posix()
+    'runs/uner/peers/crfsuite/seed1/results.json'
+    """
+    return RunFolder(runs / task / PEERS / name / f"seed{seed}")

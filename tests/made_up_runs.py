@@ -182,3 +182,24 @@ def make_runs(
                     with_counts,
                 )
     return root
+
+
+def make_peers(
+    root: Path,
+    *,
+    task: str = "wikiann",
+    metric: str = "f1",
+    languages: tuple[str, ...] = LANGUAGES,
+    peers: tuple[tuple[str, tuple[int, ...]], ...] = (("crfsuite", (1,)), ("spacy", (1, 2))),
+    sentences: int = 300,
+    skill: float = 4.0,
+) -> Path:
+    """Peers of a task, better than all others by default; returns the folder of all runs."""
+    random = np.random.default_rng(2)
+    for name, seeds in peers:
+        for seed in seeds:
+            labels = {"task": task, "role": "peer", "loss": "none", "variant": name, "seed": seed}
+            table = {x: counts(random, sentences, skill, metric, x) for x in languages}
+            found = results(table, metric, **labels) | {"seconds": {"fit": 12.0 + seed, "tagging": 0.5}}
+            write_run(root / task / "peers" / name / f"seed{seed}", found, table)
+    return root

@@ -105,6 +105,7 @@ def test_the_wheel_runs_in_an_empty_folder(tmp_path: Path) -> None:
         "experiments/suites/demo.yaml",
         "experiments/sweeps/distillation.yaml",
         "experiments/paper/figure_2.yaml",
+        "experiments/peers/crfsuite_peer.py",
     ):
         assert f"skd_lightning/{wanted}" in names
 

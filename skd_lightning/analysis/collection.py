@@ -2,70 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from skd_lightning.analysis.entity_types import Types, read_types
-from skd_lightning.analysis.scores import Scores, parts, ratio
+from skd_lightning.analysis.finished import TEACHERS, FinishedPeer, FinishedRun, read_peer, read_run
+from skd_lightning.analysis.scores import Scores
 from skd_lightning.distillation.names import BASELINE, rank
 from skd_lightning.errors import UserError
-from skd_lightning.metrics import COLUMNS
-from skd_lightning.run_folder import RunFolder
-from skd_lightning.runs.record import Record, Results, TransferResults
-
-TEACHERS = "teachers"
+from skd_lightning.run_folder import PEERS
 
 GENERATED = "demo"
 """The task whose corpora are generated: its scores and times say nothing about real ones."""
-
-R = TypeVar("R", bound=Record)
-
-
-@dataclass
-class FinishedRun:
-    """One trained and tested tagger.
-
-    Attributes:
-        variant: ``"teachers"``, or the name of a student's variant: its loss unless it was given another.
-        results: content of ``results.json``.
-        folder: of the run.
-        test: scores on the languages it was trained on.
-        types: {language: entities of each type} in the same test; empty where tags mark no entities.
-        zeroshot: scores on other languages, where they were measured.
-    """
-
-    variant: str
-    results: Results
-    folder: RunFolder
-    test: Scores
-    types: dict[str, Types] = field(default_factory=dict)
-    zeroshot: Scores | None = None
-
-    @property
-    def name(self) -> str:
-        """Return ``variant/seed1`` or ``teachers/en``, as the folder is called."""
-        return "/".join(self.folder.path.parts[-2:])
-
-    def confusion(self) -> NDArray[np.int64] | None:
-        """Return (tags, tags) test words ``[gold, predicted]``, or None where they were not kept.
-
-        Raises:
-            OSError, ValueError: the file is not such a matrix.
-        """
-        if not self.folder.confusion.is_file():
-            return None
-        counts, tags = np.load(self.folder.confusion, allow_pickle=False), len(self.results.tags)
-        if counts.shape != (tags, tags) or counts.dtype.kind not in "iu" or (counts < 0).any():
-            raise ValueError(f"{counts.dtype} of shape {counts.shape}, not words of {tags} tags")
-        return np.asarray(counts, dtype=np.int64)
 
 
 @dataclass
@@ -78,6 +28,7 @@ class TaskRuns:
         students: the runs of each variant by seed, variants in the order of the tables.
         teachers: by language.
         notes: what was left out, and why; a line each, without paths outside of the run folder.
+        peers: the runs of each peer by seed, by name.
     """
 
     name: str
@@ -85,6 +36,7 @@ class TaskRuns:
     students: dict[str, list[FinishedRun]]
     teachers: dict[str, FinishedRun]
     notes: list[str]
+    peers: dict[str, list[FinishedPeer]] = field(default_factory=dict)
 
     @property
     def losses(self) -> dict[str, str]:
@@ -99,8 +51,12 @@ class TaskRuns:
 
     @property
     def languages(self) -> list[str]:
-        """Return all languages that a student or a teacher was tested on, zero-shot transfer apart."""
-        return sorted({language for run in self.runs() for language in run.test.languages})
+        """Return all languages that a student or a teacher was tested on, zero-shot transfer apart.
+
+        Peers have no say in it, unless there is nothing else.
+        """
+        peers = [peer for group in self.peers.values() for peer in group]
+        return sorted({language for run in [*self.runs()] or peers for language in run.test.languages})
 
     @property
     def generated(self) -> bool:
@@ -133,13 +89,15 @@ def read(runs: Path, task: str) -> TaskRuns:
     """
     notes: list[str] = []
     root = runs / task
-    found = [run for file in sorted(root.glob("*/*/results.json")) if (run := _run(file, root, notes))]
+    found = [run for file in sorted(root.glob("*/*/results.json")) if (run := read_run(file, root, notes))]
     # Of two runs with one name, the one in its place comes first.
     found.sort(key=lambda run: run.folder.path.parent.name != run.variant)
-    if not found:
+    files = sorted(root.glob(f"{PEERS}/*/*/results.json"))
+    rivals = [peer for file in files if (peer := read_peer(file, root, notes))]
+    if not found and not rivals:
         why = f" ({notes[0]})" if notes else ""
         raise UserError(f"no finished runs in {root}{why}; start with: skd teachers --task {task}")
-    metric = Counter(run.results.metric for run in found).most_common(1)[0][0]
+    metric = Counter(run.results.metric for run in found or rivals).most_common(1)[0][0]
     teachers: dict[str, FinishedRun] = {}
     students: dict[str, dict[int, FinishedRun]] = {}
     for run in found:
@@ -154,7 +112,14 @@ def read(runs: Path, task: str) -> TaskRuns:
             students[run.variant][run.results.seed] = run
     losses = {name: next(iter(group.values())).results.loss for name, group in students.items()}
     ordered = {name: [students[name][s] for s in sorted(students[name])] for name in _order(losses)}
-    return TaskRuns(task, metric, ordered, teachers, notes)
+    peers: dict[str, list[FinishedPeer]] = {}
+    for peer in sorted(rivals, key=lambda peer: (peer.variant, peer.results.seed)):
+        if peer.results.metric == metric:
+            peers.setdefault(peer.variant, []).append(peer)
+        else:
+            place = peer.folder.path.relative_to(root).as_posix()
+            notes.append(f"{place}: scored by {peer.results.metric}, the others by {metric}; left out")
+    return TaskRuns(task, metric, ordered, teachers, notes, peers)
 
 
 def _order(losses: Mapping[str, str]) -> list[str]:
@@ -183,76 +148,3 @@ def natural(name: str) -> list[tuple[int, str]]:
             digits = ""
         pieces.append((-1, sign))
     return pieces
-
-
-def _run(file: Path, root: Path, notes: list[str]) -> FinishedRun | None:
-    folder = RunFolder(file.parent)
-    results = _read(Results, folder, root, notes)
-    if results is None:
-        return None
-    teacher = results.role == "teacher"
-    variant = TEACHERS if teacher else results.variant or results.loss
-    test = _scores(folder, results, root, notes)
-    if teacher and folder.path.name not in test.languages:
-        notes.append(f"{_place(file, root)}: has no score of {folder.path.name}; left out")
-        return None
-    try:
-        types = {language: read_types(row) for language, row in results.types.items()}
-    except ValueError as error:
-        notes.append(f"{_place(file, root)}: not readable ({reason(error)}); left out")
-        return None
-    run = FinishedRun(variant, results, folder, test, types)
-    transfer = _read(TransferResults, folder.zeroshot, root, notes)
-    if transfer is not None:
-        run.zeroshot = _scores(folder.zeroshot, transfer, root, notes)
-    return run
-
-
-def _read(kind: type[R], folder: RunFolder, root: Path, notes: list[str]) -> R | None:
-    try:
-        if folder.results.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        return kind.read(folder)
-    except (OSError, ValueError) as error:
-        notes.append(f"{_place(folder.results, root)}: not readable ({reason(error)}); left out")
-        return None
-
-
-def _place(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix()
-
-
-def _scores(folder: RunFolder, results: Record, root: Path, notes: list[str]) -> Scores:
-    scores = Scores(
-        {language: results.score(language) for language in sorted(results.languages)},
-        {language: results.languages[language].sentences for language in sorted(results.languages)},
-    )
-    for language in scores.languages:
-        file = folder.counts / f"{language}.npy"
-        if not file.is_file():
-            continue
-        try:
-            counts = np.load(file, allow_pickle=False)
-            _check(counts, results.metric, scores.languages[language], scores.sentences[language])
-        except (OSError, ValueError, EOFError) as error:
-            notes.append(f"{_place(file, root)}: {reason(error)}; not used")
-        else:
-            scores.counts[language] = counts.astype(np.int64)
-    return scores
-
-
-def _check(counts: NDArray[Any], metric: str, score: float, sentences: int) -> None:
-    """Refuse counts that the results were not made from."""
-    if counts.ndim != 2 or counts.shape[1] != len(COLUMNS) or counts.dtype.kind not in "iu":
-        raise ValueError(f"{counts.dtype} of shape {counts.shape}, not int (sentences, {len(COLUMNS)})")
-    of_counts = float(ratio(parts(counts, metric).sum(0)))
-    if int(counts[:, 0].sum()) != sentences or abs(of_counts - score) > 1e-6:
-        raise ValueError(f"not of results.json: {metric} {of_counts:.4f} there {score:.4f}")
-
-
-def reason(error: Exception) -> str:
-    """Put the message of an exception on one line, without the path that the operating system's errors hold."""
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__} "
-    return kind + " ".join(str(error).split())[:100]

@@ -59,9 +59,10 @@ class Comparison:
         metric: ``"f1"`` or ``"accuracy"``.
         languages: columns of the tables.
         systems: by name, in the order of the tables; each holds the scores of its taggers, one a seed.
-        seeds: the seeds of the systems that are students.
+        seeds: the seeds of the systems that are students or peers.
         losses: the objective of each student.
         baseline: name of the student without teachers; it may not be among the systems.
+        peers: names of the systems of other libraries.
         without: systems of which not all runs have counts -> how many have.
     """
 
@@ -71,13 +72,14 @@ class Comparison:
     seeds: dict[str, list[int]]
     losses: dict[str, str] = field(default_factory=dict)
     baseline: str = BASELINE
+    peers: list[str] = field(default_factory=list)
     without: dict[str, int] = field(default_factory=dict)
     _drawn: dict[tuple[str, str], tuple[float, Floats]] = field(default_factory=dict, repr=False)
 
     @property
     def students(self) -> list[str]:
         """Return the names of the students; the baseline is one of them."""
-        return [name for name in self.systems if name in self.seeds]
+        return [name for name in self.systems if name in self.seeds and name not in self.peers]
 
     @property
     def rivals(self) -> list[str]:
@@ -105,7 +107,7 @@ class Comparison:
         return fmean(values) if values else float("nan")
 
     def spread(self, name: str, language: str | None = None) -> float | None:
-        """Return the sample standard deviation over seeds of a student's score (None: of its macro mean)."""
+        """Return the sample standard deviation over seeds of a system's score (None: of its macro mean)."""
         if name not in self.seeds:
             return None
         if language is not None:
@@ -129,7 +131,8 @@ class Comparison:
             resamples: number of them.
         """
         usable: dict[str, list[Scores]] = {}
-        for name, found in self.systems.items():
+        # Peers last: where test sentences differ, those of our own runs are the ones to compare on.
+        for name, found in sorted(self.systems.items(), key=lambda item: item[0] in self.peers):
             counted = [s for s in found if all(language in s.counts for language in s.languages)]
             if len(counted) < len(found):
                 self.without[name] = len(counted)
@@ -209,11 +212,13 @@ class Comparison:
 
 
 def on_trained_languages(runs: TaskRuns) -> Comparison:
-    """Compare teachers (as one system) and students on the languages that they were trained on."""
+    """Compare teachers (as one system), peers and students on the languages that they were trained on."""
     systems = {TEACHERS: [runs.teachers_together()]} if runs.teachers else {}
+    systems |= {name: [peer.test for peer in group] for name, group in runs.peers.items()}
     systems |= {name: [run.test for run in group] for name, group in runs.students.items()}
     seeds = {name: [run.results.seed for run in group] for name, group in runs.students.items()}
-    return Comparison(runs.metric, runs.languages, systems, seeds, runs.losses, runs.baseline)
+    seeds |= {name: [peer.results.seed for peer in group] for name, group in runs.peers.items()}
+    return Comparison(runs.metric, runs.languages, systems, seeds, runs.losses, runs.baseline, [*runs.peers])
 
 
 def on_unseen_languages(runs: TaskRuns) -> Comparison | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from skd_lightning.analysis.collection import FinishedRun, reason
+from skd_lightning.analysis.finished import FinishedRun, reason
 from skd_lightning.metrics import add_confusions
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
-from skd_lightning.analysis.collection import FinishedRun
+from skd_lightning.analysis.finished import FinishedRun
 
 
 def cost(runs: Sequence[FinishedRun], together: bool = False) -> dict[str, float]:

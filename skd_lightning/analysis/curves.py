@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from skd_lightning.analysis.collection import FinishedRun, TaskRuns, reason
+from skd_lightning.analysis.collection import TaskRuns
+from skd_lightning.analysis.finished import FinishedRun, reason
 from skd_lightning.run_folder import RunFolder
 
 

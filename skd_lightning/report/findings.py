@@ -65,7 +65,9 @@ def gather(runs: Path, task: str) -> Findings:
     for comparison in (trained, unseen):
         if comparison:
             comparison.draw(notes)
-    looks = system_looks([TEACHERS, *found.students, *(unseen.systems if unseen else ())], found.losses)
+    # Peers last: the students' colours do not depend on them.
+    systems = [TEACHERS, *found.students, *(unseen.systems if unseen else ()), *found.peers]
+    looks = system_looks(systems, found.losses)
     return Findings(found, trained, unseen, curves.of_task(found, notes), paper.load(), looks, notes)
 
 

@@ -9,7 +9,7 @@ from skd_lightning.report.words import LEAST, label
 
 
 def summary(found: Comparison) -> list[str]:
-    """Return sentences on the best student: its score, then its distance to the baseline and to the teachers."""
+    """Return sentences on the best student: its score, its distance to the baseline, the teachers and the peers."""
     best = found.best()
     if best is None:
         return []
@@ -27,16 +27,23 @@ def summary(found: Comparison) -> list[str]:
         share = found.gap_closed(best) if best != found.baseline else None
         closed = f"; it closes {percent(share)} of the gap to them." if share else "."
         lines.append(f"Against the teachers: {points(contrast.value, signed=True)} points{closed}")
+    lines += [
+        f"Against {name}: {points(contrast.value, signed=True)} points{_interval(contrast)}."
+        for name in found.peers
+        if (contrast := found.contrast(best, name))
+    ]
     return lines
 
 
 def _against_baseline(contrast: Contrast, chosen: bool) -> str:
-    text = f"Against the baseline: {points(contrast.value, signed=True)} points"
-    if contrast.certain:
-        low, high = (points(end, signed=True) for end in (contrast.certain.low, contrast.certain.high))
-        p = probability(contrast.certain.p, LEAST)
-        text += f" (95 % interval {low} to {high}, p {p if p.startswith('<') else '= ' + p})"
-    else:
-        text += " (no interval: sentences were not counted)"
+    text = f"Against the baseline: {points(contrast.value, signed=True)} points{_interval(contrast)}"
     text += f"; better on {contrast.better} of {len(contrast.languages)} languages."
     return text + (" It was chosen on these test data: look at the corrected p below." if chosen else "")
+
+
+def _interval(contrast: Contrast) -> str:
+    if contrast.certain is None:
+        return " (no interval: sentences were not counted)"
+    low, high = (points(end, signed=True) for end in (contrast.certain.low, contrast.certain.high))
+    p = probability(contrast.certain.p, LEAST)
+    return f" (95 % interval {low} to {high}, p {p if p.startswith('<') else '= ' + p})"

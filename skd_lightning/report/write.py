@@ -82,6 +82,10 @@ def runs_table(runs: TaskRuns) -> Table:
             for language, score in scores.languages.items() if scores else ():
                 row: Row = {"run": run.variant, "seed": run.results.seed, "kind": kind, "language": language}
                 table.data.append({**row, "metric": runs.metric, "score": score})
+    for peer in (peer for group in runs.peers.values() for peer in group):
+        for language, score in peer.test.languages.items():
+            row = {"run": peer.variant, "seed": peer.results.seed, "kind": "test", "language": language}
+            table.data.append({**row, "metric": runs.metric, "score": score})
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import resource
 import shlex
@@ -75,8 +76,8 @@ class Record(BaseModel):
     Attributes:
         schema_: version of the file's format.
         task: name of the task.
-        role: of the tagger.
-        loss: the objective's name, ``none`` for teachers and the baseline.
+        role: of the tagger; a ``peer`` is a system of another library, trained on the same sentences.
+        loss: the objective's name, ``none`` for teachers, peers and the baseline.
         objective: the objective's settings, such as ``{"k": 5}``.
         variant: what tables call the run; its loss if empty.
         seed: of the training.
@@ -95,7 +96,7 @@ class Record(BaseModel):
 
     schema_: int = Field(SCHEMA, alias="schema")
     task: str
-    role: Literal["teacher", "student"]
+    role: Literal["teacher", "student", "peer"]
     loss: str
     objective: dict[str, Any] = Field(default_factory=dict)
     variant: str = ""
@@ -173,6 +174,28 @@ class Results(Record):
     steps: NonNegativeInt
     seconds: dict[str, float]
     parameters: NonNegativeInt
+
+
+class PeerResults(Record):
+    """The record of a peer: one or several models of another library, scored together on all languages.
+
+    Attributes:
+        role: it is a peer.
+        tags: names of the tags, in the order of their numbers.
+        seconds: CPU seconds of all threads: ``fit``, and ``tagging`` the test words, features and decoding.
+        parameters: of all models together.
+    """
+
+    role: Literal["peer"]
+    tags: list[str]
+    seconds: dict[Literal["fit", "tagging"], float]
+    parameters: NonNegativeInt
+
+    @property
+    def words_per_second(self) -> float:
+        """Return the test words that were tagged in a CPU second; not a number where no time was measured."""
+        words = sum(found.words for found in self.languages.values())
+        return words / self.seconds["tagging"] if self.seconds["tagging"] else math.nan
 
 
 class TransferResults(Record):

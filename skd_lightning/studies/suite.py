@@ -169,20 +169,27 @@ def phases(suite: Suite, data: str | None = None, anew: bool = False) -> list[li
 
 def planned_runs(suite: Suite, task: str, data: str | None = None) -> list[Run]:
     """Return the teachers and students of one task of a suite."""
-    own = suite.tasks[task]
-    shared = {**suite.options, **own.options}
-
-    def plan(options: Mapping[str, Any], recipe: str | None = None) -> Plan:
-        words = as_words({**shared, **options})
-        return Plan(suite.runs, task, data, own.languages, words, recipe or suite.recipe)
-
-    teachers = plan(suite.teachers)
-    runs = [teachers.teacher(language) for language in own.languages or training_languages(task, data)]
+    languages = suite.tasks[task].languages or training_languages(task, data)
+    teachers = _plan(suite, task, data, suite.teachers)
+    runs = [teachers.teacher(language) for language in languages]
     for seed in suite.seeds:
         for name, variant in suite.variants.items():
-            student = plan({**suite.students, **variant.options}, variant.recipe)
+            student = _plan(suite, task, data, {**suite.students, **variant.options}, variant.recipe)
             runs.append(student.student(variant.loss, seed, name))
     return runs
+
+
+def students_plan(suite: Suite, task: str, data: str | None = None) -> Plan:
+    """Return what the students of one task of a suite share; no variant's own options are in it."""
+    return _plan(suite, task, data, suite.students)
+
+
+def _plan(
+    suite: Suite, task: str, data: str | None, options: Mapping[str, Any], recipe: str | None = None
+) -> Plan:
+    own = suite.tasks[task]
+    words = as_words({**suite.options, **own.options, **options})
+    return Plan(suite.runs, task, data, own.languages, words, recipe or suite.recipe)
 
 
 def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bool = False) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skd_lightning.analysis.collection import FinishedRun
 from skd_lightning.analysis.confusion import together
+from skd_lightning.analysis.finished import FinishedRun
 from skd_lightning.display.confusion import confusion_map
 from skd_lightning.display.style import Plot
 from skd_lightning.report.findings import Findings, Section, there

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from statistics import fmean
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,9 +21,11 @@ RATIOS = ("fit ×", "whole ×")
 
 
 def section(findings: Findings) -> Section | None:
-    """Return the table of costs and its plot; no ratios for generated corpora, whose runs take seconds."""
-    plot = None if findings.runs.generated else cost_plot(findings.runs, findings.looks)
-    return Section("cost", "Time, memory and size", there(cost_table(findings.runs), plot))
+    """Return the tables of costs and their plot; no ratios for generated corpora, whose runs take seconds."""
+    runs = findings.runs
+    table = cost_table(runs) if runs.teachers or runs.students else None
+    plot = None if runs.generated else cost_plot(runs, findings.looks)
+    return Section("cost", "Time, memory and size", there(table, plot, peers_table(runs)))
 
 
 def cost_table(runs: TaskRuns) -> Table:
@@ -46,6 +49,32 @@ def cost_table(runs: TaskRuns) -> Table:
         f"Means over seeds{ratio}. Predictions: what the teachers' predictions took in the run that made them (the "
         "largest of the seeds; later runs find them in the cache). Whole: predictions and fit. Teachers: sums, for "
         "memory the largest. Times compare only between runs on the same, otherwise idle machine."
+    )
+    return table
+
+
+def peers_table(runs: TaskRuns) -> Table | None:
+    """Return CPU time, speed, memory and parameters of each peer, means over seeds; None without peers."""
+    if not runs.peers:
+        return None
+    columns = ["", "training CPU s", "tagging words/s", "peak MiB", "parameters"]
+    table = Table("peers-cost", "Time, speed and size of the peers", columns)
+    for name, group in runs.peers.items():
+        results = [peer.results for peer in group]
+        fit, speed = (
+            fmean(found.seconds["fit"] for found in results),
+            fmean(found.words_per_second for found in results),
+        )
+        memory, size = (
+            fmean(getattr(found, what) for found in results) for what in ("peak_memory_mib", "parameters")
+        )
+        table.rows.append([label(name), plain(fit), plain(speed), plain(memory), f"{size / 1e6:.2f} M"])
+        table.data.append(
+            {"system": name, "fit": fit, "words_per_second": speed, "memory": memory, "parameters": size}
+        )
+    table.notes.append(
+        "CPU seconds of training, all languages together. Words/s: test words tagged in a CPU second, features and "
+        "decoding included. Times compare only between runs on the same, otherwise idle machine."
     )
     return table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,6 +32,7 @@ def section(findings: Findings) -> Section | None:
     found = findings.trained
     content = there(
         baseline_table(found, "baseline", "Against the baseline"),
+        peers_table(found),
         teachers_table(found, "teachers", "Against the teachers"),
         languages_table(found),
     )
@@ -40,11 +41,22 @@ def section(findings: Findings) -> Section | None:
 
 def baseline_table(found: Comparison, name: str, title: str) -> Table | None:
     """Return every student against the baseline; None without a baseline or another student."""
-    if not found.rivals:
+    return _against_baseline(found, found.rivals, name, title) if found.rivals else None
+
+
+def peers_table(found: Comparison) -> Table | None:
+    """Return every peer against the baseline; None without peers or without a baseline."""
+    if not found.peers or found.baseline not in found.students:
         return None
+    table = _against_baseline(found, found.peers, "peers", "Peers against the baseline")
+    table.strong.clear()
+    return table.without("seeds better")  # their seeds have nothing to do with ours
+
+
+def _against_baseline(found: Comparison, systems: Sequence[str], name: str, title: str) -> Table:
     columns = ["", "difference", INTERVAL, "p", "p (Holm)", "languages better", "clearly better / worse"]
     table = Table(name, title, [*columns, "seeds better"])
-    contrasts = {system: found.contrast(system, found.baseline) for system in found.rivals}
+    contrasts = {system: found.contrast(system, found.baseline) for system in systems}
     values = {system: c.certain.p for system, c in contrasts.items() if c and c.certain}
     corrected = dict(zip(values, bootstrap.holm([*values.values()]), strict=True))
     for system, contrast in contrasts.items():
@@ -67,9 +79,8 @@ def baseline_table(found: Comparison, name: str, title: str) -> Table | None:
         table.data.append(
             data | {"languages_better": contrast.better, "seed_pairs": pairs, "seed_pairs_better": won}
         )
-    table.notes.append(
-        BASELINE_NOTE if name == "baseline" else "Read as the table against the baseline above."
-    )
+    first = name == "baseline" or not found.rivals
+    table.notes.append(BASELINE_NOTE if first else "Read as the table against the baseline above.")
     if found.baseline != BASELINE:
         table.notes.append(f"The baseline is {found.baseline}.")
     table.notes += _without(found)
@@ -114,7 +125,7 @@ def languages_table(found: Comparison) -> Table | None:
     if not found.rivals:
         return None
     table = Table("differences", "Difference to the baseline, by language", ["", *found.languages, "average"])
-    for system in found.rivals:
+    for system in [*found.peers, *found.rivals]:
         contrast = found.contrast(system, found.baseline)
         if contrast is None:
             continue
@@ -123,7 +134,7 @@ def languages_table(found: Comparison) -> Table | None:
         table.rows.append([label(system), *row, points(contrast.value, signed=True) + partial])
         for j, language in enumerate([*found.languages, "average"]):
             certain = contrast.certain_by_language.get(language) if j < len(row) else contrast.certain
-            if certain and (certain.low > 0 or certain.high < 0):
+            if system not in found.peers and certain and (certain.low > 0 or certain.high < 0):
                 table.strong.add((len(table.rows) - 1, j + 1))
             value = contrast.by_language.get(language) if j < len(row) else contrast.value
             table.data.append({"system": system, "language": language, "difference": value, **_data(certain)})

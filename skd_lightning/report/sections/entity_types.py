@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
-from skd_lightning.analysis.collection import TEACHERS, FinishedRun, TaskRuns
+from skd_lightning.analysis.collection import TEACHERS, TaskRuns
 from skd_lightning.analysis.entity_types import TypeCounts, Types, over_all, together
+from skd_lightning.analysis.finished import Finished
 from skd_lightning.display.formats import plain, points
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
@@ -31,10 +32,11 @@ def _systems(runs: TaskRuns) -> dict[str, list[dict[str, Types]]]:
     """Return {system: for each tagger {language: counts}}; the teachers are one tagger."""
     teachers = {language: run.types[language] for language, run in runs.teachers.items() if run.types}
     found = {TEACHERS: [teachers]} if teachers else {}
-    return found | {name: types for name, group in runs.students.items() if (types := _types(group))}
+    groups: dict[str, Sequence[Finished]] = {**runs.peers, **runs.students}
+    return found | {name: types for name, group in groups.items() if (types := _types(group))}
 
 
-def _types(group: Sequence[FinishedRun]) -> list[dict[str, Types]]:
+def _types(group: Sequence[Finished]) -> list[dict[str, Types]]:
     return [run.types for run in group if run.types]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +18,8 @@ from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
 from skd_lightning.report.sections.differences import differences_plot
 from skd_lightning.report.words import METRICS, heading, label
+
+PEERS_NOTE = "Peers: other libraries, trained from scratch on the same sentences and scored alike."
 
 
 def section(findings: Findings) -> Section | None:
@@ -65,7 +68,7 @@ def _best_students(found: Comparison, language: str) -> set[int]:
     rows = {
         i: round(100 * score, 2)
         for i, system in enumerate(found.systems)
-        if system in found.seeds and not math.isnan(score := found.mean(system, language))
+        if system in found.students and not math.isnan(score := found.mean(system, language))
     }
     best = max(rows.values(), default=0)
     return {i for i, score in rows.items() if score == best} if best and len(rows) > 1 else set()
@@ -80,6 +83,8 @@ def _notes(found: Comparison) -> list[str]:
         notes.append("One seed each: nothing is known about the deviation over trainings.")
     bold = "Bold: the best student. Average: macro mean over languages."
     notes.append(bold + (" Teachers: on each language its own." if TEACHERS in found.systems else ""))
+    if found.peers:
+        notes.append(PEERS_NOTE)
     if any(found.has(system) != found.languages for system in found.systems):
         notes.append("* over the languages that it was tested on; not comparable with the others.")
     return notes
@@ -89,18 +94,23 @@ def brief_table(runs: TaskRuns, found: Comparison, title: str) -> Table:
     """Return a table for the terminal: scores, the average with its deviation, seconds of the fit."""
     table = Table("brief", title, ["", *found.languages, "average", "seeds", "fit s"])
     for i, system in enumerate(found.systems):
-        group = list(runs.teachers.values()) if system == TEACHERS else runs.students[system]
         partial = "" if found.has(system) == found.languages else "*"
         cells = [points(found.mean(system, language)) for language in found.languages]
         cells += [points(found.average(system), found.spread(system)) + partial]
-        cells += [
-            str(len(group)) if system != TEACHERS else "",
-            plain(cost(group, system == TEACHERS)["fit"]),
-        ]
+        cells += [str(len(found.seeds[system])) if system in found.seeds else "", plain(_fit(runs, system))]
         table.rows.append([label(system), *cells])
         if system == found.best() and len(found.students) > 1:
             table.strong |= {(i, 0), (i, len(found.languages) + 1)}
     return table
+
+
+def _fit(runs: TaskRuns, system: str) -> float:
+    """Return seconds: of the teachers together, of a student on average; CPU seconds of a peer."""
+    if system == TEACHERS:
+        return cost(list(runs.teachers.values()), together=True)["fit"]
+    if system in runs.peers:
+        return fmean(peer.results.seconds["fit"] for peer in runs.peers[system])
+    return cost(runs.students[system])["fit"]
 
 
 def scores_plot(found: Comparison, looks: Mapping[str, Look]) -> Plot:

@@ -1,0 +1,69 @@
+"""crfsuite: a linear-chain CRF on hand-made features, without tuning.
+
+python experiments/peers/crfsuite_peer.py experiments/suites/uner.yaml
+
+Features of a word: itself, in lower case, its shape, its prefixes and suffixes of 1 to 4 letters; the form, shape and
+last three letters of its neighbours up to two words away. L-BFGS, 80 iterations, c1 = c2 = 0.1, the values of the
+library's tutorial. Nothing is random, so one seed is enough; dev sentences are not used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from peer import Lesson, Model, Peer, Texts, main
+
+
+def shape(word: str) -> str:
+    """Return the shape of a word: X, x and d for letters and digits, runs cut to three.
+
+    >>> shape("Lincolnshire-2024")
+    'Xxxx-ddd'
+    """
+    signs = "".join("d" if c.isdigit() else "X" if c.isupper() else "x" if c.isalpha() else c for c in word)
+    return re.sub(r"(.)\1{3,}", r"\1\1\1", signs)
+
+
+def features(words: Sequence[str]) -> list[list[str]]:
+    """Return the features of each word of a sentence."""
+    shapes = [shape(word) for word in words]
+    rows = []
+    for i, word in enumerate(words):
+        row = ["bias", f"word={word}", f"lower={word.lower()}", f"shape={shapes[i]}"]
+        row += [f"prefix{n}={word[:n]}" for n in range(1, 5)]
+        row += [f"suffix{n}={word[-n:]}" for n in range(1, 5)]
+        for step in (-2, -1, 1, 2):
+            if 0 <= i + step < len(words):
+                other = words[i + step]
+                row += [
+                    f"{step}:word={other}",
+                    f"{step}:shape={shapes[i + step]}",
+                    f"{step}:suffix={other[-3:]}",
+                ]
+            else:
+                row.append(f"{step}:none")
+        rows.append(row)
+    return rows
+
+
+def train(lesson: Lesson) -> Model:
+    """Train one model."""
+    from sklearn_crfsuite import CRF
+
+    crf = CRF(algorithm="lbfgs", c1=0.1, c2=0.1, max_iterations=80)
+    crf.fit(
+        [features(sentence.words) for sentence in lesson.train],
+        [list(sentence.tags or ()) for sentence in lesson.train],
+    )
+
+    def tag(texts: Texts) -> list[list[str]]:
+        return [list(tags) for tags in crf.predict([features(words) for words in texts])]
+
+    return Model(tag, len(crf.state_features_) + len(crf.transition_features_))
+
+
+PEER = Peer("crfsuite", "sklearn-crfsuite", "peers", train)
+
+if __name__ == "__main__":
+    main(PEER)
