@@ -112,7 +112,7 @@ def test_weights_are_drawn_in_their_order() -> None:
     assert len(made) == len(list(encoder.parameters())) == 2 + 8 + 1
     for found, expected in zip(
         (*made[:3], made[-1]),
-        (*(table.weight for table in tables), lstm.weight_ih_l0, words.weight),
+        (*(table.weight for table in tables), lstm.weight_ih_l0, 2.0 * words.weight),
         strict=True,
     ):
         assert torch.equal(found, expected)

@@ -81,6 +81,7 @@ class NgramEmbedder(Embedder):
         if not self.word_embedding_size or empty:  # a table drawn twice would move all later draws
             return
         self.words = nn.Embedding(rows, self.word_embedding_size, sparse=self.sparse, device=device)
+        self.words.weight.data.mul_(DEVIATION)
         self.featurizer.use_vocabulary(words)
 
     def config(self) -> dict[str, Any]:
