@@ -57,7 +57,7 @@ corpus: install ## what TASK's corpora hold: sizes, tags, repeated sentences, un
 teachers: install ## one monolingual teacher a language; DEVICES=4 side by side, RECIPE=paper, LOGGER=wandb PROJECT=name
 	$(SKD) teachers $(COMMON) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(NODES),$(SPREAD),$(if $(DEVICES),--devices $(DEVICES))) $(TRACK) $(ARGS)
 
-distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk, RECIPE=paper|best, DEVICES=4 NODES=2
+distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk, RECIPE=paper|best|linear, DEVICES=4 NODES=2
 	$(SKD) distill $(COMMON) $(if $(LOSS),--loss $(LOSS)) $(if $(RECIPE),--recipe $(RECIPE)) --seed $(SEED) $(SPREAD) $(TRACK) $(ARGS)
 
 suite: install ## a whole table of runs: SUITE=experiments/suites/demo.yaml JOBS=2

@@ -208,7 +208,9 @@ class Speaker:
     """A teacher of made-up emissions."""
 
     tag_set = TagSet(("A", "B", "C", "D"), "none")
-    head = Head()
+
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        return Head().scores()
 
     def __init__(self, path: Path) -> None:
         self.path = path

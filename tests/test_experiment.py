@@ -135,7 +135,7 @@ def test_a_loaded_tagger_predicts_with_true_confidences(home: Path) -> None:
     assert [len(p.tags) for p in predictions] == [6, 0, 1]
     assert all(0 < c <= 1 for p in predictions for c in p.confidences)
     assert predictions[1].probability == pytest.approx(1.0)
-    transitions, start, end = tagger.head.scores()
+    transitions, start, end = tagger.scores()
     emissions = torch.from_numpy(tagger.predict_emissions(sentences[:1]))[None]
     crf = LinearChainCRF(emissions, transitions, torch.tensor([6]), start, end)
     assert predictions[0].tags == tagger.tag_set.decode(crf.viterbi()[0].tolist())

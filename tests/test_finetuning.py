@@ -126,7 +126,7 @@ def test_training_moves_the_transformer_and_lowers_the_loss(bert: str) -> None:
     embedder = FineTunedTransformerEmbedder(bert)
     tagger = Teacher(tags, "none", ["en"], embedder, NoContext(), optimization=optimization)
     before = {name: weight.clone() for name, weight in tagger.encoder.named_parameters()}
-    dataset = SentenceDataset(sentences, tagger.encoder.featurizer, ["en"], tagger.tag_set)
+    dataset = SentenceDataset(sentences, tagger.featurizer, ["en"], tagger.tag_set)
     optimizer = tagger.configure_optimizers()["optimizer"]
     losses = []
     for _ in range(15):

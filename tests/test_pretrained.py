@@ -70,7 +70,7 @@ def train(embedder: FineTunedTransformerEmbedder | FrozenTransformerEmbedder, st
     tagger = Teacher(tags, "none", ["en"], embedder, NoContext(), optimization=rates)
     optimizer = tagger.configure_optimizers()["optimizer"]
     train, dev = (
-        SentenceDataset(corpus[s], embedder.featurizer, ["en"], tagger.tag_set) for s in ("train", "dev")
+        SentenceDataset(corpus[s], tagger.featurizer, ["en"], tagger.tag_set) for s in ("train", "dev")
     )
     for _ in range(steps):
         batch = train.__getitems__(range(24))

@@ -112,7 +112,7 @@ def test_options_reach_the_runs_that_they_are_for(home: Path) -> None:
         (("loss: topk", "loss: top"), "variant topk-k2: loss is 'top'; choose one of none, token"),
         (("seeds: [3", "seeds: [3]]"), "not YAML"),
         (("[fi]", "[no]"), 'language False is not a word; write Norwegian as "no"'),
-        (("seeds: [3]", "recipe: good"), "recipe is 'good'; choose one of best, paper"),
+        (("seeds: [3]", "recipe: good"), "recipe is 'good'; choose one of best, linear, paper"),
     ],
 )
 def test_mistakes_in_the_file_are_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:

@@ -145,7 +145,9 @@ def made(folder: Path, role: str, *options: str) -> TaggingCLI:
 def test_data_that_no_encoder_was_given_to_say_so(tmp_path: Path) -> None:
     cli = made(tmp_path, "student")
     fresh = TaggingData("mine", str(tmp_path))
-    with pytest.raises(UserError, match=r"data\.connect\(model\.encoder\.featurizer\)") as error:
+    with pytest.raises(
+        UserError, match=r"data\.connect\(model\.featurizer, model\.training_featurizer\)"
+    ) as error:
         cli.trainer.fit(cli.model, datamodule=fresh)
     assert "\n" not in str(error.value)
     fresh.connect(cli.model.featurizer, cli.model.training_featurizer)

@@ -177,8 +177,7 @@ def test_the_fit_reaches_the_optimum_of_the_regularised_likelihood() -> None:
     ]
     wide = WidePath(Wide(l2=0.3), TAGS)
     wide.learn_features([sentence.words for sentence in sentences], ["en"] * 4)
-    losses: list[float] = []
-    fit_wide(wide, sentences, TAGS, losses.append)
+    losses = fit_wide(wide, sentences, TAGS)
     assert not wide.weight.requires_grad
     batch = SentenceDataset(sentences, wide.featurizer, ["en"], TAGS).__getitems__([0, 1, 2, 3])
     head = wide.head

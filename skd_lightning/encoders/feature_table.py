@@ -31,7 +31,7 @@ class FeatureTable:
 
     def rows(
         self, hashes: NDArray[np.uint64], sizes: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows of the features that are known.
 
         Args:
@@ -41,7 +41,7 @@ class FeatureTable:
         Returns:
             (known features,) rows, joined; the sizes of the bags without the unknown features.
         """
-        rows = np.empty(len(hashes), dtype=np.int32)
+        rows = np.empty(len(hashes), dtype=np.int64)
         known = np.zeros(sizes.size, dtype=np.int64)
         found = _find(hashes, sizes.ravel(), self.keys, self._slots, rows, known)
         return rows[:found], known.reshape(sizes.shape)
@@ -63,7 +63,7 @@ def _find(
     sizes: NDArray[np.int64],
     keys: NDArray[np.uint64],
     slots: NDArray[np.int32],
-    rows: NDArray[np.int32],
+    rows: NDArray[np.int64],
     known: NDArray[np.int64],
 ) -> int:
     last = np.uint64(len(slots) - 1)

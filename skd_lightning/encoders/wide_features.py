@@ -30,12 +30,11 @@ class WideFeaturizer(WordFeaturizer):
     def __init__(self, of_languages: bool) -> None:
         self.of_languages = of_languages
         self.use_features(np.zeros(0, dtype=np.uint64))
+        super().__init__(_packed(*edge_hashes())[0])
 
     def use_features(self, keys: NDArray[np.uint64]) -> None:
-        """Change the known features, given as hashes; sentences that were indexed before have to be indexed again."""
+        """Change the known features, given as hashes; what was indexed before stays valid."""
         self.table = FeatureTable(keys)
-        hashes, sizes = edge_hashes()
-        super().__init__(_packed(*self.table.rows(hashes, sizes))[0])
 
     def learn(
         self, sentences: Sequence[Sequence[str]], languages: Sequence[str]
@@ -49,18 +48,18 @@ class WideFeaturizer(WordFeaturizer):
         words: dict[str, dict[str, None]] = {}
         for sentence, language in zip(sentences, languages, strict=True):
             words.setdefault(self.known(language), {}).update(dict.fromkeys(sentence))
-        shared = [word_hashes(list(dict.fromkeys(chain.from_iterable(words.values()))))[0]]
+        shared = word_hashes(list(dict.fromkeys(chain.from_iterable(words.values()))))[0]
         own = [word_hashes(list(found), self._salts(name)[1:])[0] for name, found in words.items() if name]
-        common = np.unique(np.concatenate([edge_hashes()[0], *shared]))
+        common = np.unique(np.concatenate([edge_hashes()[0], shared]))
         return np.concatenate([common, *map(np.unique, own)]), len(common)
 
     def known(self, language: str) -> str:
         """Return the language if its features are its own."""
         return language if self.of_languages else ""
 
-    def features(self, words: Sequence[str], language: str) -> list[NDArray[np.int32]]:
-        """Return for each word how many known features each bag has, and their rows, bag by bag."""
-        return _packed(*self.table.rows(*word_hashes(words, self._salts(language))))
+    def features(self, words: Sequence[str], language: str) -> list[NDArray[np.uint64]]:
+        """Return for each word how many features each bag has, and their hashes, bag by bag."""
+        return _packed(*word_hashes(words, self._salts(language)))
 
     def _salts(self, language: str) -> list[int]:
         return [0, zlib.crc32(language.encode())] if language else [0]
@@ -69,29 +68,32 @@ class WideFeaturizer(WordFeaturizer):
         """Return the inputs of a batch, in which a word that occurs twice has its features once.
 
         Returns:
-            ``place`` (batch, words): which distinct word, 0 at the edge of a sentence; ``rows`` (features of all bags
-            of all distinct words, joined) and ``bags`` (distinct words · BAGS,) where each bag begins.
+            ``place`` (batch, words): which distinct word, 0 at the edge of a sentence; ``rows`` (known features of
+            all bags of all distinct words, joined) and ``bags`` (distinct words · BAGS,) where each bag begins.
         """
         distinct, place = self.distinct_words(
             items, words + 1
         )  # the edge is always among them, and the first
-        values, sizes = joined_features(distinct)
-        heads = (np.cumsum(sizes) - sizes)[:, None] + np.arange(BAGS)
-        is_row = np.ones(len(values), dtype=bool)
-        is_row[heads] = False
-        counts = values[heads].ravel()
-        bags = np.cumsum(counts, dtype=np.int64) - counts
-        arrays = {"place": place[:, :words], "rows": values[is_row].astype(np.int64), "bags": bags}
-        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        values, lengths = joined_features(distinct)
+        heads = (np.cumsum(lengths) - lengths)[:, None] + np.arange(BAGS)
+        is_hash = np.ones(len(values), dtype=bool)
+        is_hash[heads] = False
+        rows, sizes = self.table.rows(values[is_hash], values[heads].astype(np.int64).ravel())
+        arrays = {
+            "place": np.ascontiguousarray(place[:, :words]),
+            "rows": rows,
+            "bags": np.cumsum(sizes) - sizes,
+        }
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def _packed(rows: NDArray[np.int32], sizes: NDArray[np.int64]) -> list[NDArray[np.int32]]:
-    """Return an array for each word: the sizes of its bags, then their rows."""
-    counts = sizes.sum(1)
-    packed = np.empty(len(rows) + sizes.size, dtype=np.int32)
-    ends = np.cumsum(counts + BAGS)
-    heads = (ends - counts - BAGS)[:, None] + np.arange(BAGS)
-    is_row = np.ones(len(packed), dtype=bool)
-    is_row[heads] = False
-    packed[heads], packed[is_row] = sizes, rows
+def _packed(hashes: NDArray[np.uint64], sizes: NDArray[np.int64]) -> list[NDArray[np.uint64]]:
+    """Return an array for each word: the sizes of its bags, then their features."""
+    lengths = sizes.sum(1) + BAGS
+    ends = np.cumsum(lengths)
+    packed = np.empty(int(lengths.sum()), dtype=np.uint64)
+    heads = (ends - lengths)[:, None] + np.arange(BAGS)
+    is_hash = np.ones(len(packed), dtype=bool)
+    is_hash[heads] = False
+    packed[heads], packed[is_hash] = sizes, hashes
     return np.split(packed, ends[:-1]) if len(sizes) else []

@@ -13,7 +13,6 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
@@ -166,21 +165,12 @@ class Tagger(pl.LightningModule):
                 "NCCL cannot add up sparse gradients: give --model.embedder.sparse false, or one GPU"
             )
         if self.wide is not None and self.trainer.ckpt_path is None:
-            self._fit_wide(self.wide)
-
-    def _fit_wide(self, wide: WidePath) -> None:
-        """Fit the wide path to the annotated training sentences, and say so."""
-        speaks = self.trainer.is_global_zero
-        sentences = self.trainer.datamodule.train_sentences  # type: ignore[attr-defined]
-        began = time.perf_counter()
-        with Progress(
-            transient=True, disable=not speaks or self.trainer.progress_bar_callback is None
-        ) as bar:
-            task = bar.add_task(f"{len(wide.keys)} features", total=wide.settings.iterations)
-            fit_wide(wide, sentences, self.tag_set, lambda loss: bar.advance(task))
-        if speaks:
-            seconds = f"{time.perf_counter() - began:.0f} s"
-            Console().print(f"{len(wide.keys)} features fitted in {seconds}", highlight=False)
+            began, speaks = time.perf_counter(), self.trainer.is_global_zero
+            sentences = self.trainer.datamodule.train_sentences  # type: ignore[attr-defined]
+            fit_wide(self.wide, sentences, self.tag_set, speaks and bool(self.trainer.progress_bar_callback))
+            if speaks:
+                taken = f"{time.perf_counter() - began:.0f} s"
+                Console().print(f"{len(self.wide.keys)} features fitted in {taken}", highlight=False)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let all that is random in a step depend on the seed, the step and the process alone.

@@ -6,9 +6,10 @@ explain the training data, and only the optimum of the regularised likelihood ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
+from rich.progress import Progress
 
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.sampling import EvaluationBatches
@@ -26,15 +27,18 @@ def fit_wide(
     wide: WidePath,
     sentences: Sequence[Sentence],
     tag_set: TagSet,
-    advance: Callable[[float], object] = lambda loss: None,
-) -> None:
+    show: bool = False,
+) -> list[float]:
     """Maximise the likelihood of the gold tags by L-BFGS (Liu and Nocedal 1989).
 
     Args:
         wide: knows the features; gets the weights.
         sentences: annotated ones, whose languages may be mixed.
         tag_set: numbers the tags.
-        advance: is told the loss in nats after each evaluation, for a progress bar.
+        show: draw a progress bar.
+
+    Returns:
+        The regularised loss in nats at each evaluation.
     """
     languages = sorted({sentence.language for sentence in sentences})
     dataset = SentenceDataset(sentences, wide.featurizer, languages, tag_set)
@@ -50,6 +54,8 @@ def fit_wide(
         line_search_fn="strong_wolfe",
     )
 
+    losses: list[float] = []
+
     def closure() -> float:
         optimizer.zero_grad()
         total = 0.0
@@ -62,13 +68,16 @@ def fit_wide(
             shrinking = weight.detach() * strength
             total += torch.vdot(shrinking.flatten(), weight.detach().flatten()).item()
             weight.grad.add_(shrinking, alpha=2)
-        advance(total)
+        losses.append(total)
+        bar.advance(task)
         return total
 
     for weight in weights:
         weight.requires_grad_(True)
-    with torch.enable_grad():
+    with torch.enable_grad(), Progress(transient=True, disable=not show) as bar:
+        task = bar.add_task(f"{len(wide.keys)} features", total=wide.settings.iterations)
         optimizer.step(closure)  # type: ignore[no-untyped-call]
     optimizer.zero_grad()
     for weight in weights:
         weight.requires_grad_(False)
+    return losses
