@@ -96,4 +96,5 @@ def _packed(hashes: NDArray[np.uint64], sizes: NDArray[np.int64]) -> list[NDArra
     is_hash = np.ones(len(packed), dtype=bool)
     is_hash[heads] = False
     packed[heads], packed[is_hash] = sizes, hashes
-    return np.split(packed, ends[:-1]) if len(sizes) else []
+    # np.split does the same in five times the time
+    return [packed[end - length : end] for length, end in zip(lengths.tolist(), ends.tolist(), strict=True)]
