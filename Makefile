@@ -86,7 +86,7 @@ docs: $(VENV)/.installed-docs ## the documentation as a site, in site/; broken l
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict $(ARGS)
 
 test: $(VENV)/.installed-test ## the tests but for the slowest
-	$(PYTEST) -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow and not exhaustive" $(ARGS)
 
 test-all: $(VENV)/.installed-test ## all tests
 	$(PYTEST) $(ARGS)

@@ -45,11 +45,11 @@ def covering(*axes: list) -> list[tuple]:
 
 
 def grid(*axes: list) -> list:
-    """All combinations; the interpreter takes seconds for each, so there only those of :func:`covering` are quick."""
+    """All combinations; the interpreter takes seconds for each: there only those of :func:`covering` always run."""
     quick = list(product(*axes)) if DEVICE == "cuda" else covering(*axes)
     return [
         pytest.param(
-            *values, id="-".join(map(str, values)), marks=[] if values in quick else pytest.mark.slow
+            *values, id="-".join(map(str, values)), marks=[] if values in quick else pytest.mark.exhaustive
         )
         for values in product(*axes)
     ]
