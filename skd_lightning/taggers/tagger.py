@@ -15,7 +15,6 @@ import torch
 from rich.console import Console
 from torch import Tensor
 from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch
@@ -29,6 +28,7 @@ from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.prediction import Languages, Prediction
+from skd_lightning.taggers.tested import TestedSentences, labelled_lengths
 from skd_lightning.taggers.wide import Wide, WidePath
 from skd_lightning.taggers.wide_fit import fit_wide
 from skd_lightning.tags import Scheme, TagSet
@@ -77,12 +77,10 @@ class Tagger(pl.LightningModule):
         self.head = ChainHead(self.encoder.output_size, self.tag_set, decoder, constrain)
         self.wide = WidePath(wide, self.tag_set, decoder, constrain) if wide else None
         self.dev_scores = TaggingScores(self.tag_set, self.languages)
-        self.test_scores = TaggingScores(self.tag_set, self.languages)
+        self.tested = TestedSentences(self.tag_set, self.languages)
         self.means = torch.nn.ModuleDict(
             {name.replace("/", "_"): MeanMetric(nan_strategy="disable") for name in self.curves}
         )
-        # Counts of words, summed over processes; a word with the gold tag -1 does not count.
-        self.test_confusion = MulticlassConfusionMatrix(len(tags), ignore_index=-1, validate_args=False)
         self.results: dict[str, Any] = {}
         """Scores of the last test, as :meth:`TaggingScores.compute` returns them."""
         self.sentence_counts = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
@@ -165,12 +163,15 @@ class Tagger(pl.LightningModule):
                 "NCCL cannot add up sparse gradients: give --model.embedder.sparse false, or one GPU"
             )
         if self.wide is not None and self.trainer.ckpt_path is None:
-            began, speaks = time.perf_counter(), self.trainer.is_global_zero
-            sentences = self.trainer.datamodule.train_sentences  # type: ignore[attr-defined]
-            fit_wide(self.wide, sentences, self.tag_set, speaks and bool(self.trainer.progress_bar_callback))
-            if speaks:
+            if self.trainer.is_global_zero:
+                began = time.perf_counter()
+                sentences = self.trainer.datamodule.train_sentences  # type: ignore[attr-defined]
+                fit_wide(self.wide, sentences, self.tag_set, bool(self.trainer.progress_bar_callback))
                 taken = f"{time.perf_counter() - began:.0f} s"
                 Console().print(f"{len(self.wide.keys)} features fitted in {taken}", highlight=False)
+            if self.trainer.world_size > 1:
+                for weight in (self.wide.weight, *self.wide.learned):
+                    weight.data.copy_(self.trainer.strategy.broadcast(weight.data))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let all that is random in a step depend on the seed, the step and the process alone.
@@ -230,22 +231,15 @@ class Tagger(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count the words and entities that the best path gets right."""
-        self.dev_scores.update(self(batch).viterbi(), batch.tags, _labelled_lengths(batch), batch.languages)
+        self.dev_scores.update(self(batch).viterbi(), batch.tags, labelled_lengths(batch), batch.languages)
 
     def on_test_epoch_start(self) -> None:
         """Make room for the counts of each sentence."""
-        sentences = len(self.trainer.test_dataloaders.dataset)  # type: ignore[union-attr]
-        self.sentence_counts = torch.zeros(sentences, len(COLUMNS), dtype=torch.int64, device=self.device)
+        self.tested.begin(len(self.trainer.test_dataloaders.dataset), self.device)  # type: ignore[union-attr]
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count as in validation, and in each sentence: significance tests draw sentences."""
-        paths, lengths = self(batch).viterbi(), _labelled_lengths(batch)
-        self.test_scores.update(paths, batch.tags, lengths, batch.languages)
-        counts = self.test_scores.count(paths, batch.tags, lengths)
-        words = torch.arange(paths.shape[1], device=self.device) < lengths.unsqueeze(1)
-        self.test_confusion.update(paths, batch.tags.masked_fill(~words, -1))
-        there = batch.indices >= 0
-        self.sentence_counts[batch.indices[there]] = counts[there]
+        """Count as in validation, and in each sentence."""
+        self.tested.update(self(batch).viterbi(), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log the dev scores; their macro mean selects the model."""
@@ -253,11 +247,10 @@ class Tagger(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Log and keep the test scores."""
-        self.results = self._log_scores("test", self.test_scores)
-        self.confusion = self.test_confusion.compute().cpu()
-        self.test_confusion.reset()
+        self.results = self._log_scores("test", self.tested.scores)
+        self.confusion = self.tested.confusion()
         # Every process counted its share and has 0 elsewhere.
-        self.sentence_counts = self.trainer.strategy.reduce(self.sentence_counts, reduce_op="sum").cpu()
+        self.sentence_counts = self.trainer.strategy.reduce(self.tested.sentences, reduce_op="sum").cpu()
 
     def _log_scores(self, split: str, scores: TaggingScores) -> dict[str, Any]:
         found: dict[str, Any] = scores.compute()
@@ -352,7 +345,7 @@ class Tagger(pl.LightningModule):
         if theirs is not None and theirs != self.encoder.vocabulary:
             self.encoder.use_vocabulary(theirs)
         if self.wide is not None and "wide.keys" in checkpoint["state_dict"]:
-            self.wide.use_features(checkpoint["state_dict"]["wide.keys"])
+            self.wide.use_features(checkpoint["state_dict"]["wide.keys"].to(self.wide.weight.device))
         refuse_other(checkpoint, self.description(), self.state_dict())
 
     def fingerprint(self) -> str:
@@ -362,8 +355,3 @@ class Tagger(pl.LightningModule):
         digest.update(self.encoder.identity().encode())
         add_weights(digest, self)
         return digest.hexdigest()
-
-
-def _labelled_lengths(batch: Batch) -> Tensor:
-    """Return (batch,) words of each sentence, 0 where nobody annotated it: it does not count."""
-    return torch.where(batch.labelled, batch.lengths, 0)

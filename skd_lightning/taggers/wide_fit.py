@@ -29,7 +29,7 @@ def fit_wide(
     tag_set: TagSet,
     show: bool = False,
 ) -> list[float]:
-    """Maximise the likelihood of the gold tags by L-BFGS (Liu and Nocedal 1989).
+    """Maximise the likelihood of the gold tags by L-BFGS (Liu and Nocedal 1989), on the CPU wherever the path is.
 
     Args:
         wide: knows the features; gets the weights.
@@ -40,6 +40,8 @@ def fit_wide(
     Returns:
         The regularised loss in nats at each evaluation.
     """
+    device = wide.weight.device
+    wide.cpu()
     languages = sorted({sentence.language for sentence in sentences})
     dataset = SentenceDataset(sentences, wide.featurizer, languages, tag_set)
     batches = [dataset.__getitems__(indices) for indices in EvaluationBatches(dataset.lengths, TOKENS)]
@@ -80,4 +82,5 @@ def fit_wide(
     optimizer.zero_grad()
     for weight in weights:
         weight.requires_grad_(False)
+    wide.to(device)
     return losses

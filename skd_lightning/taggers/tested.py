@@ -1,0 +1,59 @@
+"""The counts of a test: of entities and words in each language and each sentence, and of each pair of tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from skd_lightning.data.batches import Batch
+from skd_lightning.metrics import COLUMNS, TaggingScores
+from skd_lightning.tags import TagSet
+
+
+class TestedSentences(nn.Module):
+    """What a test counts; processes count their shares of the sentences.
+
+    Args:
+        tag_set: the tags.
+        languages: those of the test.
+
+    Attributes:
+        scores: counts of each language.
+        sentences: (sentences, 9) counts of each sentence of the test dataset, see ``metrics.COLUMNS``; significance
+            tests draw sentences.
+    """
+
+    def __init__(self, tag_set: TagSet, languages: Sequence[str]) -> None:
+        super().__init__()
+        self.scores = TaggingScores(tag_set, list(languages))
+        self.sentences = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
+        # Counts of words, summed over processes; a word with the gold tag -1 does not count.
+        self._confusion = MulticlassConfusionMatrix(len(tag_set), ignore_index=-1, validate_args=False)
+
+    def begin(self, sentences: int, device: torch.device) -> None:
+        """Make room for the counts of so many sentences."""
+        self.sentences = torch.zeros(sentences, len(COLUMNS), dtype=torch.int64, device=device)
+
+    def update(self, paths: Tensor, batch: Batch) -> None:
+        """Count the words and entities of a batch that the paths (batch, words) get right."""
+        lengths = labelled_lengths(batch)
+        self.scores.update(paths, batch.tags, lengths, batch.languages)
+        words = torch.arange(paths.shape[1], device=paths.device) < lengths.unsqueeze(1)
+        self._confusion.update(paths, batch.tags.masked_fill(~words, -1))
+        there = batch.indices >= 0
+        self.sentences[batch.indices[there]] = self.scores.count(paths, batch.tags, lengths)[there]
+
+    def confusion(self) -> Tensor:
+        """Return (tags, tags) words of all processes, ``[gold, predicted]``, and begin anew."""
+        counts: Any = self._confusion.compute()
+        self._confusion.reset()
+        return counts.cpu()  # type: ignore[no-any-return]
+
+
+def labelled_lengths(batch: Batch) -> Tensor:
+    """Return (batch,) words of each sentence, 0 where nobody annotated it: it does not count."""
+    return torch.where(batch.labelled, batch.lengths, 0)
