@@ -7,5 +7,6 @@ from skd_lightning.taggers.prediction import Prediction
 from skd_lightning.taggers.student import Student
 from skd_lightning.taggers.tagger import Tagger
 from skd_lightning.taggers.teacher import Teacher
+from skd_lightning.taggers.wide import Wide
 
-__all__ = ["ChainHead", "Optimization", "Prediction", "Student", "Tagger", "Teacher", "load"]
+__all__ = ["ChainHead", "Optimization", "Prediction", "Student", "Tagger", "Teacher", "Wide", "load"]
