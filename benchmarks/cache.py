@@ -54,7 +54,7 @@ def main() -> None:
                 entry = CacheEntry(Path(folder) / f"{precision}{round_}", lengths, _precision(precision))
 
                 def predict() -> tuple[np.ndarray, object]:
-                    return teacher.predict_emissions(sentences), teacher.head
+                    return teacher.predict_emissions(sentences), teacher
 
                 bare.append(seconds(predict))
                 built.append(seconds(lambda: (entry.emissions(predict), entry.paths(K))))  # noqa: B023
@@ -105,7 +105,7 @@ def _step_seconds(
         inputs = student.encoder.featurizer.collate([items[i] for i in batch], int(lengths[batch].max()))
         in_batch = torch.from_numpy(lengths[batch])
         optimizer.zero_grad()
-        crf = student.head(student.encoder(inputs, in_batch), in_batch)
+        crf = student.head.chain(student.head(student.encoder(inputs, in_batch)), in_batch)
         gold = torch.zeros(len(batch), int(lengths[batch].max()), dtype=torch.long)
         (-crf.log_prob(gold).mean()).backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)

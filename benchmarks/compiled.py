@@ -67,7 +67,7 @@ def main() -> None:
                 if side == "compiled":
                     tagger.encoder.compile(dynamic=True)
                 sides[side] = tagger, torch.optim.AdamW(tagger.parameters(), fused=True)
-            dataset = SentenceDataset(sentences, sides["plain"][0].encoder.featurizer, ["en"], tag_set)
+            dataset = SentenceDataset(sentences, sides["plain"][0].featurizer, ["en"], tag_set)
             batches = list(TrainingBatches(dataset.lengths, dataset.languages, 1000))
             ready = [dataset.__getitems__(batch) for batch in batches]
             moved = [sides["plain"][0].transfer_batch_to_device(b, torch.device(device), 0) for b in ready]

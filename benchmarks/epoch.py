@@ -21,6 +21,7 @@ from common import report
 from skd_lightning.cli import _quiet
 from skd_lightning.data.batches import Batch
 from skd_lightning.distillation.names import losses
+from skd_lightning.encoders import JoinedFeaturizer
 from skd_lightning.runs import execution as experiment
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.plan import Plan
@@ -79,9 +80,9 @@ class Epochs:
         for batch in self.data.train_dataloader():
             took("batch")
             self.optimizer.zero_grad()
-            states = self.student.encoder(batch.inputs, batch.lengths)
+            states = self.student.encoder(JoinedFeaturizer.of_part(batch.inputs, 0), batch.lengths)
             took("encoder")
-            crf = self.student.head(states, batch.lengths)
+            crf = self.student.head.chain(self.student.head(states), batch.lengths)
             loss = self.student.losses(crf, batch).mean()
             took("CRF and loss")
             loss.backward()

@@ -114,8 +114,9 @@ class Ours(Side):
 
         embedder = NgramEmbedder(embedding_size=self.options.width // 2)
         context = BiLSTM(hidden_size=self.options.hidden)
-        self.data = SentenceDataset(self.sentences, embedder.featurizer, [""], self.tag_set, keep=True)
-        return Tagger(list(self.tag_set.names), self.tag_set.scheme, [""], embedder, context)
+        tagger = Tagger(list(self.tag_set.names), self.tag_set.scheme, [""], embedder, context)
+        self.data = SentenceDataset(self.sentences, tagger.featurizer, [""], self.tag_set, keep=True)
+        return tagger
 
     def loss(self, indices: list[int]) -> Any:
         batch = self.data.__getitems__(indices)

@@ -57,9 +57,9 @@ class Ours:
     def __init__(self, name: str, dataset_of: list[Sentence], tag_set: TagSet, cache: Path) -> None:
         began = time.perf_counter()
         embedder = FrozenTransformerEmbedder(name, cache=str(cache))
-        self.data = SentenceDataset(dataset_of, embedder.featurizer, ["en"], tag_set, keep=True)
-        self.preparation = time.perf_counter() - began
         self.tagger = Teacher(list(tag_set.names), tag_set.scheme, ["en"], embedder, BiLSTM(256)).train()
+        self.data = SentenceDataset(dataset_of, self.tagger.featurizer, ["en"], tag_set, keep=True)
+        self.preparation = time.perf_counter() - began
         trained = [parameter for parameter in self.tagger.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, fused=True)
 
