@@ -18,7 +18,7 @@ from statistics import median
 import torch
 from common import report
 
-from skd_lightning.cli import _quiet
+from skd_lightning.cli.main import quiet
 from skd_lightning.data.batches import Batch
 from skd_lightning.distillation.names import losses
 from skd_lightning.encoders import JoinedFeaturizer
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+")
     parser.add_argument("--sentences", type=int, help="training sentences of each language")
     options = parser.parse_args()
-    _quiet()
+    quiet()
     rows, data = [], []
     with tempfile.TemporaryDirectory() as folder:
         some = ("--data.max_train_sentences", str(options.sentences)) if options.sentences else ()

@@ -20,7 +20,7 @@ import torch
 from common import RESULTS, milliseconds, report
 from epoch import Epochs
 
-from skd_lightning.cli import _quiet
+from skd_lightning.cli.main import quiet
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data import demo
 from skd_lightning.runs import execution as experiment
@@ -94,7 +94,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
-    _quiet()
+    quiet()
     sweeps: dict[str, tuple[str, list[int], Callable[[int], Callable[[], object]]]] = {
         "longer sentences": (
             "words in a sentence",

@@ -19,7 +19,7 @@ from typing import Any
 from common import report
 from epoch import LOSSES
 
-from skd_lightning.cli import _quiet
+from skd_lightning.cli.main import quiet
 from skd_lightning.runs import execution as experiment
 from skd_lightning.runs.plan import Plan
 
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--languages", nargs="+")
     options = parser.parse_args()
-    _quiet()
+    quiet()
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
         quick = ("--trainer.max_epochs", "2")

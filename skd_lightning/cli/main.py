@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
             signal has stopped.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    _quiet()
+    quiet()
     try:
         if sys.platform == "win32":
             raise UserError("Windows is not supported; the Windows Subsystem for Linux (WSL) is")
@@ -75,7 +75,7 @@ def _run(arguments: list[str]) -> None:
         raise UserError(f"unknown command '{name}'{suggestion(name, COMMANDS)} (skd --help lists all)")
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Silence what libraries say that no user can act on."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     for name in (
