@@ -25,7 +25,9 @@ BAGS = 2 * REACH + 1
 AFFIX = 4
 NGRAM = 3
 SEEN = 3
-"""Features of a word that a neighbour sees."""
+"""Features of a word that a neighbour sees: its lower case, its shape and its ending."""
+ENDING = 3
+"""Characters of that ending."""
 _KNOWN_CHARACTERS = 0x20000
 """Characters beyond are letters without case: the rarer Chinese characters and a few symbols."""
 _OTHER, _LETTER, _UPPER, _DIGIT = range(4)
@@ -134,7 +136,7 @@ def _fill(
                 shape = _step(shape, kind)
             last = kind
         ending = basis
-        for i in range(min(SEEN, length)):
+        for i in range(min(ENDING, length)):
             ending = _step(ending, marked[length - i])
         for bag in range(BAGS):
             if bag != REACH:

@@ -123,12 +123,12 @@ class Tagger(pl.LightningModule):
         with their mean potentials (a logarithmic opinion pool, Smith et al. 2005). Trained together, the wide path
         would explain the training sentences, and the network would learn nothing.
         """
-        network = self._network(batch)
         if self.wide is None:
-            return network
+            return self._network(batch)
         wide = self.wide(JoinedFeaturizer.of_part(batch.inputs, WIDE), batch.lengths)
         if not self.encoder.output_size:
             return wide  # type: ignore[no-any-return]
+        network = self._network(batch)
         transitions, start, end = self.scores()
         return LinearChainCRF(
             (network.emissions + wide.emissions) / 2, transitions, batch.lengths, start, end
