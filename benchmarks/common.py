@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -42,10 +43,17 @@ def milliseconds(
             while calls == 0 or time.perf_counter() - began < TURN:
                 operation()
                 calls += 1
+            synchronize()
             seconds = time.perf_counter() - began
             spent[name] += seconds
             times[name].append(seconds / calls)
     return {name: 1000 * median(values) for name, values in times.items()}
+
+
+def synchronize() -> None:
+    """Wait until a GPU, if there is one, has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def report(name: str, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], data: Any) -> None:
@@ -86,6 +94,6 @@ def circumstances() -> dict[str, Any]:
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "load": os.getloadavg()[0],
         "cores": os.cpu_count(),
-        "processor": platform.machine(),
+        "processor": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
         "versions": versions,
     }

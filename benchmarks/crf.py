@@ -13,11 +13,14 @@ import warnings
 from typing import Any
 
 import torch
-from common import RESULTS, milliseconds, report
+from common import RESULTS, milliseconds, report, synchronize
 from crf_peers import FIVE, LOG_PARTITION, MARGINALS, OURS, PEERS, SECOND, TEN, VITERBI, Operations
 from rich.console import Console
 
-SHAPES = ((32, 30, 9), (32, 50, 17), (64, 128, 17), (8, 512, 33))
+SHAPES = {
+    "cpu": ((32, 30, 9), (32, 50, 17), (64, 128, 17), (8, 512, 33)),
+    "cuda": ((32, 50, 17), (512, 50, 17), (64, 128, 17), (8, 512, 33)),
+}
 GOALS = {LOG_PARTITION: 10, MARGINALS: 15, SECOND: 20, VITERBI: 20, FIVE: 100, TEN: 100}
 PATIENCE = 40.0
 """Seconds that the first call of a peer may take: one that takes longer is shown as slower and not called again."""
@@ -58,6 +61,7 @@ def measure(shape: tuple[int, int, int], repeats: int, budget: float) -> list[di
             began = time.perf_counter()
             try:
                 found = theirs[operation]().detach()
+                synchronize()
             except RuntimeError as error:
                 notes[name] = "out of memory" if "memory" in str(error) else "fails"
                 continue
@@ -81,15 +85,15 @@ def measure(shape: tuple[int, int, int], repeats: int, budget: float) -> list[di
     return rows
 
 
-def plot(rows: list[dict[str, Any]]) -> None:
-    """Ours against the best peer, with the goals: ``results/crf.png``."""
+def plot(rows: list[dict[str, Any]], name: str) -> None:
+    """Ours against the best peer, with the goals: ``results/<name>.png``."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axis = pyplot.subplots(figsize=(9, 4.2))
-    for i, shape in enumerate(SHAPES):
+    for i, shape in enumerate(dict.fromkeys(tuple(row["shape"]) for row in rows)):
         ratios = [row.get("ratio", 0) for row in rows if tuple(row["shape"]) == shape]
         axis.bar([j + 0.2 * i for j in range(len(ratios))], ratios, width=0.18, label=str(shape))
     for j, goal in enumerate(GOALS.values()):
@@ -103,19 +107,23 @@ def plot(rows: list[dict[str, Any]]) -> None:
     axis.legend(title="(batch, words, tags)", fontsize=8)
     axis.grid(axis="y", alpha=0.3)
     figure.tight_layout()
-    figure.savefig(RESULTS / "crf.png", dpi=120)
+    figure.savefig(RESULTS / f"{name}.png", dpi=120)
 
 
 def main() -> None:
-    """Measure, print, write ``benchmarks/results/crf.{md,json,png}``."""
+    """Measure, print, write ``benchmarks/results/crf{,-cuda}.{md,json,png}``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--budget", type=float, default=3.0, help="seconds for each peer and operation")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", choices=SHAPES)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    torch.set_default_device(options.device)
     warnings.filterwarnings("ignore")
-    rows = [row for shape in SHAPES for row in measure(shape, options.repeats, options.budget)]
+    rows = [
+        row for shape in SHAPES[options.device] for row in measure(shape, options.repeats, options.budget)
+    ]
     names = [
         name for name in PEERS if any(name in row["milliseconds"] or name in row["notes"] for row in rows)
     ]
@@ -134,8 +142,10 @@ def main() -> None:
         for row in rows
     ]
     headings = ["milliseconds", *names, "best peer ÷ ours", "goal"]
-    report("crf", f"CRF, float32, {options.threads} threads", headings, cells, rows)
-    plot(rows)
+    where = f"{options.threads} threads" if options.device == "cpu" else torch.cuda.get_device_name()
+    name = "crf" if options.device == "cpu" else f"crf-{options.device}"
+    report(name, f"CRF, float32, {where}", headings, cells, rows)
+    plot(rows, name)
 
 
 if __name__ == "__main__":

@@ -21,13 +21,15 @@ Operations = dict[str, Callable[[], Tensor]]
 
 def direction(emissions: Tensor, lengths: Tensor) -> Tensor:
     """Fixed weights of the marginals, for the gradient of their weighted sum."""
-    weights = torch.randn(emissions.shape, generator=torch.Generator().manual_seed(1))
+    weights = torch.randn(
+        emissions.shape, generator=torch.Generator(emissions.device).manual_seed(1), device=emissions.device
+    )
     return weights * mask_of(emissions, lengths).unsqueeze(-1)
 
 
 def mask_of(emissions: Tensor, lengths: Tensor) -> Tensor:
     """(batch, words) bool."""
-    return torch.arange(emissions.shape[1]) < lengths[:, None]
+    return torch.arange(emissions.shape[1], device=lengths.device) < lengths[:, None]
 
 
 def ours(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Operations:

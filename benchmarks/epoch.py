@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from common import report
+from common import report, synchronize
 
 from skd_lightning.cli.main import quiet
 from skd_lightning.data.batches import Batch
@@ -34,7 +34,7 @@ PARTS = ("batch", "encoder", "CRF and loss", "backward", "clipping", "optimiser"
 class Epochs:
     """A student with its data, whose epochs are run by hand: the bare training step, without a progress bar."""
 
-    def __init__(self, loss: str, plan: Plan) -> None:
+    def __init__(self, loss: str, plan: Plan, device: str) -> None:
         arguments = [*plan.student(loss, seed=1).arguments]
         arguments += ["--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
         arguments += ["--trainer.default_root_dir", str(plan.runs / loss)]
@@ -43,6 +43,7 @@ class Epochs:
         cli.trainer.fit(cli.model, datamodule=cli.datamodule)
         assert isinstance(cli.model, Student)
         self.student, self.data = cli.model, cli.datamodule
+        self.student.to(device)
         self.optimizer = torch.optim.AdamW(self.student.parameters(), fused=True)
         self.student.train()
         self.student.log = lambda *_, **__: None  # type: ignore[method-assign, assignment]
@@ -57,8 +58,14 @@ class Epochs:
         """One epoch: batches made, forward, loss, backward, optimiser step."""
         began = time.perf_counter()
         for i, batch in enumerate(self.data.train_dataloader()):
-            self._step(batch, i)
+            self._step(self._moved(batch), i)
+        synchronize()
         return time.perf_counter() - began
+
+    def _moved(self, batch: Batch) -> Batch:
+        moved = self.student.transfer_batch_to_device(batch, self.student.device, 0)
+        assert isinstance(moved, Batch)
+        return moved
 
     def _step(self, batch: Batch, i: int) -> None:
         self.optimizer.zero_grad()
@@ -73,11 +80,12 @@ class Epochs:
 
         def took(part: str) -> None:
             nonlocal last
+            synchronize()
             now = time.perf_counter()
             spent[part] += now - last
             last = now
 
-        for batch in self.data.train_dataloader():
+        for batch in map(self._moved, self.data.train_dataloader()):
             took("batch")
             self.optimizer.zero_grad()
             states = self.student.encoder(JoinedFeaturizer.of_part(batch.inputs, 0), batch.lengths)
@@ -95,7 +103,7 @@ class Epochs:
 
 
 def main() -> None:
-    """Measure, print, write ``benchmarks/results/epoch{,-<task>}.{md,json}``."""
+    """Measure, print, write ``benchmarks/results/epoch{,-<task>}{,-cuda}.{md,json}``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -103,6 +111,7 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--languages", nargs="+")
     parser.add_argument("--sentences", type=int, help="training sentences of each language")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     options = parser.parse_args()
     quiet()
     rows, data = [], []
@@ -111,7 +120,7 @@ def main() -> None:
         quick = ("--trainer.max_epochs", "2", *some)
         plan = Plan(Path(folder), options.task, options.data, options.languages, quick)
         experiment.train_teachers(plan)
-        epochs = {loss: Epochs(loss, plan) for loss in LOSSES}
+        epochs = {loss: Epochs(loss, plan, options.device) for loss in LOSSES}
         words, padding = epochs["none"].words, epochs["none"].data.train_dataloader().batch_sampler.padding()
         for threads in options.threads:
             torch.set_num_threads(threads)
@@ -132,7 +141,9 @@ def main() -> None:
                 rows.append([f"{loss}, {threads} thread{'s' * (threads > 1)}", *cells, *shares])
     headings = ["objective", "seconds", "words/s", "÷ baseline", *(f"{part} %" for part in PARTS)]
     title = f"A student's epoch, cache filled, k = 5: {options.task}, {words:,} words, {padding:.1%} padding"
-    name = "epoch" if options.task == "demo" else f"epoch-{options.task}"
+    name = "-".join(
+        ["epoch", *[options.task] * (options.task != "demo"), *[options.device] * (options.device != "cpu")]
+    )
     report(name, title, headings, rows, {"words": words, "padding": padding, "rows": data})
 
 
