@@ -1,0 +1,182 @@
+"""What teachers say about sentences, derived from their potentials once and stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skd_lightning.crf import LinearChainCRF
+from skd_lightning.distillation.cache.entry import Potentials
+from skd_lightning.distillation.cache.parts import Parts
+from skd_lightning.distillation.cache.sparse import SparseRows, joined, sparsified
+from skd_lightning.distillation.path_sets import PackedPairs, path_set
+from skd_lightning.ragged import cells
+
+SENTENCES = 256
+"""A batch while something is derived."""
+
+
+class Answers:
+    """The answers of a mixture Σ w_m p_m of teachers, or of a single teacher, on one list of sentences.
+
+    Marginals and transition counts are linear in the distribution: those of the mixture are the averages. A product
+    Π p_m^{w_m} is a single chain, see :func:`skd_lightning.distillation.teachers.pools.product`.
+
+    Args:
+        parts: where the answers are stored.
+        lengths: (sentences,) words of each sentence.
+        members: potentials of each teacher on these sentences, over the same tags; asked for when they are needed.
+        weights: of the members, which sum to 1.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        lengths: np.ndarray,
+        members: Callable[[], Sequence[Potentials]],
+        weights: Sequence[float] = (1.0,),
+    ) -> None:
+        self.parts, self.lengths, self.weights = parts, lengths, tuple(weights)
+        self._members = members
+        self._starts = np.cumsum(lengths) - lengths
+
+    def marginals(self, temperature: float = 1.0) -> SparseRows:
+        """Return p(y_i | x), a row a word; values below 0.0001 are 0.
+
+        Args:
+            temperature: divides the potentials.
+        """
+
+        def rows(crf: LinearChainCRF) -> Tensor:
+            return _tempered(crf, temperature).marginals
+
+        def make() -> dict[str, np.ndarray]:
+            found, words = [], []
+            for sentences, crfs in self._chains():
+                row, word = cells(self.lengths[sentences])
+                found.append(sparsified(self._mean(rows, crfs)[row, word].numpy(), np.float16))
+                words.append(self._words(sentences))
+            return joined(found, words)
+
+        return SparseRows.of(self.parts.find_or_make(f"marginals-t{temperature:g}", make)[0])
+
+    def transition_counts(self, temperature: float = 1.0) -> SparseRows:
+        """Return the expected numbers N(a, b) of tag a before tag b, a row a sentence, in column a · tags + b.
+
+        Values below 0.0001 are 0.
+
+        Args:
+            temperature: divides the potentials.
+        """
+
+        def rows(crf: LinearChainCRF) -> Tensor:
+            return _tempered(crf, temperature).transition_counts
+
+        def make() -> dict[str, np.ndarray]:
+            found, numbers = [], []
+            for sentences, crfs in self._chains():
+                found.append(sparsified(self._mean(rows, crfs).flatten(1).numpy(), np.float32))
+                numbers.append(sentences)
+            return joined(found, numbers)
+
+        return SparseRows.of(self.parts.find_or_make(f"transition-counts-t{temperature:g}", make)[0])
+
+    def paths(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return paths (words, k) and their log-probabilities (sentences, k) in nats, best first.
+
+        A single chain's k best sequences are exact. A mixture is no chain: its sequences are the best k, by their
+        mixed probability, of those that are among the k best of a member.
+        """
+
+        def make() -> dict[str, np.ndarray]:
+            tags = self._members()[0].tags
+            paths = np.zeros((self._words_in_all, k), dtype=np.uint8 if tags <= 256 else np.uint16)
+            log_probs = np.full((len(self.lengths), k), -np.inf, dtype=np.float32)
+            for sentences, crfs in self._chains():
+                best, log_probs[sentences] = _best_of_mixture(crfs, self.weights, k)
+                row, word = cells(self.lengths[sentences])
+                paths[self._words(sentences)] = best.numpy()[row, :, word]
+            return {"paths": paths, "log_probs": log_probs}
+
+        arrays = self.parts.find_or_make(f"paths-k{k}", make)[0]
+        return arrays["paths"], arrays["log_probs"]
+
+    def path_sets(self, mass: float) -> PackedPairs:
+        """Return the pairs of tags that the paths of the set S consist of, see :func:`path_set`."""
+
+        def make() -> dict[str, np.ndarray]:
+            tags = self._members()[0].tags
+            bits = np.zeros((self._words_in_all, -(-tags * tags // 8)), dtype=np.uint8)
+            for sentences, crfs in self._chains():
+                row, word = cells(self.lengths[sentences])
+                pairs = path_set(crfs, self.weights, mass)[row, word]
+                bits[self._words(sentences)] = np.packbits(pairs.flatten(1).numpy(), axis=1)
+            return {"bits": bits}
+
+        return PackedPairs(self.parts.find_or_make(f"path-sets-m{mass:g}", make)[0]["bits"])
+
+    def disagreement(self) -> np.ndarray:
+        """Return (sentences,) Σ_m w_m KL(product ‖ p_m) in nats: Σ_m w_m log Z_m − log Z of the averaged potentials."""
+
+        def make() -> dict[str, np.ndarray]:
+            found = np.zeros(len(self.lengths), dtype=np.float32)
+            for sentences, crfs in self._chains():
+                unary = self._mean(lambda crf: crf.unary, crfs)
+                transitions = self._mean(lambda crf: crf.transitions, crfs)
+                log_mean = LinearChainCRF(unary, transitions, crfs[0].lengths).log_partition
+                found[sentences] = (self._mean(lambda crf: crf.log_partition, crfs) - log_mean).numpy()
+            return {"nats": np.maximum(found, 0.0)}
+
+        return self.parts.find_or_make("disagreement", make)[0]["nats"]
+
+    @property
+    def _words_in_all(self) -> int:
+        return int(self.lengths.sum())
+
+    def _words(self, sentences: np.ndarray) -> np.ndarray:
+        """Return the numbers of the words of some sentences."""
+        row, word = cells(self.lengths[sentences])
+        return self._starts[sentences][row] + word
+
+    @torch.inference_mode()
+    def _chains(self) -> Iterator[tuple[np.ndarray, list[LinearChainCRF]]]:
+        """Yield the numbers of sentences of similar length, and the members' distributions on them."""
+        members = self._members()
+        order = np.argsort(self.lengths, kind="stable")
+        for first in range(0, len(order), SENTENCES):
+            sentences = order[first : first + SENTENCES]
+            yield sentences, [member.chain(sentences, self.lengths, self._starts) for member in members]
+
+    def _mean(self, value: Callable[[LinearChainCRF], Tensor], crfs: Sequence[LinearChainCRF]) -> Tensor:
+        if len(crfs) == 1:
+            return value(crfs[0])
+        return sum(weight * value(crf) for weight, crf in zip(self.weights, crfs, strict=True))  # type: ignore[return-value]
+
+
+def _tempered(crf: LinearChainCRF, temperature: float) -> LinearChainCRF:
+    return crf if temperature == 1.0 else crf.tempered(temperature)
+
+
+def _best_of_mixture(
+    crfs: Sequence[LinearChainCRF], weights: Sequence[float], k: int
+) -> tuple[Tensor, Tensor]:
+    """Return paths (batch, k, words) and log-probabilities (batch, k), the best of those that a member has among its k.
+
+    Where there are fewer, the paths are 0 and the log-probabilities -inf.
+    """
+    best = [crf.kbest(k) for crf in crfs]
+    if len(crfs) == 1:
+        return best[0].paths, best[0].scores - crfs[0].log_partition.unsqueeze(1)
+    paths = torch.cat([one.paths for one in best], dim=1)
+    exists = torch.cat([one.scores for one in best], dim=1) > -torch.inf
+    same = (paths.unsqueeze(2) == paths.unsqueeze(1)).all(-1) & exists.unsqueeze(1)
+    first = same.int().argmax(-1) == torch.arange(paths.shape[1])
+    logs = [math.log(weight) + crf.log_prob(paths) for weight, crf in zip(weights, crfs, strict=True)]
+    mixed = torch.stack(logs).logsumexp(0).masked_fill(~(first & exists), -torch.inf)
+    log_probs, order = mixed.topk(k, dim=1)
+    chosen = paths.gather(1, order.unsqueeze(-1).expand(-1, -1, paths.shape[2]))
+    return chosen * (log_probs > -torch.inf).unsqueeze(-1), log_probs

@@ -1,0 +1,292 @@
+"""Asks the teachers of a language about its text, unless the cache knows their answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from rich.progress import Progress
+from torch import Tensor
+
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.distillation.cache.answers import Answers
+from skd_lightning.distillation.cache.entry import (
+    CacheEntry,
+    EmissionPrecision,
+    Potentials,
+    content_key,
+)
+from skd_lightning.distillation.cache.parts import Parts
+from skd_lightning.distillation.cache.reading import TeacherWords
+from skd_lightning.distillation.objective import Needs, Objective
+from skd_lightning.distillation.tag_mapping import map_tags
+from skd_lightning.distillation.teachers.pools import Pool, learn_weights, product, uniform
+from skd_lightning.distillation.teachers.sets import TeacherSet
+from skd_lightning.errors import UserError
+from skd_lightning.tags import TagSet
+
+DEV_SENTENCES = 200
+"""Annotated sentences from which the weights of a pool are learned; more hardly move them."""
+
+
+class Speaker(Protocol):
+    """The view of a teacher (``taggers.Tagger``)."""
+
+    @property
+    def tag_set(self) -> TagSet:
+        """Return its tags."""
+
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return transitions, start and end scores in nats."""
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that its predictions depend on."""
+
+    def predict_emissions(
+        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object], language: str
+    ) -> np.ndarray:
+        """Return (words of all sentences, tags) emissions in nats of sentences in one language."""
+
+
+class Learner(Protocol):
+    """The view of a student (``taggers.Student``)."""
+
+    @property
+    def tag_set(self) -> TagSet:
+        """Return its tags."""
+
+    @property
+    def objective(self) -> Objective | None:
+        """Return the distillation objective; None for the baseline."""
+
+    def load_teacher(self, path: Path, outside: bool) -> Speaker:
+        """Return the teacher of a run folder, on the student's device."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Sentences in one language.
+
+    Attributes:
+        name: the language, followed by "unlabelled" for its unlabelled text.
+        language: its code.
+        sentences: lists of words.
+        labelled: somebody has annotated them.
+    """
+
+    name: str
+    language: str
+    sentences: Sequence[Sequence[str]]
+    labelled: bool = True
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Return (sentences,) the number of words of each."""
+        return np.array([len(words) for words in self.sentences], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One teacher's potentials on a text, in the cache.
+
+    Attributes:
+        parts: the entry of the cache.
+        columns: (teacher's tags,) place of each among the student's.
+        potentials: returns them, over the teacher's tags.
+        hit: the cache had them.
+    """
+
+    parts: Parts
+    columns: np.ndarray
+    potentials: Callable[[], Potentials]
+    hit: bool
+
+
+@dataclass
+class Found:
+    """One row of the report: the answers of the teachers on one text.
+
+    Attributes:
+        text: about which they spoke.
+        members: of the pool.
+        pooled: the pool's own entry of the cache, or the teacher's.
+        mass: mean probability of the k best sequences together; None if nobody asked for them.
+        taught: share of the sentences that the student learns from.
+    """
+
+    text: Text
+    members: list[Member]
+    pooled: Parts
+    mass: float | None = None
+    taught: float = 1.0
+
+    @property
+    def hit(self) -> bool:
+        """Return True if no teacher had to speak."""
+        return all(member.hit for member in self.members)
+
+    @property
+    def parts(self) -> list[Parts]:
+        """Return all entries of the cache, each once."""
+        return list(
+            {str(one.folder): one for one in (*(m.parts for m in self.members), self.pooled)}.values()
+        )
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Asks teachers about texts; one teacher at a time is on the device.
+
+    Attributes:
+        student: loads its teachers.
+        teachers: who speaks on which language.
+        needs: fields that the objective reads.
+        cache: folder of the cache.
+        precision: in which emissions are stored.
+        outside: teachers may read files outside of their run folders.
+        most_disagreement: nats a word above which a pool is not listened to on unlabelled sentences.
+        show: progress bars.
+    """
+
+    student: Learner
+    teachers: TeacherSet
+    needs: Needs
+    cache: Path
+    precision: EmissionPrecision
+    outside: bool = False
+    most_disagreement: float | None = None
+    show: bool = False
+
+    def check(self, language: str) -> None:
+        """Refuse teachers that are missing, cannot be loaded, or do not go with the student or its objective.
+
+        Raises:
+            UserError: naming the teacher.
+        """
+        pool = self.teachers.pool(language)
+        for folder in pool.folders:
+            teacher = self.student.load_teacher(folder, self.outside)
+            columns = map_tags(teacher.tag_set, self.student.tag_set, str(folder), self.teachers.tags)
+            if len(np.unique(columns)) < len(columns) and (len(pool.folders) > 1 or self._needs_potentials):
+                raise UserError(
+                    f"{folder}: several of its tags are one tag of the student's; that goes with a single teacher "
+                    "and an objective that asks for no potentials, such as structural, posterior or topk"
+                )
+        if len(pool.folders) > 1 and pool.kind == "mixture" and self._needs_potentials:
+            raise UserError(
+                f"{len(pool.folders)} teachers speak on '{language}' as a mixture, which has no potentials for this "
+                "objective: give --distillation.pool product, or another objective such as structural"
+            )
+
+    @property
+    def _needs_potentials(self) -> bool:
+        return self.needs.emissions or self.needs.chain
+
+    def answers(self, text: Text, dev: Sequence[Sentence]) -> tuple[TeacherWords, Found]:
+        """Return what the objective needs to know about a text, and a row of the report.
+
+        Args:
+            text: to speak about.
+            dev: annotated sentences of the language, from which weights of a pool may be learned.
+        """
+        pool = self.teachers.pool(text.language)
+        members = [self._member(folder, text) for folder in pool.folders]
+        potentials: Callable[[], Potentials] | None
+        if len(members) == 1:
+            (only,) = members
+            answers = Answers(only.parts, text.lengths, lambda: [only.potentials()])
+            columns, potentials = only.columns, only.potentials
+        else:
+            weights = self._weights(pool, dev)
+            answers, potentials = self._pooled(pool, members, text, weights)
+            columns = np.arange(len(self.student.tag_set))
+        words, needs = TeacherWords(text.lengths, columns), self.needs
+        found = Found(text, members, answers.parts)
+        if self._needs_potentials:
+            assert potentials is not None
+            words.potentials = potentials()
+        if needs.marginals is not None:
+            words.marginals = answers.marginals(needs.marginals)
+        if needs.transition_counts is not None:
+            words.transition_counts = answers.transition_counts(needs.transition_counts)
+        if needs.k:
+            words.paths, words.log_probs = answers.paths(needs.k)
+            if len(text.sentences):
+                found.mass = float(np.exp(words.log_probs).sum(1).mean())
+        if needs.path_set is not None:
+            words.path_sets = answers.path_sets(needs.path_set)
+        if self.most_disagreement is not None and len(members) > 1 and not text.labelled:
+            everyone = Answers(answers.parts, text.lengths, lambda: self._aligned(members), weights)
+            nats = everyone.disagreement() / np.maximum(text.lengths, 1)
+            words.taught = nats <= self.most_disagreement
+            found.taught = float(words.taught.mean())
+        return words, found
+
+    def _member(self, folder: Path, text: Text) -> Member:
+        """Return a teacher's potentials on a text; it is asked now if the cache has none."""
+        teacher = self.student.load_teacher(folder, self.outside)
+        columns = map_tags(teacher.tag_set, self.student.tag_set, str(folder), self.teachers.tags)
+        key = content_key(f"{teacher.fingerprint()} {text.language}", text.sentences, self.precision)
+        entry = CacheEntry(self.cache / key, text.lengths, self.precision)
+
+        def ask(speaker: Speaker) -> tuple[np.ndarray, Speaker]:
+            count = len(text.sentences)
+            with Progress(transient=True, disable=not self.show) as bar:
+                task = bar.add_task(f"teacher {text.name}: {count} sentences", total=count)
+                advance = lambda n: bar.advance(task, n)  # noqa: E731
+                return speaker.predict_emissions(text.sentences, advance, text.language), speaker
+
+        hit = entry.parts.has("emissions")
+        if not hit:
+            entry.potentials(lambda: ask(teacher))
+        # A teacher is not kept: should the entry turn out to be damaged, it is loaded again.
+        return Member(
+            entry.parts,
+            columns,
+            lambda: entry.potentials(lambda: ask(self.student.load_teacher(folder, self.outside)))[0],
+            hit,
+        )
+
+    def _aligned(self, members: Sequence[Member]) -> list[Potentials]:
+        """Return the members' potentials over the student's tags."""
+        tags = len(self.student.tag_set)
+        return [member.potentials().in_tags(member.columns, tags) for member in members]
+
+    def _pooled(
+        self, pool: Pool, members: Sequence[Member], text: Text, weights: tuple[float, ...]
+    ) -> tuple[Answers, Callable[[], Potentials] | None]:
+        """Return the answers of a pool; and its potentials, which a mixture does not have."""
+        made_of = [member.parts.folder.name for member in members]
+        shares = [round(weight, 6) for weight in weights]
+        identity = json.dumps([pool.kind, made_of, shares, list(self.student.tag_set.names)])
+        parts = Parts(self.cache / hashlib.sha256(identity.encode()).hexdigest()[:24])
+        if pool.kind == "mixture":
+            return Answers(parts, text.lengths, lambda: self._aligned(members), weights), None
+
+        def potentials() -> Potentials:
+            made = parts.find_or_make("emissions", lambda: vars(product(self._aligned(members), weights)))
+            return Potentials(**made[0])
+
+        return Answers(parts, text.lengths, lambda: [potentials()]), potentials
+
+    def _weights(self, pool: Pool, dev: Sequence[Sentence]) -> tuple[float, ...]:
+        """Return the weights of a pool's members, which sum to 1."""
+        if not isinstance(pool.weights, str):
+            return pool.weights
+        few = [sentence for sentence in dev if sentence.tags and sentence.words][:DEV_SENTENCES]
+        if pool.weights == "uniform" or not few:
+            return uniform(len(pool.folders))
+        text = Text("dev", few[0].language, [sentence.words for sentence in few])
+        lengths = text.lengths
+        members = self._aligned([self._member(folder, text) for folder in pool.folders])
+        starts, numbers = np.cumsum(lengths) - lengths, np.arange(len(few))
+        gold = torch.zeros(len(few), int(lengths.max()), dtype=torch.long)
+        for row, sentence in zip(gold, few, strict=True):
+            row[: len(sentence.words)] = torch.tensor(self.student.tag_set.encode(sentence.tags or ()))
+        return learn_weights(pool.kind, [one.chain(numbers, lengths, starts) for one in members], gold)

@@ -1,0 +1,99 @@
+"""Pools: several teachers that speak as one.
+
+A *mixture* Σ_m w_m p_m averages probabilities: it believes what any member believes, and its marginals and transition
+counts are the averages of theirs. A *product* ∝ Π_m p_m^{w_m} averages potentials (a logarithmic opinion pool, Smith et
+al. 2005): it is a chain, and believes what no member doubts. To draw one teacher at random in every step (SKDBERT, Ding
+et al. 2023) has the mixture's expectation with more noise, so it is not offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skd_lightning.crf import LinearChainCRF
+from skd_lightning.distillation.cache.entry import Potentials
+
+Kind = Literal["mixture", "product"]
+Weighting = Literal["uniform", "dev"]
+
+ROUNDS = 200
+"""Steps of the search for weights; each is cheap."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The teachers that speak on a language.
+
+    Attributes:
+        folders: their run folders; one is a teacher alone, none a language on which nobody speaks.
+        kind: how several become one.
+        weights: one for each teacher, which sum to 1; or ``uniform``; or ``dev``, to learn them on annotated dev
+            sentences of the language.
+    """
+
+    folders: tuple[Path, ...] = ()
+    kind: Kind = "mixture"
+    weights: tuple[float, ...] | Weighting = "uniform"
+
+    def description(self) -> list[object]:
+        """Return what decides how the members are combined, as plain values."""
+        return [self.kind, self.weights] if len(self.folders) > 1 else []
+
+
+def uniform(members: int) -> tuple[float, ...]:
+    """Return equal weights that sum to 1."""
+    return (1.0 / members,) * members
+
+
+def product(members: Sequence[Potentials], weights: Sequence[float]) -> Potentials:
+    """Return the potentials of ∝ Π_m p_m^{w_m}: the weighted averages.
+
+    Args:
+        members: over the same tags, on the same words.
+        weights: above 0.
+    """
+
+    def mean(values: Sequence[np.ndarray]) -> np.ndarray:
+        return sum(w * v.astype(np.float32) for w, v in zip(weights, values, strict=True)).astype(  # type: ignore[union-attr]
+            values[0].dtype
+        )
+
+    fields = ("emissions", "transitions", "start", "end")
+    return Potentials(**{name: mean([getattr(member, name) for member in members]) for name in fields})
+
+
+def learn_weights(kind: Kind, crfs: Sequence[LinearChainCRF], gold: Tensor) -> tuple[float, ...]:
+    """Return the weights under which annotated sentences are most probable.
+
+    For a mixture by expectation maximisation, for a product by exponentiated gradients (Kivinen and Warmuth 1997);
+    both searches are for the one maximum of a concave function.
+
+    Args:
+        kind: of the pool.
+        crfs: the members' distributions on the same sentences.
+        gold: (sentences, words) tags.
+    """
+    weights = torch.full((len(crfs),), 1.0 / len(crfs), dtype=torch.double)
+    if kind == "mixture":
+        log_probs = torch.stack([crf.log_prob(gold) for crf in crfs], dim=1).double()
+        for _ in range(ROUNDS):
+            weights = torch.softmax(log_probs + weights.log(), dim=1).mean(0)
+    else:
+        words = crfs[0].lengths.sum().clamp(min=1)
+        for _ in range(ROUNDS):
+            free = weights.clone().requires_grad_()
+            unary, transitions = (
+                torch.stack([getattr(crf, name).double() for crf in crfs], dim=-1) @ free
+                for name in ("unary", "transitions")
+            )
+            likelihood = LinearChainCRF(unary, transitions, crfs[0].lengths).log_prob(gold).sum() / words
+            (slope,) = torch.autograd.grad(likelihood, free)
+            weights = torch.softmax(weights.log() + slope, dim=0)
+    return tuple((weights / weights.sum()).tolist())
