@@ -44,6 +44,12 @@ class Potentials:
     def paths(self, row: int) -> list[tuple[int, ...]]:
         return list(itertools.product(range(self.emissions.shape[2]), repeat=int(self.lengths[row])))
 
+    def matrix(self, row: int, i: int) -> Tensor:
+        """(tags, tags) transitions into word i of a sentence."""
+        if self.transitions.dim() == 2:
+            return self.transitions
+        return self.transitions[row] if self.transitions.dim() == 3 else self.transitions[row, i - 1]
+
     def scores(self, row: int) -> Tensor:
         """(paths,) one sum a path, word by word: the definition."""
         scores = []
@@ -52,8 +58,7 @@ class Potentials:
             for i, tag in enumerate(path):
                 score = score + self.emissions[row, i, tag]
                 if i:
-                    matrix = self.transitions if self.transitions.dim() == 2 else self.transitions[row, i - 1]
-                    score = score + matrix[path[i - 1], tag]
+                    score = score + self.matrix(row, i)[path[i - 1], tag]
             if path and self.start is not None:
                 score = score + self.start[path[0]]
             if path and self.end is not None:
@@ -65,6 +70,11 @@ class Potentials:
         return self.scores(row).log_softmax(0)
 
 
+def transition_shapes(batch: int, words: int, tags: int) -> list[tuple[int, ...]]:
+    """One matrix for all sentences, for each sentence, for each pair of words."""
+    return [(tags, tags), (batch, tags, tags), (batch, words - 1, tags, tags)]
+
+
 @st.composite
 def potentials(draw: Callable, forbid: bool = True, min_tags: int = 1) -> Potentials:
     batch, words = draw(st.integers(1, 3)), draw(st.integers(1, 4))
@@ -74,7 +84,7 @@ def potentials(draw: Callable, forbid: bool = True, min_tags: int = 1) -> Potent
     def normal(*shape: int) -> Tensor:
         return 2 * torch.randn(*shape, generator=generator, dtype=torch.double)
 
-    transitions = normal(batch, words - 1, tags, tags) if draw(st.booleans()) else normal(tags, tags)
+    transitions = normal(*draw(st.sampled_from(transition_shapes(batch, words, tags))))
     if forbid and draw(st.booleans()):
         mask = torch.rand(transitions.shape, generator=generator) < 0.3
         mask[..., 0, :] = False  # some path always remains: tag 0 may be followed by any tag
@@ -204,14 +214,16 @@ def test_entropy(given_: Potentials) -> None:
 
 
 @SETTINGS
-@given(potentials(forbid=False), st.integers(0, 10**6), st.sampled_from([1.0, 2.5]))
+@given(potentials(forbid=False), st.integers(0, 10**6), st.integers(0, 2), st.sampled_from([1.0, 2.5]))
 def test_cross_entropy_and_kl_with_gradients_of_both(
-    given_: Potentials, seed: int, temperature: float
+    given_: Potentials, seed: int, shape: int, temperature: float
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     other = Potentials(
         torch.randn(given_.emissions.shape, generator=generator, dtype=torch.double),
-        torch.randn(given_.transitions.shape, generator=generator, dtype=torch.double),
+        torch.randn(
+            transition_shapes(*given_.emissions.shape)[shape], generator=generator, dtype=torch.double
+        ),
         given_.lengths,
         torch.randn(given_.emissions.shape[2], generator=generator, dtype=torch.double),
         None,

@@ -24,8 +24,8 @@ class LinearChainCRF:
 
     Args:
         emissions: (batch, words, tags) scores in nats; anything at padding, which never counts.
-        transitions: (tags, tags) scores in nats ``[from, to]``, or (batch, words - 1, tags, tags), one matrix for each
-            pair of neighbouring words.
+        transitions: (tags, tags) scores in nats ``[from, to]`` for all sentences; (batch, tags, tags), one matrix for
+            each sentence; or (batch, words - 1, tags, tags), one for each pair of neighbouring words.
         lengths: (batch,) words of each sentence; 0 stands for an empty sentence, which has one path, of
             probability 1.
         start: (tags,) scores of the first tag in nats; none if None.
@@ -205,7 +205,8 @@ class LinearChainCRF:
                  [0, 1, 0]]])
         """
         forward = self._torch.forward
-        paths = sample_paths(forward, self.unary, self.transitions, self.lengths, n, generator)
+        transitions = self._torch.transitions
+        paths = sample_paths(forward, self.unary, transitions, self.lengths, n, generator)
         return paths * self.mask.unsqueeze(1)
 
     # -- between distributions ----------------------------------------------------------------------------
@@ -227,7 +228,7 @@ class LinearChainCRF:
         Source: Wang et al. 2021 (arXiv 2010.05010), the factorised structural objective.
         """
         unary = _expectation(self.marginals, other.unary).sum(dim=(1, 2))
-        if other.transitions.dim() == 2:
+        if other.transitions.dim() < 4:
             pairs = _expectation(self.transition_counts, other.transitions).sum(dim=(1, 2))
         else:
             pairs = _expectation(self.pair_marginals, other.transitions).sum(dim=(1, 2, 3))
@@ -259,10 +260,10 @@ def _check_shapes(
     if emissions.dim() != 3:
         raise ValueError(f"emissions: expected (batch, words, tags), got {tuple(emissions.shape)}")
     batch, words, tags = emissions.shape
-    allowed = ((tags, tags), (batch, max(words - 1, 0), tags, tags))
+    allowed = ((tags, tags), (batch, tags, tags), (batch, max(words - 1, 0), tags, tags))
     if tuple(transitions.shape) not in allowed:
         raise ValueError(
-            f"transitions: expected {allowed[0]} or {allowed[1]}, got {tuple(transitions.shape)}"
+            f"transitions: expected {allowed[0]}, {allowed[1]} or {allowed[2]}, got {tuple(transitions.shape)}"
         )
     if tuple(lengths.shape) != (batch,):
         raise ValueError(f"lengths: expected ({batch},), got {tuple(lengths.shape)}")

@@ -16,27 +16,30 @@ class TorchRecursions:
 
     Args:
         unary: (batch, words, tags) nats, 0 at padding.
-        transitions: (tags, tags) or (batch, words - 1, tags, tags) nats ``[from, to]``, finite at padding.
+        transitions: (tags, tags), (batch, tags, tags) or (batch, words - 1, tags, tags) nats ``[from, to]``, finite at
+            padding.
         lengths: (batch,) words.
         mask: (batch, words) bool, False at padding.
+
+    Attributes:
+        transitions: (batch or 1, words - 1 or 1, tags, tags), the same with an axis of length 1 for all that share them.
     """
 
     def __init__(self, unary: Tensor, transitions: Tensor, lengths: Tensor, mask: Tensor) -> None:
-        self.unary, self.transitions, self.lengths, self.mask = unary, transitions, lengths, mask
+        self.unary, self.lengths, self.mask = unary, lengths, mask
+        self.transitions = by_sentence_and_word(transitions)
 
     def _word_first(self) -> tuple[Tensor, Tensor]:
         """Return unary (words, batch, tags) and transitions (words - 1 or 1, batch or 1, tags, tags)."""
-        if self.transitions.dim() == 4:
-            return self.unary.transpose(0, 1), self.transitions.transpose(0, 1)
-        return self.unary.transpose(0, 1), self.transitions[None, None]
+        return self.unary.transpose(0, 1), self.transitions.transpose(0, 1)
 
     def _word_first_reversed(self) -> tuple[Tensor, Tensor]:
         """Return the same for the chain read from each sentence's end to its start."""
         unary = _reverse(self.unary, self.lengths).transpose(0, 1)
         transitions = self.transitions.transpose(-1, -2)
-        if transitions.dim() == 4:
-            return unary, _reverse(transitions, self.lengths - 1).transpose(0, 1)
-        return unary, transitions[None, None]
+        if transitions.shape[1] > 1:
+            transitions = _reverse(transitions, self.lengths - 1)
+        return unary, transitions.transpose(0, 1)
 
     @cached_property
     def forward(self) -> Tensor:
@@ -100,10 +103,11 @@ class TorchRecursions:
         by_word = self.unary.gather(2, paths.transpose(1, 2))  # (batch, words, k)
         by_word = torch.where(self.mask.unsqueeze(-1), by_word, 0.0).sum(1)
         flat = paths[..., :-1] * tags + paths[..., 1:]  # (batch, k, words - 1)
-        if self.transitions.dim() == 4:
-            by_pair = self.transitions.flatten(2).gather(2, flat.transpose(1, 2)).transpose(1, 2)
+        cells = self.transitions.flatten(2)
+        if cells.shape[1] > 1:
+            by_pair = cells.gather(2, flat.transpose(1, 2)).transpose(1, 2)
         else:
-            by_pair = self.transitions.flatten().gather(0, flat.flatten()).view(flat.shape)
+            by_pair = cells.flatten(1).expand(len(flat), -1).gather(1, flat.flatten(1)).view_as(flat)
         return by_word + torch.where(self.mask[:, None, 1:], by_pair, 0.0).sum(-1)
 
     def kbest(self, k: int) -> KBest:
@@ -114,6 +118,13 @@ class TorchRecursions:
             scores[:, 0] = 0.0
             return KBest(torch.zeros(batch, k, 0, dtype=torch.long, device=scores.device), scores)
         return kbest(*self._word_first(), self.lengths, k)
+
+
+def by_sentence_and_word(transitions: Tensor) -> Tensor:
+    """Return transitions of any form as (batch or 1, words - 1 or 1, tags, tags)."""
+    if transitions.dim() == 2:
+        return transitions[None, None]
+    return transitions.unsqueeze(1) if transitions.dim() == 3 else transitions
 
 
 def _log_normalised(scores: Tensor, mask: Tensor) -> Tensor:
