@@ -216,7 +216,9 @@ def test_operators_keep_the_rules_of_torch(case: str, dtype: torch.dtype, by_sen
     torch.library.opcheck(operator, arguments)
 
 
-@pytest.mark.parametrize(("keep", "by_sentence"), [(True, False), (False, False), (True, True), (False, True)])
+@pytest.mark.parametrize(
+    ("keep", "by_sentence"), [(True, False), (False, False), (True, True), (False, True)]
+)
 def test_first_and_second_derivatives_by_finite_differences(keep: bool, by_sentence: bool) -> None:
     unary, transitions, lengths = chain(1, batch=3, words=4, tags=3, by_sentence=by_sentence)
     unary.requires_grad_(), transitions.requires_grad_()

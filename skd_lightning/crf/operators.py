@@ -47,7 +47,8 @@ def serve(unary: Tensor, transitions: Tensor) -> bool:
     package = COMPILER.get(unary.device.type)
     return (
         package is not None
-        and transitions.dim() in (2, 3)  # one matrix for each pair of words would be read from memory at every word
+        and transitions.dim()
+        in (2, 3)  # one matrix for each pair of words would be read from memory at every word
         and unary.dtype in (torch.float32, torch.float64)
         and unary.shape[2] > 0
         and _installed(package)
@@ -198,9 +199,7 @@ def path_scores_adjoint(
 
 
 @path_scores_adjoint.register_fake
-def _(
-    grad: Tensor, lengths: Tensor, paths: Tensor, tags: int, by_sentence: bool
-) -> tuple[Tensor, Tensor]:
+def _(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int, by_sentence: bool) -> tuple[Tensor, Tensor]:
     batch, _, words = paths.shape
     of_transitions = (batch, tags, tags) if by_sentence else (tags, tags)
     return grad.new_empty(batch, words, tags), grad.new_empty(of_transitions)

@@ -125,8 +125,13 @@ def recursion_adjoint(
     last = tl.where(direction == 0, words - 1, 0)
     batch = tl.num_programs(0)
     here = sentence_offset(sentence, most, tags)
-    own = sentence_offset(direction * batch + sentence, most, tags)
-    unary, local, messages, of_totals = unary + here, from_marginals + here, messages + own, of_totals + own
+    directed = sentence_offset(direction * batch + sentence, most, tags)
+    unary, local, messages, of_totals = (
+        unary + here,
+        from_marginals + here,
+        messages + directed,
+        of_totals + directed,
+    )
     transitions += sentence_offset(sentence * own, tags, tags)
     pairwise = from_marginals + sentence_offset((1 + direction) * batch + sentence, most, tags)
 

@@ -10,7 +10,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from skd_lightning.crf.kernels.gpu.blocks import block_size, load_row, matrices, sentence_offset, store_row, warps
+from skd_lightning.crf.kernels.gpu.blocks import (
+    block_size,
+    load_row,
+    matrices,
+    sentence_offset,
+    store_row,
+    warps,
+)
 
 
 @triton.jit
