@@ -9,6 +9,7 @@ from torch import Tensor
 
 from skd_lightning.crf.forward_recursion import forward_recursion
 from skd_lightning.crf.kbest import KBest, kbest
+from skd_lightning.crf.shapes import by_sentence_and_word
 
 
 class TorchRecursions:
@@ -22,7 +23,7 @@ class TorchRecursions:
         mask: (batch, words) bool, False at padding.
 
     Attributes:
-        transitions: (batch or 1, words - 1 or 1, tags, tags), the same with an axis of length 1 for all that share them.
+        transitions: (batch or 1, words - 1 or 1, tags, tags) nats, an axis of length 1 where all share them.
     """
 
     def __init__(self, unary: Tensor, transitions: Tensor, lengths: Tensor, mask: Tensor) -> None:
@@ -67,7 +68,10 @@ class TorchRecursions:
         if self.unary.shape[1] == 0:
             return self.unary.sum(dim=(1, 2))
         last = (self.lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, self.unary.shape[2])
-        log_sum = torch.logsumexp((self.forward + self.unary).gather(1, last).squeeze(1), dim=-1)
+        ends = (self.forward + self.unary).gather(1, last).squeeze(1)
+        nowhere = torch.isneginf(ends.amax(-1))  # no path: a log-sum of nothing, whose gradient would be NaN
+        log_sum = torch.logsumexp(ends.masked_fill(nowhere.unsqueeze(-1), 0.0), dim=-1)
+        log_sum = log_sum.masked_fill(nowhere, -torch.inf)
         constant = torch.where(self.mask, self._shifts, 0.0).sum(1, dtype=torch.double)
         return torch.where(self.lengths > 0, (log_sum.double() + constant).to(log_sum.dtype), 0.0)
 
@@ -118,13 +122,6 @@ class TorchRecursions:
             scores[:, 0] = 0.0
             return KBest(torch.zeros(batch, k, 0, dtype=torch.long, device=scores.device), scores)
         return kbest(*self._word_first(), self.lengths, k)
-
-
-def by_sentence_and_word(transitions: Tensor) -> Tensor:
-    """Return transitions of any form as (batch or 1, words - 1 or 1, tags, tags)."""
-    if transitions.dim() == 2:
-        return transitions[None, None]
-    return transitions.unsqueeze(1) if transitions.dim() == 3 else transitions
 
 
 def _log_normalised(scores: Tensor, mask: Tensor) -> Tensor:

@@ -118,7 +118,8 @@ def kbest(
     way of leaving an earlier one. Ways of leaving a path at different words, or for different tags, lead to
     different paths, and together to all of them, so a list of the k best is exact, and never holds a path twice.
     A further path costs words · tags comparisons where keeping k prefixes for every tag costs words · tags² · k.
-    ``transitions`` is (1, tags, tags) for all sentences or (batch, tags, tags). Sentences ``begin`` to ``end`` are done.
+    ``transitions`` is (1, tags, tags) for all sentences or (batch, tags, tags).
+    Sentences ``begin`` to ``end`` are done.
     """
     size = (unary.shape[2] + 3) // 4 * 4
     padded, into = np.full((size, size), -math.inf), np.full((size, size), -math.inf)

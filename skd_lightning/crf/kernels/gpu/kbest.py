@@ -89,8 +89,8 @@ def _search(
 ) -> None:
     """Read the k best paths of one sentence off backwards, each the best way of leaving an earlier one.
 
-    ``into`` is the transitions (1 or batch, tags, tags) as [tag, tag before]. The list of the k best paths known so far is not sorted; a path
-    that is done was no worse than any found later, so never the one to give way.
+    ``into`` is the transitions (1 or batch, tags, tags) as [tag, tag before]. The list of the k best paths known so far
+    is not sorted; a path that is done was no worse than any found later, so never the one to give way.
     """
     sentence = tl.program_id(0).to(tl.int64)
     words = tl.load(lengths + sentence).to(tl.int32)
