@@ -144,6 +144,20 @@ def test_forward_backward_adjoint(
     assert_equal("forward_backward_adjoint", *given, **tolerance(dtype))
 
 
+@pytest.mark.parametrize(
+    ("tags", "dtype", "forbidden", "by_sentence"), grid(TAGS, DTYPES, [0.0, 0.4], [True, False])
+)
+def test_backward_messages(tags: int, dtype: torch.dtype, forbidden: float, by_sentence: bool) -> None:
+    """Up to a constant of the word."""
+    given = chain(tags, dtype, forbidden=forbidden, by_sentence=by_sentence)
+    ours, theirs = gpu.backward_messages(*on_gpu(*given)).cpu(), cpu.backward_messages(*given)
+    assert ours.dtype == dtype
+    padding = torch.arange(WORDS) >= given[2][:, None]
+    assert (ours[padding] == 0).all()
+    ours, theirs = (messages - messages.amax(-1, keepdim=True) for messages in (ours, theirs))
+    torch.testing.assert_close(ours, theirs, **tolerance(dtype))
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, pytest.param(torch.float32, marks=pytest.mark.slow)])
 def test_more_words_than_a_program_takes(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     if DEVICE == "cpu":  # an interpreted word takes a second

@@ -102,6 +102,27 @@ def test_k_best_equal_the_reference(seed: int, k: int, share: float, by_sentence
     assert (ours.paths == theirs.paths).all()
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 10**6),
+    tags=st.sampled_from([1, 2, 7, 9, 17]),
+    scale=st.sampled_from([0.1, 2.0, 50.0, 1000.0]),
+    share=st.sampled_from([0.0, 0.5]),
+    by_sentence=st.booleans(),
+)
+def test_backward_messages_equal_the_reference_up_to_a_constant(
+    seed: int, tags: int, scale: float, share: float, by_sentence: bool
+) -> None:
+    unary, transitions, lengths = chain(seed, tags=tags, scale=scale, by_sentence=by_sentence)
+    transitions = forbidden(transitions, seed, share)
+    ours = operators.backward_messages(unary, transitions, lengths)
+    theirs = reference(unary, transitions, lengths).backward
+    inside = torch.arange(unary.shape[1]) < lengths[:, None]
+    assert (ours[~inside] == 0).all()
+    shifted = [messages[inside] - messages[inside].amax(-1, keepdim=True) for messages in (ours, theirs)]
+    torch.testing.assert_close(*shifted, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("k", [1, 5, 30])
 def test_k_best_with_ties_are_distinct(k: int) -> None:
     """Potentials of small integers: nearly all scores tie."""
@@ -194,6 +215,7 @@ CASES = {
         u.detach() + 1,
         u.new_zeros(len(n), 0, *t.shape[-2:]),
     ),
+    "backward_messages": lambda u, t, n: (u.detach(), t.detach(), n),
     "kbest": lambda u, t, n: (u.detach(), t.detach(), n, 3),
     "path_scores": lambda u, t, n: (u, t, n, torch.zeros(len(n), 2, u.shape[1], dtype=torch.long)),
     "path_scores_adjoint": lambda u, t, n: (

@@ -47,9 +47,12 @@ def tensors(spans: list[tuple[int, int, tuple[int, ...]]]) -> Spans:
 @SETTINGS
 @given(potentials())
 def test_every_span_of_every_sentence(given_: Potentials) -> None:
-    spans, leaves = every_span(given_), given_.leaves()
+    spans = every_span(given_)
+    without_gradient = given_.crf().span_log_prob(*tensors(spans))
+    leaves = given_.leaves()
     found = given_.crf().span_log_prob(*tensors(spans))
     assert found.shape == (len(spans),)
+    torch.testing.assert_close(without_gradient, found.detach())
     log_probs = [given_.log_probs(row) for row in range(len(given_.lengths))]
     expected, possible = [], []
     for i, (row, first, tags) in enumerate(spans):

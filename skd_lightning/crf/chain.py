@@ -102,10 +102,6 @@ class LinearChainCRF:
         return TorchRecursions(self.unary, self.transitions, self.lengths, self.mask)
 
     @cached_property
-    def _torch_in_float64(self) -> TorchRecursions:
-        return TorchRecursions(self.unary.double(), self.transitions.double(), self.lengths, self.mask)
-
-    @cached_property
     def _recursions(self) -> CompiledRecursions | TorchRecursions:
         if operators.serve(self._unpadded, self.transitions):
             return CompiledRecursions(self._unpadded, self.transitions, self.lengths)
@@ -198,7 +194,7 @@ class LinearChainCRF:
         """
         sentence, first, tags = (x.to(self.lengths.device).long() for x in (sentence, first, tags))
         check_spans(sentence, first, tags, self.lengths, self._emissions.shape[2])
-        return span_log_prob(self._torch_in_float64, sentence, first, tags).to(self._emissions.dtype)
+        return span_log_prob(self, sentence, first, tags)
 
     # -- decoding -----------------------------------------------------------------------------------------
 

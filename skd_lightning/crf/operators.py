@@ -158,6 +158,20 @@ def _forward_backward_gradients(
 forward_backward.register_autograd(_forward_backward_gradients, setup_context=_save_for_forward_backward)
 
 
+@custom_op("skd_lightning::backward_messages", mutates_args=(), device_types=DEVICES)
+def backward_messages(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
+    """Return log-sums over all suffixes that follow a tag at a word, its emission excluded, (batch, words, tags) nats.
+
+    They are right up to a constant of the word, and 0 at padding. Potentials as above, no gradient.
+    """
+    return _kernels(unary).backward_messages(unary, transitions, lengths)  # type: ignore[no-any-return]
+
+
+@backward_messages.register_fake
+def _(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
+    return unary.new_empty(unary.shape)
+
+
 # -- decoding -----------------------------------------------------------------------------------------------
 
 

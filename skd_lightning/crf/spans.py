@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
+from skd_lightning.crf import operators
+from skd_lightning.crf.shapes import by_sentence_and_word
 from skd_lightning.crf.torch_recursions import TorchRecursions
 
+if TYPE_CHECKING:
+    from skd_lightning.crf.chain import LinearChainCRF
 
-def span_log_prob(sums: TorchRecursions, sentence: Tensor, first: Tensor, tags: Tensor) -> Tensor:
+
+def span_log_prob(crf: LinearChainCRF, sentence: Tensor, first: Tensor, tags: Tensor) -> Tensor:
     """Return log p(y_first … = tags | x) of n spans, (n,) nats; see :meth:`LinearChainCRF.span_log_prob`.
 
     Given the words, the tags are a Markov chain: log p = log p(y_first) + Σ_i log p(y_{i+1} | y_i, x), where the
@@ -17,34 +24,55 @@ def span_log_prob(sums: TorchRecursions, sentence: Tensor, first: Tensor, tags: 
     messages of one recursion: a further span costs ``longest · tags`` exponentials.
 
     Args:
-        sums: the recursions of a batch; float64 keeps far-off spans exact where potentials are large.
+        crf: the distributions of a batch.
         sentence: (n,) int64.
         first: (n,) int64.
         tags: (n, longest) int64, -1 behind each span's end.
     """
-    n, longest = tags.shape
-    if n == 0:
-        return sums.unary.new_zeros(0)
-    inside = tags >= 0
+    if len(tags) == 0:
+        return crf.unary.new_zeros(0)
+    # In float64: what a float32 rounds off a potential of 1000 is not small beside a log-probability of -0.001.
+    unary, transitions = crf.unary.double(), crf.transitions.double()
+    log_marginals, backward = _messages(crf, unary, transitions)
     known = tags.clamp(min=0)
-    log_prob = sums.log_marginals[sentence, first, known[:, 0]]
-    if longest > 1:
-        steps = _continuations(sums, sentence, first, known)
-        log_prob = log_prob + torch.where(inside[:, 1:], steps, 0.0).sum(1)
+    log_prob = log_marginals[sentence, first, known[:, 0]]
+    if tags.shape[1] > 1:
+        matrices = by_sentence_and_word(transitions)
+        steps = _continuations(matrices, unary + backward, sentence, first, known)
+        log_prob = log_prob + torch.where(tags[:, 1:] >= 0, steps, 0.0).sum(1)
     forbidden = torch.isneginf(log_prob)  # a forbidden span has no gradient, neither has any of its parts
-    return torch.where(forbidden, -torch.inf, log_prob)
+    return torch.where(forbidden, -torch.inf, log_prob).to(crf.unary.dtype)
 
 
-def _continuations(sums: TorchRecursions, sentence: Tensor, first: Tensor, tags: Tensor) -> Tensor:
-    """Return log p(tags[:, i + 1] | tags[:, i], x), (n, longest - 1) nats; anything behind a span's end."""
-    matrices, words = sums.transitions, sums.unary.shape[1]
+def _messages(crf: LinearChainCRF, unary: Tensor, transitions: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log-marginals and backward messages (batch, words, tags), the latter up to a constant of the word.
+
+    The kernels' backward messages have no gradient: where one is wanted, plain torch computes both.
+    """
+    differentiable = torch.is_grad_enabled() and (unary.requires_grad or transitions.requires_grad)
+    if operators.serve(unary, transitions) and not differentiable:
+        backward = operators.backward_messages(unary, transitions, crf.lengths.long())
+        return crf.log_marginals.double(), backward
+    sums = TorchRecursions(unary, transitions, crf.lengths, crf.mask)
+    return sums.log_marginals, sums.backward
+
+
+def _continuations(matrices: Tensor, suffix: Tensor, sentence: Tensor, first: Tensor, tags: Tensor) -> Tensor:
+    """Return log p(tags[:, i + 1] | tags[:, i], x), (n, longest - 1) nats; anything behind a span's end.
+
+    Args:
+        matrices: (batch or 1, words - 1 or 1, tags, tags) transitions.
+        suffix: (batch, words, tags) log-sum over all suffixes that start with a tag, its emission included.
+        sentence: (n,) int64.
+        first: (n,) int64.
+        tags: (n, longest) int64, any behind a span's end.
+    """
     after = first.unsqueeze(1) + torch.arange(1, tags.shape[1], device=first.device)
-    after = after.clamp(max=words - 1)
+    after = after.clamp(max=suffix.shape[1] - 1)
     row = sentence.unsqueeze(1)
     own_row = row if matrices.shape[0] > 1 else torch.zeros_like(row)
     own_pair = after - 1 if matrices.shape[1] > 1 else torch.zeros_like(after)
-    from_tag = matrices[own_row, own_pair, tags[:, :-1]]  # (n, longest - 1, tags)
-    scores = from_tag + (sums.unary + sums.backward)[row, after]
+    scores = matrices[own_row, own_pair, tags[:, :-1]] + suffix[row, after]  # (n, longest - 1, tags)
     possible = ~torch.isneginf(scores.amax(-1))
     scores = torch.where(
         possible.unsqueeze(-1), scores, 0.0

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skd_lightning.crf.kernels.cpu import backward_messages as suffixes
 from skd_lightning.crf.kernels.cpu import forward_backward as recursions
 from skd_lightning.crf.kernels.cpu import forward_backward_adjoint as adjoint
 from skd_lightning.crf.kernels.cpu import kbest as search
@@ -69,6 +70,18 @@ def forward_backward_adjoint(
         *map(_array, (unary, _matrices(transitions), lengths, kept, *grads, grad_unary, by_sentence)),
     )
     return grad_unary, by_sentence.sum_to_size(transitions.shape).to(transitions.dtype)
+
+
+def backward_messages(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
+    """Return the backward messages, 0 at padding."""
+    backward = torch.zeros_like(unary, memory_format=torch.contiguous_format)
+    in_parallel(
+        suffixes.backward_messages,
+        lengths.numpy(),
+        unary.shape[2],
+        *map(_array, (unary, _matrices(transitions), lengths, backward)),
+    )
+    return backward
 
 
 def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,14 @@ from skd_lightning.crf.kernels.gpu.blocks import block_size, matrices, warps
 from skd_lightning.crf.kernels.gpu.kbest import kbest
 from skd_lightning.crf.kernels.gpu.path_scores import path_scores, path_scores_adjoint
 
-__all__ = ["forward_backward", "forward_backward_adjoint", "kbest", "path_scores", "path_scores_adjoint"]
+__all__ = [
+    "backward_messages",
+    "forward_backward",
+    "forward_backward_adjoint",
+    "kbest",
+    "path_scores",
+    "path_scores_adjoint",
+]
 
 
 CHUNK = 16
@@ -58,6 +65,17 @@ def forward_backward(
     if not each_pair:
         pairs = pairs.sum(1, keepdim=True)
     return log_partition, log_marginals, marginals, pairs, messages if keep else messages[:, :0].clone()
+
+
+def backward_messages(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
+    """Return the backward messages, 0 at padding."""
+    if unary.numel() == 0:
+        return torch.zeros_like(unary)
+    scores, own = matrices(transitions, unary.dtype)
+    with torch.cuda.device_of(unary):
+        messages, _ = _messages(unary.contiguous(), scores, lengths.contiguous(), own)
+    padding = torch.arange(unary.shape[1], device=unary.device) >= lengths.unsqueeze(1)
+    return messages[1].masked_fill(padding.unsqueeze(-1), 0.0)
 
 
 def forward_backward_adjoint(
