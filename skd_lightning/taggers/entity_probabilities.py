@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from skd_lightning.crf import LinearChainCRF
+from skd_lightning.ragged import cells
 from skd_lightning.tags import TagSet, continues, entities, split_tag
 
 
@@ -85,9 +87,10 @@ def _sums(
     if not spans:
         return []
     rows, firsts, sequences = zip(*spans, strict=True)
-    longest = max(map(len, sequences))
-    padded = torch.tensor([[*sequence, *(longest - len(sequence)) * [-1]] for sequence in sequences])
-    log_probs = crf.span_log_prob(torch.tensor(rows), torch.tensor(firsts), padded)
+    sizes = np.array([len(sequence) for sequence in sequences])
+    padded = np.full((len(sizes), sizes.max()), -1)
+    padded[cells(sizes)] = np.concatenate(sequences)
+    log_probs = crf.span_log_prob(torch.tensor(rows), torch.tensor(firsts), torch.from_numpy(padded))
     signed = log_probs.double().exp().cpu() * torch.tensor(signs)
     sums = torch.zeros(number, dtype=torch.double).index_add(0, torch.tensor(owners), signed)
     return sums.clamp(0.0, 1.0).tolist()  # type: ignore[no-any-return]
