@@ -92,18 +92,28 @@ def plot(rows: list[dict[str, Any]], name: str) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axis = pyplot.subplots(figsize=(9, 4.2))
+    figure, axis = pyplot.subplots(figsize=(11, 4.2))
+    operations = list(dict.fromkeys(row["operation"] for row in rows))
     for i, shape in enumerate(dict.fromkeys(tuple(row["shape"]) for row in rows)):
         ratios = [row.get("ratio", 0) for row in rows if tuple(row["shape"]) == shape]
         axis.bar([j + 0.2 * i for j in range(len(ratios))], ratios, width=0.18, label=str(shape))
-    for j, goal in enumerate(GOALS.values()):
+    for goal_number, (operation, goal) in enumerate(GOALS.items()):
+        j = operations.index(operation)
         axis.hlines(
-            goal, j - 0.15, j + 0.75, colors="black", linestyles="dotted", label="goal" if j == 0 else None
+            goal,
+            j - 0.15,
+            j + 0.75,
+            colors="black",
+            linestyles="dotted",
+            label=None if goal_number else "goal",
         )
     axis.set_yscale("log")
     axis.set_ylabel("times faster than the best correct peer")
-    labels = [name.replace(" through", "\nthrough") for name in GOALS]
-    axis.set_xticks([j + 0.3 for j in range(len(GOALS))], labels)
+    labels = [
+        name.replace(" through", "\nthrough").replace(" + ", "\n+ ").replace(", ", ",\n")
+        for name in operations
+    ]
+    axis.set_xticks([j + 0.3 for j in range(len(operations))], labels, fontsize=8)
     axis.legend(title="(batch, words, tags)", fontsize=8)
     axis.grid(axis="y", alpha=0.3)
     figure.tight_layout()
@@ -137,7 +147,7 @@ def main() -> None:
                 for name in names
             ),
             f"{row['ratio']:.1f}" if "ratio" in row else "–",
-            str(GOALS[row["operation"]]),
+            str(GOALS.get(row["operation"], "–")),
         ]
         for row in rows
     ]

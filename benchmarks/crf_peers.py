@@ -2,7 +2,8 @@
 
 Each function takes emissions (batch, words, tags), transitions (tags, tags) ``[from, to]`` and lengths, and gives
 callables by the operation's name, from raw potentials to the result. Results have one form for all: log-partitions
-(batch,), marginals (batch, words, tags), gradients of emissions, paths (batch, words), scores (batch, k).
+(batch,), marginals (batch, words, tags), gradients of emissions, paths (batch, words), scores (batch, k), divergences
+(batch,) of a fixed teacher from the given potentials.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from skd_lightning.crf import LinearChainCRF
 
 LOG_PARTITION, MARGINALS, SECOND = "log Z + gradient", "marginals", "gradient through marginals"
 VITERBI, FIVE, TEN = "Viterbi", "5 best", "10 best"
+KL, RENYI = "KL + gradient", "Rényi + gradient"
+OWN = "log Z + gradient, transitions by sentence"
 Operations = dict[str, Callable[[], Tensor]]
 
 
@@ -30,6 +33,20 @@ def direction(emissions: Tensor, lengths: Tensor) -> Tensor:
 def mask_of(emissions: Tensor, lengths: Tensor) -> Tensor:
     """(batch, words) bool."""
     return torch.arange(emissions.shape[1], device=lengths.device) < lengths[:, None]
+
+
+def teacher(emissions: Tensor, transitions: Tensor) -> tuple[Tensor, Tensor]:
+    """Other potentials for the same words, that have no gradient."""
+    generator = torch.Generator(emissions.device).manual_seed(2)
+    made = (torch.randn(x.shape, generator=generator, device=x.device) for x in (emissions, transitions))
+    return 2 * next(made), next(made)
+
+
+def by_sentence(emissions: Tensor) -> Tensor:
+    """(batch, tags, tags) transitions, one matrix for each sentence."""
+    batch, _, tags = emissions.shape
+    generator = torch.Generator(emissions.device).manual_seed(3)
+    return torch.randn(batch, tags, tags, generator=generator, device=emissions.device)
 
 
 def ours(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Operations:
@@ -48,6 +65,23 @@ def ours(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Operations:
         value = (crf(True).marginals * weights).sum()
         return torch.autograd.grad(value, (emissions, transitions))[0]
 
+    taught, own = teacher(emissions, transitions), by_sentence(emissions)
+
+    def kl() -> Tensor:
+        value = LinearChainCRF(*taught, lengths).kl(crf(True))
+        torch.autograd.grad(value.sum(), (emissions, transitions))
+        return value.detach()
+
+    def renyi() -> Tensor:
+        value = LinearChainCRF(*taught, lengths).renyi(crf(True), 0.5)
+        torch.autograd.grad(value.sum(), (emissions, transitions))
+        return value.detach()
+
+    def with_own() -> Tensor:
+        value = LinearChainCRF(emissions.requires_grad_(), own.requires_grad_(), lengths).log_partition
+        torch.autograd.grad(value.sum(), (emissions, own))
+        return value.detach()
+
     return {
         LOG_PARTITION: gradient,
         MARGINALS: lambda: crf().marginals,
@@ -55,6 +89,9 @@ def ours(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Operations:
         VITERBI: lambda: crf().viterbi(),
         FIVE: lambda: crf().kbest(5).scores,
         TEN: lambda: crf().kbest(10).scores,
+        KL: kl,
+        RENYI: renyi,
+        OWN: with_own,
     }
 
 
@@ -101,7 +138,8 @@ def torch_struct(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Ope
     weights = direction(emissions, lengths)
 
     def potentials(emissions: Tensor, transitions: Tensor) -> Tensor:
-        pairs = transitions.t() + emissions[:, 1:, :, None]
+        to_from = transitions.mT if transitions.dim() == 2 else transitions.mT.unsqueeze(1)
+        pairs = to_from + emissions[:, 1:, :, None]
         first = torch.nn.functional.pad(emissions[:, :1, None, :], (0, 0, 0, 0, 0, pairs.shape[1] - 1))
         return pairs + first
 
@@ -121,6 +159,19 @@ def torch_struct(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Ope
     def second() -> Tensor:
         return torch.autograd.grad((marginals(True) * weights).sum(), (emissions, transitions))[0]
 
+    taught, own = potentials(*teacher(emissions, transitions)), by_sentence(emissions)
+
+    def kl() -> Tensor:
+        value = Struct(taught, lengths=lengths).kl(struct(True))
+        torch.autograd.grad(value.sum(), (emissions, transitions))
+        return value.detach()
+
+    def with_own() -> Tensor:
+        given = emissions.requires_grad_(), own.requires_grad_()
+        value = Struct(potentials(*given), lengths=lengths).partition
+        torch.autograd.grad(value.sum(), given)
+        return value.detach()
+
     def viterbi() -> Tensor:
         pairs = struct().argmax  # (batch, words - 1, to, from), one-hot; 0 at padding
         return torch.cat([pairs[:, :1].sum(-2).argmax(-1), pairs.sum(-1).argmax(-1)], dim=1)
@@ -132,6 +183,8 @@ def torch_struct(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Ope
         VITERBI: viterbi,
         FIVE: lambda: struct().kmax(5).t(),
         TEN: lambda: struct().kmax(10).t(),
+        KL: kl,
+        OWN: with_own,
     }
 
 
@@ -153,6 +206,14 @@ def supar(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Operations
     def second() -> Tensor:
         return torch.autograd.grad((crf().marginals * weights).sum(), (emissions, matrix))[0]
 
+    given = teacher(emissions, transitions)
+    taught = given[0], torch.nn.functional.pad(given[1], (0, 1, 0, 1))
+
+    def kl() -> Tensor:
+        value = Supar(*taught, lengths).kl(crf())
+        torch.autograd.grad(value.sum(), (emissions, matrix))
+        return value.detach()
+
     return {
         LOG_PARTITION: gradient,
         MARGINALS: lambda: crf().marginals,
@@ -160,6 +221,7 @@ def supar(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Operations
         VITERBI: lambda: crf().argmax,
         FIVE: lambda: crf().kmax(5),
         TEN: lambda: crf().kmax(10),
+        KL: kl,
     }
 
 

@@ -61,14 +61,16 @@ def chain(
     words: int = WORDS,
     scale: float = 2.0,
     forbidden: float = 0.0,
+    by_sentence: bool = False,
 ) -> Chain:
     """Sentences of all words, of one word, of none, and of one word less than all."""
     generator = torch.Generator().manual_seed(tags)
     lengths = torch.tensor([words, 1, 0, words - 1])
     unary = scale * torch.randn(4, words, tags, generator=generator, dtype=dtype)
-    transitions = scale * torch.randn(tags, tags, generator=generator, dtype=dtype)
-    mask = torch.rand(tags, tags, generator=generator) < forbidden
-    mask[0], mask[:, 0] = False, False
+    matrices = (4, tags, tags) if by_sentence else (tags, tags)
+    transitions = scale * torch.randn(matrices, generator=generator, dtype=dtype)
+    mask = torch.rand(matrices, generator=generator) < forbidden
+    mask[..., 0, :], mask[..., 0] = False, False
     return unary, transitions.masked_fill(mask, -math.inf), lengths
 
 
@@ -117,10 +119,13 @@ def grads(unary: Tensor, rows: int, given: bool = True) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize(
-    ("tags", "dtype", "forbidden", "each_pair"), grid(TAGS, DTYPES, [0.0, 0.4], [True, False])
+    ("tags", "dtype", "forbidden", "each_pair", "by_sentence"),
+    grid(TAGS, DTYPES, [0.0, 0.4], [True, False], [True, False]),
 )
-def test_forward_backward(tags: int, dtype: torch.dtype, forbidden: float, each_pair: bool) -> None:
-    unary, transitions, lengths = chain(tags, dtype, forbidden=forbidden)
+def test_forward_backward(
+    tags: int, dtype: torch.dtype, forbidden: float, each_pair: bool, by_sentence: bool
+) -> None:
+    unary, transitions, lengths = chain(tags, dtype, forbidden=forbidden, by_sentence=by_sentence)
     results = assert_equal("forward_backward", unary, transitions, lengths, each_pair, **tolerance(dtype))
     pairs, by_tag = WORDS - 1 if each_pair else 1, (4, WORDS, tags)
     assert [x.shape for x in results] == [(4,), by_tag, by_tag, (4, pairs, tags, tags)]
@@ -128,12 +133,29 @@ def test_forward_backward(tags: int, dtype: torch.dtype, forbidden: float, each_
 
 
 @pytest.mark.parametrize(
-    ("tags", "dtype", "forbidden", "rows"), grid(TAGS, DTYPES, [0.0, 0.4], [0, 1, WORDS - 1])
+    ("tags", "dtype", "forbidden", "rows", "by_sentence"),
+    grid(TAGS, DTYPES, [0.0, 0.4], [0, 1, WORDS - 1], [True, False]),
 )
-def test_forward_backward_adjoint(tags: int, dtype: torch.dtype, forbidden: float, rows: int) -> None:
-    unary, transitions, lengths = chain(tags, dtype, forbidden=forbidden)
+def test_forward_backward_adjoint(
+    tags: int, dtype: torch.dtype, forbidden: float, rows: int, by_sentence: bool
+) -> None:
+    unary, transitions, lengths = chain(tags, dtype, forbidden=forbidden, by_sentence=by_sentence)
     given = (unary, transitions, lengths, *grads(unary, rows, given=rows < WORDS - 1))
     assert_equal("forward_backward_adjoint", *given, **tolerance(dtype))
+
+
+@pytest.mark.parametrize(
+    ("tags", "dtype", "forbidden", "by_sentence"), grid(TAGS, DTYPES, [0.0, 0.4], [True, False])
+)
+def test_backward_messages(tags: int, dtype: torch.dtype, forbidden: float, by_sentence: bool) -> None:
+    """Up to a constant of the word."""
+    given = chain(tags, dtype, forbidden=forbidden, by_sentence=by_sentence)
+    ours, theirs = gpu.backward_messages(*on_gpu(*given)).cpu(), cpu.backward_messages(*given)
+    assert ours.dtype == dtype
+    padding = torch.arange(WORDS) >= given[2][:, None]
+    assert (ours[padding] == 0).all()
+    ours, theirs = (messages - messages.amax(-1, keepdim=True) for messages in (ours, theirs))
+    torch.testing.assert_close(ours, theirs, **tolerance(dtype))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, pytest.param(torch.float32, marks=pytest.mark.slow)])
@@ -239,7 +261,9 @@ def test_padding_may_hold_anything() -> None:
                 *run(gpu, "forward_backward_adjoint", *given, *on_gpu(unary[:, 0, 0], *of_tags, of_pairs)),
                 *gpu.kbest(*given, 3),
                 gpu.path_scores(*given, filled_paths),
-                *gpu.path_scores_adjoint(*on_gpu(unary[:, :2, 0].nan_to_num(), lengths), filled_paths, 5),
+                *gpu.path_scores_adjoint(
+                    *on_gpu(unary[:, :2, 0].nan_to_num(), lengths), filled_paths, 5, False
+                ),
             ]
         )
     for ours, theirs in zip(*results, strict=True):
@@ -271,10 +295,10 @@ def test_memory_layout_does_not_matter() -> None:
     assert_equal("kbest", *potentials, 3, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(("tags", "dtype", "k"), grid(TAGS, DTYPES, [1, 4, 11]))
-def test_k_best(tags: int, dtype: torch.dtype, k: int) -> None:
+@pytest.mark.parametrize(("tags", "dtype", "k", "by_sentence"), grid(TAGS, DTYPES, [1, 4, 11], [True, False]))
+def test_k_best(tags: int, dtype: torch.dtype, k: int, by_sentence: bool) -> None:
     """Paths too; where there are fewer, as for one word or tag, the score is -inf and the path 0."""
-    unary, transitions, lengths = chain(tags, dtype, forbidden=0.3)
+    unary, transitions, lengths = chain(tags, dtype, forbidden=0.3, by_sentence=by_sentence)
     paths, scores = assert_equal("kbest", unary, transitions, lengths, k, rtol=0, atol=0)
     assert paths.dtype == torch.long
     assert scores.dtype == dtype
@@ -299,10 +323,12 @@ def test_k_best_with_ties_are_distinct(k: int) -> None:
         assert {tuple(path) for path in paths[0].tolist()} == set(product(range(2), repeat=4))
 
 
+@pytest.mark.parametrize("by_sentence", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("tags", TAGS)
-def test_scores_of_paths(tags: int, dtype: torch.dtype) -> None:
-    unary, transitions, lengths = chain(tags, dtype, forbidden=0.4)
+def test_scores_of_paths(tags: int, dtype: torch.dtype, by_sentence: bool) -> None:
+    unary, transitions, lengths = chain(tags, dtype, forbidden=0.4, by_sentence=by_sentence)
     paths = torch.randint(0, tags, (4, 3, WORDS), generator=torch.Generator().manual_seed(tags))
     assert_equal("path_scores", unary, transitions, lengths, paths, **tolerance(dtype))
-    assert_equal("path_scores_adjoint", unary[:, :3, 0], lengths, paths, tags, **tolerance(dtype))
+    given = (unary[:, :3, 0], lengths, paths, tags, by_sentence)
+    assert_equal("path_scores_adjoint", *given, **tolerance(dtype))

@@ -27,10 +27,12 @@ def chain(
     tags: int = 5,
     scale: float = 2.0,
     dtype: torch.dtype = torch.double,
+    by_sentence: bool = False,
 ) -> Chain:
     generator = torch.Generator().manual_seed(seed)
     unary = scale * torch.randn(batch, words, tags, generator=generator, dtype=dtype)
-    transitions = scale * torch.randn(tags, tags, generator=generator, dtype=dtype)
+    matrices = (batch, tags, tags) if by_sentence else (tags, tags)
+    transitions = scale * torch.randn(matrices, generator=generator, dtype=dtype)
     lengths = torch.randint(0, words + 1, (batch,), generator=generator)
     lengths[0] = words
     return unary, transitions, lengths
@@ -44,7 +46,7 @@ def reference(unary: Tensor, transitions: Tensor, lengths: Tensor) -> TorchRecur
 def forbidden(transitions: Tensor, seed: int, share: float) -> Tensor:
     """Some transitions at -inf; tag 0 may follow and be followed by any."""
     mask = torch.rand(transitions.shape, generator=torch.Generator().manual_seed(seed)) < share
-    mask[0], mask[:, 0] = False, False
+    mask[..., 0, :], mask[..., 0] = False, False
     return transitions.masked_fill(mask, -math.inf)
 
 
@@ -55,12 +57,13 @@ def forbidden(transitions: Tensor, seed: int, share: float) -> Tensor:
     tags=st.sampled_from([1, 2, 4, 7, 8, 9, 17]),
     scale=st.sampled_from([0.1, 2.0, 50.0, 1000.0]),
     share=st.sampled_from([0.0, 0.4]),
+    by_sentence=st.booleans(),
 )
 def test_values_and_gradients_equal_the_reference(
-    seed: int, words: int, tags: int, scale: float, share: float
+    seed: int, words: int, tags: int, scale: float, share: float, by_sentence: bool
 ) -> None:
     """At a scale of 1000 nearly every sum underflows: then each is computed in log space."""
-    unary, transitions, lengths = chain(seed, words=words, tags=tags, scale=scale)
+    unary, transitions, lengths = chain(seed, words=words, tags=tags, scale=scale, by_sentence=by_sentence)
     transitions = forbidden(transitions, seed, share)
     results = []
     for make in (CompiledRecursions, reference):
@@ -84,14 +87,40 @@ def test_values_and_gradients_equal_the_reference(
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 10**6), k=st.sampled_from([1, 2, 7, 40]), share=st.sampled_from([0.0, 0.5]))
-def test_k_best_equal_the_reference(seed: int, k: int, share: float) -> None:
-    unary, transitions, lengths = chain(seed, words=7, tags=6)
+@given(
+    seed=st.integers(0, 10**6),
+    k=st.sampled_from([1, 2, 7, 40]),
+    share=st.sampled_from([0.0, 0.5]),
+    by_sentence=st.booleans(),
+)
+def test_k_best_equal_the_reference(seed: int, k: int, share: float, by_sentence: bool) -> None:
+    unary, transitions, lengths = chain(seed, words=7, tags=6, by_sentence=by_sentence)
     transitions = forbidden(transitions, seed, share)
     ours = CompiledRecursions(unary, transitions, lengths).kbest(k)
     theirs = reference(unary, transitions, lengths).kbest(k)
     torch.testing.assert_close(ours.scores, theirs.scores)
     assert (ours.paths == theirs.paths).all()
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 10**6),
+    tags=st.sampled_from([1, 2, 7, 9, 17]),
+    scale=st.sampled_from([0.1, 2.0, 50.0, 1000.0]),
+    share=st.sampled_from([0.0, 0.5]),
+    by_sentence=st.booleans(),
+)
+def test_backward_messages_equal_the_reference_up_to_a_constant(
+    seed: int, tags: int, scale: float, share: float, by_sentence: bool
+) -> None:
+    unary, transitions, lengths = chain(seed, tags=tags, scale=scale, by_sentence=by_sentence)
+    transitions = forbidden(transitions, seed, share)
+    ours = operators.backward_messages(unary, transitions, lengths)
+    theirs = reference(unary, transitions, lengths).backward
+    inside = torch.arange(unary.shape[1]) < lengths[:, None]
+    assert (ours[~inside] == 0).all()
+    shifted = [messages[inside] - messages[inside].amax(-1, keepdim=True) for messages in (ours, theirs)]
+    torch.testing.assert_close(*shifted, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("k", [1, 5, 30])
@@ -184,8 +213,9 @@ CASES = {
         u.detach()[:, 0, 0],
         u.detach(),
         u.detach() + 1,
-        u.new_zeros(len(n), 0, *t.shape),
+        u.new_zeros(len(n), 0, *t.shape[-2:]),
     ),
+    "backward_messages": lambda u, t, n: (u.detach(), t.detach(), n),
     "kbest": lambda u, t, n: (u.detach(), t.detach(), n, 3),
     "path_scores": lambda u, t, n: (u, t, n, torch.zeros(len(n), 2, u.shape[1], dtype=torch.long)),
     "path_scores_adjoint": lambda u, t, n: (
@@ -193,22 +223,26 @@ CASES = {
         n,
         torch.zeros(len(n), 2, u.shape[1], dtype=torch.long),
         u.shape[2],
+        t.dim() == 3,
     ),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("by_sentence", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_operators_keep_the_rules_of_torch(case: str, dtype: torch.dtype) -> None:
-    unary, transitions, lengths = chain(0, dtype=dtype)
+def test_operators_keep_the_rules_of_torch(case: str, dtype: torch.dtype, by_sentence: bool) -> None:
+    unary, transitions, lengths = chain(0, dtype=dtype, by_sentence=by_sentence)
     arguments = CASES[case](unary.requires_grad_(), transitions.requires_grad_(), lengths)
     operator = getattr(torch.ops.skd_lightning, case.split(",")[0])
     torch.library.opcheck(operator, arguments)
 
 
-@pytest.mark.parametrize("keep", [True, False])
-def test_first_and_second_derivatives_by_finite_differences(keep: bool) -> None:
-    unary, transitions, lengths = chain(1, batch=3, words=4, tags=3)
+@pytest.mark.parametrize(
+    ("keep", "by_sentence"), [(True, False), (False, False), (True, True), (False, True)]
+)
+def test_first_and_second_derivatives_by_finite_differences(keep: bool, by_sentence: bool) -> None:
+    unary, transitions, lengths = chain(1, batch=3, words=4, tags=3, by_sentence=by_sentence)
     unary.requires_grad_(), transitions.requires_grad_()
 
     def log_partition(unary: Tensor, transitions: Tensor) -> Tensor:
@@ -222,9 +256,27 @@ def test_first_and_second_derivatives_by_finite_differences(keep: bool) -> None:
     assert torch.autograd.gradcheck(sums, (unary, transitions))
     assert torch.autograd.gradgradcheck(log_partition, (unary, transitions))
     paths = torch.randint(0, 3, (3, 2, 4))
-    assert torch.autograd.gradcheck(
-        lambda *p: operators.path_scores(*p, lengths, paths), (unary, transitions)
-    )
+
+    def scores(unary: Tensor, transitions: Tensor) -> Tensor:
+        return operators.path_scores(unary, transitions, lengths, paths)
+
+    assert torch.autograd.gradcheck(scores, (unary, transitions))
+    assert torch.autograd.gradgradcheck(scores, (unary, transitions))
+
+
+@pytest.mark.parametrize("batch", [0, 1, 5])
+def test_sentences_with_transitions_of_their_own_equal_sentences_alone(batch: int) -> None:
+    unary, transitions, lengths = chain(2, batch=max(batch, 1), by_sentence=True)
+    unary, transitions, lengths = unary[:batch], transitions[:batch], lengths[:batch]
+    paths = torch.randint(0, 5, (batch, 2, 9), generator=torch.Generator().manual_seed(0))
+    whole = CompiledRecursions(unary, transitions, lengths)
+    assert whole.transition_counts.shape == transitions.shape
+    for b in range(batch):
+        alone = CompiledRecursions(unary[b : b + 1], transitions[b], lengths[b : b + 1])
+        assert torch.equal(whole.log_marginals[b], alone.log_marginals[0])
+        assert torch.equal(whole.pair_marginals[b], alone.pair_marginals[0])
+        assert torch.equal(whole.score(paths)[b], alone.score(paths[b : b + 1])[0])
+        assert torch.equal(whole.kbest(7).paths[b], alone.kbest(7).paths[0])
 
 
 def test_memory_layout_and_padding_do_not_matter() -> None:
@@ -268,8 +320,9 @@ def test_from_several_threads_and_after_a_fork() -> None:
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_threads_do_not_change_a_digit() -> None:
-    unary, transitions, lengths = chain(3, batch=64, words=60, tags=9)
+@pytest.mark.parametrize("by_sentence", [False, True])
+def test_threads_do_not_change_a_digit(by_sentence: bool) -> None:
+    unary, transitions, lengths = chain(3, batch=64, words=60, tags=9, by_sentence=by_sentence)
     two = operators.forward_backward(unary, transitions, lengths, False, False)
     torch.set_num_threads(1)
     one = operators.forward_backward(unary, transitions, lengths, False, False)
@@ -281,12 +334,15 @@ def test_the_compiler_is_imported_with_the_first_call_only() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_torch_compile_sees_ordinary_operators() -> None:
-    unary, transitions, lengths = chain(4, dtype=torch.float32)
+@pytest.mark.parametrize("by_sentence", [False, True])
+def test_torch_compile_sees_ordinary_operators(by_sentence: bool) -> None:
+    unary, transitions, lengths = chain(4, dtype=torch.float32, by_sentence=by_sentence)
+    paths = torch.randint(0, 5, (4, 2, 9), generator=torch.Generator().manual_seed(0))
 
     def loss(unary: Tensor, transitions: Tensor) -> Tensor:
         partition, marginals, *_ = operators.forward_backward(unary, transitions, lengths, False, True)
-        return (partition + torch.where(marginals > -20, marginals, 0.0).sum((1, 2))).sum()
+        scores = operators.path_scores(unary, transitions, lengths, paths)
+        return (partition + torch.where(marginals > -20, marginals, 0.0).sum((1, 2)) + scores.sum(1)).sum()
 
     leaves = [unary.requires_grad_(), transitions.requires_grad_()]
     expected = torch.autograd.grad(loss(*leaves), leaves)

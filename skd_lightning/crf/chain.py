@@ -7,10 +7,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from skd_lightning.crf import operators
+from skd_lightning.crf import divergences, operators
 from skd_lightning.crf.compiled_recursions import CompiledRecursions
 from skd_lightning.crf.kbest import KBest
 from skd_lightning.crf.sampling import sample_paths
+from skd_lightning.crf.shapes import at_least_float32, check_shapes
+from skd_lightning.crf.spans import check_spans, span_log_prob
 from skd_lightning.crf.torch_recursions import TorchRecursions
 
 
@@ -24,8 +26,8 @@ class LinearChainCRF:
 
     Args:
         emissions: (batch, words, tags) scores in nats; anything at padding, which never counts.
-        transitions: (tags, tags) scores in nats ``[from, to]``, or (batch, words - 1, tags, tags), one matrix for each
-            pair of neighbouring words.
+        transitions: (tags, tags) scores in nats ``[from, to]`` for all sentences; (batch, tags, tags), one matrix for
+            each sentence; or (batch, words - 1, tags, tags), one for each pair of neighbouring words.
         lengths: (batch,) words of each sentence; 0 stands for an empty sentence, which has one path, of
             probability 1.
         start: (tags,) scores of the first tag in nats; none if None.
@@ -57,9 +59,9 @@ class LinearChainCRF:
         start: Tensor | None = None,
         end: Tensor | None = None,
     ) -> None:
-        _check_shapes(emissions, transitions, lengths, start, end)
+        check_shapes(emissions, transitions, lengths, start, end)
         self.lengths = lengths.to(emissions.device)
-        self._emissions = _at_least_float32(emissions)
+        self._emissions = at_least_float32(emissions)
         self._boundaries = (start, end)
         self.transitions = transitions.to(self._emissions.dtype)
         if transitions.dim() == 4:
@@ -171,6 +173,29 @@ class LinearChainCRF:
         """(batch, tags, tags) expected number of times that one tag follows another, as ``[from, to]``."""
         return self._recursions.transition_counts
 
+    def span_log_prob(self, sentence: Tensor, first: Tensor, tags: Tensor) -> Tensor:
+        """Return log p(y_first, y_{first+1}, … = tags | x) of n spans, (n,) nats; -inf where forbidden.
+
+        Exact, also for probabilities that are too small for a float. One recursion serves any number of spans.
+
+        Args:
+            sentence: (n,) int, the row of each span's sentence.
+            first: (n,) int, the span's first word, counted from 0.
+            tags: (n, longest) int, the tags of its words, -1 behind its last word.
+
+        Raises:
+            ValueError: the shapes do not fit, a span is empty or leaves its sentence, or a tag does not exist.
+
+        >>> stay = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+        >>> crf = LinearChainCRF(torch.zeros(1, 3, 2), stay.log(), lengths=torch.tensor([3]))
+        >>> spans = torch.tensor([[0, 1], [1, -1]])  # tag 0, then 1, from the first word; tag 1 on the second word
+        >>> crf.span_log_prob(torch.tensor([0, 0]), torch.tensor([0, 1]), spans).exp()
+        tensor([0.0500, 0.4500])
+        """
+        sentence, first, tags = (x.to(self.lengths.device).long() for x in (sentence, first, tags))
+        check_spans(sentence, first, tags, self.lengths, self._emissions.shape[2])
+        return span_log_prob(self, sentence, first, tags)
+
     # -- decoding -----------------------------------------------------------------------------------------
 
     def kbest(self, k: int) -> KBest:
@@ -195,6 +220,20 @@ class LinearChainCRF:
         """Return the most probable path, (batch, words) int64; 0 at padding."""
         return self.kbest(1).paths.squeeze(1)
 
+    def decode_marginals(self) -> Tensor:
+        """Return each word's most probable tag, (batch, words) int64; 0 at padding.
+
+        No other choice of tags has more correct ones on average. Together they may be a sequence that is forbidden;
+        :meth:`viterbi` returns the most probable whole sequence.
+
+        >>> emissions = torch.tensor([[[0.4, 0.3, 0.3], [1.0, 1.0, 1.0]]]).log()
+        >>> transitions = torch.tensor([[0.3, 0.3, 0.4], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]).log()
+        >>> crf = LinearChainCRF(emissions, transitions, lengths=torch.tensor([2]))
+        >>> crf.decode_marginals(), crf.viterbi()  # tag 0 is likely, but none of its paths
+        (tensor([[0, 1]]), tensor([[1, 1]]))
+        """
+        return self.marginals.argmax(-1) * self.mask
+
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Return n independent draws of a path, (batch, n, words) int64; 0 at padding.
 
@@ -205,7 +244,8 @@ class LinearChainCRF:
                  [0, 1, 0]]])
         """
         forward = self._torch.forward
-        paths = sample_paths(forward, self.unary, self.transitions, self.lengths, n, generator)
+        transitions = self._torch.transitions
+        paths = sample_paths(forward, self.unary, transitions, self.lengths, n, generator)
         return paths * self.mask.unsqueeze(1)
 
     # -- between distributions ----------------------------------------------------------------------------
@@ -226,12 +266,7 @@ class LinearChainCRF:
 
         Source: Wang et al. 2021 (arXiv 2010.05010), the factorised structural objective.
         """
-        unary = _expectation(self.marginals, other.unary).sum(dim=(1, 2))
-        if other.transitions.dim() == 2:
-            pairs = _expectation(self.transition_counts, other.transitions).sum(dim=(1, 2))
-        else:
-            pairs = _expectation(self.pair_marginals, other.transitions).sum(dim=(1, 2, 3))
-        return other.log_partition - unary - pairs
+        return divergences.cross_entropy(self, other)
 
     def kl(self, other: LinearChainCRF) -> Tensor:
         """Return Σ_y p(y|x) log [p(y|x) / q(y|x)], (batch,) nats, p this distribution and q the other.
@@ -243,6 +278,32 @@ class LinearChainCRF:
         """
         return self.cross_entropy(other) - self.entropy()
 
+    def renyi(self, other: LinearChainCRF, alpha: float) -> Tensor:
+        """Return Rényi's divergence D_α(p ‖ q) = log Σ_y p(y|x)^α q(y|x)^{1-α} / (α − 1), (batch,) nats, exactly.
+
+        p is this distribution, q the other one on the same words. It is [α log Z_p + (1 − α) log Z_q − log Z_mix] /
+        (1 − α), where the mix is the chain with α times the potentials of p plus 1 − α times those of q. So its
+        gradient needs the marginals of the three chains, and none through marginals. It grows with α, to KL(p ‖ q) for
+        α → 1; for α → 0, D_α / α tends to KL(q ‖ p). It is inf where no path is allowed by both.
+
+        Args:
+            other: the distribution q.
+            alpha: the order, between 0 and 1, both excluded.
+
+        Raises:
+            ValueError: alpha is not between 0 and 1.
+
+        Source: Rényi 1961; van Erven and Harremoës 2014 (arXiv 1206.2459) for its properties.
+
+        >>> sure = LinearChainCRF(torch.tensor([[[0.0, -torch.inf]]]), torch.zeros(2, 2), torch.tensor([1]))
+        >>> fair = LinearChainCRF(torch.zeros(1, 1, 2), torch.zeros(2, 2), torch.tensor([1]))
+        >>> sure.renyi(fair, 0.5), fair.renyi(sure, 0.5)  # log 2: at one half it is symmetric
+        (tensor([0.6931]), tensor([0.6931]))
+        """
+        if not 0.0 < alpha < 1.0:
+            raise ValueError(f"alpha: expected a number between 0 and 1, both excluded, got {alpha}")
+        return divergences.renyi(self, other, alpha)
+
     def tempered(self, temperature: float) -> LinearChainCRF:
         """Return the distribution ∝ p(y|x)^{1/T}: all potentials are divided by the temperature T.
 
@@ -251,33 +312,3 @@ class LinearChainCRF:
         (tensor([[[0.9820, 0.0180]]]), tensor([[[0.7311, 0.2689]]]))
         """
         return LinearChainCRF(self.unary / temperature, self.transitions / temperature, self.lengths)
-
-
-def _check_shapes(
-    emissions: Tensor, transitions: Tensor, lengths: Tensor, start: Tensor | None, end: Tensor | None
-) -> None:
-    if emissions.dim() != 3:
-        raise ValueError(f"emissions: expected (batch, words, tags), got {tuple(emissions.shape)}")
-    batch, words, tags = emissions.shape
-    allowed = ((tags, tags), (batch, max(words - 1, 0), tags, tags))
-    if tuple(transitions.shape) not in allowed:
-        raise ValueError(
-            f"transitions: expected {allowed[0]} or {allowed[1]}, got {tuple(transitions.shape)}"
-        )
-    if tuple(lengths.shape) != (batch,):
-        raise ValueError(f"lengths: expected ({batch},), got {tuple(lengths.shape)}")
-    if lengths.device.type == "cpu" and batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= words:
-        raise ValueError(f"lengths: expected 0 to {words} words, got {lengths.tolist()}")
-    for name, scores in (("start", start), ("end", end)):
-        if scores is not None and tuple(scores.shape) != (tags,):
-            raise ValueError(f"{name}: expected ({tags},), got {tuple(scores.shape)}")
-
-
-def _at_least_float32(scores: Tensor) -> Tensor:
-    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
-
-
-def _expectation(probability: Tensor, value: Tensor) -> Tensor:
-    """Return probability · value, where 0 · (-inf) = 0 in the product and in its gradient."""
-    possible = probability > 0
-    return torch.where(possible, probability * torch.where(possible, value, 0.0), 0.0)

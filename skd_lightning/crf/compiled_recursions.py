@@ -1,4 +1,4 @@
-"""Sums over paths, k-best paths and path scores by compiled kernels, for one matrix of transitions."""
+"""Sums over paths, k-best paths and path scores by compiled kernels, for transitions that are the same at all words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CompiledRecursions:
 
     Args:
         unary: (batch, words, tags) nats; anything at padding.
-        transitions: (tags, tags) nats ``[from, to]``.
+        transitions: (tags, tags) nats ``[from, to]`` for all sentences, or (batch, tags, tags).
         lengths: (batch,) words.
     """
 

@@ -47,7 +47,8 @@ def serve(unary: Tensor, transitions: Tensor) -> bool:
     package = COMPILER.get(unary.device.type)
     return (
         package is not None
-        and transitions.dim() == 2
+        and transitions.dim()
+        in (2, 3)  # one matrix for each pair of words would be read from memory at every word
         and unary.dtype in (torch.float32, torch.float64)
         and unary.shape[2] > 0
         and _installed(package)
@@ -65,7 +66,7 @@ def forward_backward(
 
     Args:
         unary: (batch, words, tags) nats, -inf where forbidden; anything at padding.
-        transitions: (tags, tags) nats ``[from, to]``, -inf where forbidden.
+        transitions: (tags, tags) nats ``[from, to]`` for all sentences, or (batch, tags, tags); -inf where forbidden.
         lengths: (batch,) words, int64.
         each_pair: pair marginals of every pair of neighbours, else their sum over the sentence.
         keep: keep the messages, for a gradient through (log-)marginals; that of the log-partition needs none.
@@ -141,7 +142,8 @@ def _forward_backward_gradients(
             return None, None, None, None, None
         # The gradient of log Z is the marginals. Written with the saved results it can be differentiated again.
         of_unary = grad_partition[:, None, None] * marginals
-        of_transitions = (grad_partition[:, None, None, None] * pairs).sum(dim=(0, 1))
+        shared = transitions.dim() == 2
+        of_transitions = (grad_partition[:, None, None, None] * pairs).sum(dim=(0, 1) if shared else 1)
         return of_unary, of_transitions, None, None, None
     nothing = marginals[:, :0]
     grads = (
@@ -154,6 +156,20 @@ def _forward_backward_gradients(
 
 
 forward_backward.register_autograd(_forward_backward_gradients, setup_context=_save_for_forward_backward)
+
+
+@custom_op("skd_lightning::backward_messages", mutates_args=(), device_types=DEVICES)
+def backward_messages(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
+    """Return log-sums over all suffixes that follow a tag at a word, its emission excluded, (batch, words, tags) nats.
+
+    They are right up to a constant of the word, and 0 at padding. Potentials as above, no gradient.
+    """
+    return _kernels(unary).backward_messages(unary, transitions, lengths)  # type: ignore[no-any-return]
+
+
+@backward_messages.register_fake
+def _(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
+    return unary.new_empty(unary.shape)
 
 
 # -- decoding -----------------------------------------------------------------------------------------------
@@ -186,36 +202,43 @@ def _(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tensor) -> Ten
 
 
 @custom_op("skd_lightning::path_scores_adjoint", mutates_args=(), device_types=DEVICES)
-def path_scores_adjoint(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int) -> tuple[Tensor, Tensor]:
-    """Return gradients of unary (batch, words, tags) and transitions (tags, tags) from those of scores (batch, k)."""
-    return _kernels(grad).path_scores_adjoint(grad, lengths, paths, tags)  # type: ignore[no-any-return]
+def path_scores_adjoint(
+    grad: Tensor, lengths: Tensor, paths: Tensor, tags: int, by_sentence: bool
+) -> tuple[Tensor, Tensor]:
+    """Return gradients of unary (batch, words, tags) and transitions from those of scores (batch, k).
+
+    Those of transitions are (batch, tags, tags) with ``by_sentence``, else their sum (tags, tags).
+    """
+    return _kernels(grad).path_scores_adjoint(grad, lengths, paths, tags, by_sentence)  # type: ignore[no-any-return]
 
 
 @path_scores_adjoint.register_fake
-def _(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int) -> tuple[Tensor, Tensor]:
-    return grad.new_empty(paths.shape[0], paths.shape[2], tags), grad.new_empty(tags, tags)
+def _(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int, by_sentence: bool) -> tuple[Tensor, Tensor]:
+    batch, _, words = paths.shape
+    of_transitions = (batch, tags, tags) if by_sentence else (tags, tags)
+    return grad.new_empty(batch, words, tags), grad.new_empty(of_transitions)
 
 
 def _save_for_path_scores(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-    unary, _, lengths, paths = inputs
-    ctx.tags = unary.shape[2]
+    _, transitions, lengths, paths = inputs
+    ctx.tags, ctx.by_sentence = transitions.shape[-1], transitions.dim() == 3
     ctx.save_for_backward(lengths, paths)
 
 
 def _path_scores_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
     lengths, paths = ctx.saved_tensors
-    return *path_scores_adjoint(grad, lengths, paths, ctx.tags), None, None
+    return *path_scores_adjoint(grad, lengths, paths, ctx.tags, ctx.by_sentence), None, None
 
 
 def _save_for_path_scores_adjoint(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    _, lengths, paths, _ = inputs
+    _, lengths, paths, _, _ = inputs
     ctx.save_for_backward(lengths, paths)
 
 
 def _path_scores_adjoint_gradients(
     ctx: Any, grad_unary: Tensor, grad_transitions: Tensor
-) -> tuple[Tensor, None, None, None]:
-    return path_scores(grad_unary, grad_transitions, *ctx.saved_tensors), None, None, None
+) -> tuple[Tensor, None, None, None, None]:
+    return path_scores(grad_unary, grad_transitions, *ctx.saved_tensors), None, None, None, None
 
 
 path_scores.register_autograd(_path_scores_gradients, setup_context=_save_for_path_scores)

@@ -24,7 +24,7 @@ def sample_paths(
     Args:
         forward: (batch, words, tags) forward messages, up to a constant of the word.
         unary: (batch, words, tags) nats.
-        transitions: (tags, tags) or (batch, words - 1, tags, tags) nats ``[from, to]``.
+        transitions: (batch or 1, words - 1 or 1, tags, tags) nats ``[from, to]``.
         lengths: (batch,) words.
         n: paths a sentence.
         generator: source of the random numbers, of the potentials' device.
@@ -38,7 +38,7 @@ def sample_paths(
     for i in range(words - 1, -1, -1):
         logits = prefix[:, i].unsqueeze(1).expand(-1, n, -1)
         if i + 1 < words:
-            step = transitions[:, i] if transitions.dim() == 4 else transitions[None]
+            step = transitions[:, i if transitions.shape[1] > 1 else 0]
             index = follower.unsqueeze(-1).expand(-1, -1, tags)
             into = step.transpose(-1, -2).expand(batch, -1, -1).gather(1, index)
             logits = torch.where((lengths > i + 1)[:, None, None], logits + into, logits)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from skd_lightning.crf.forward_recursion import forward_recursion
 from skd_lightning.crf.kbest import KBest, kbest
+from skd_lightning.crf.shapes import by_sentence_and_word
 
 
 class TorchRecursions:
@@ -16,27 +17,30 @@ class TorchRecursions:
 
     Args:
         unary: (batch, words, tags) nats, 0 at padding.
-        transitions: (tags, tags) or (batch, words - 1, tags, tags) nats ``[from, to]``, finite at padding.
+        transitions: (tags, tags), (batch, tags, tags) or (batch, words - 1, tags, tags) nats ``[from, to]``, finite at
+            padding.
         lengths: (batch,) words.
         mask: (batch, words) bool, False at padding.
+
+    Attributes:
+        transitions: (batch or 1, words - 1 or 1, tags, tags) nats, an axis of length 1 where all share them.
     """
 
     def __init__(self, unary: Tensor, transitions: Tensor, lengths: Tensor, mask: Tensor) -> None:
-        self.unary, self.transitions, self.lengths, self.mask = unary, transitions, lengths, mask
+        self.unary, self.lengths, self.mask = unary, lengths, mask
+        self.transitions = by_sentence_and_word(transitions)
 
     def _word_first(self) -> tuple[Tensor, Tensor]:
         """Return unary (words, batch, tags) and transitions (words - 1 or 1, batch or 1, tags, tags)."""
-        if self.transitions.dim() == 4:
-            return self.unary.transpose(0, 1), self.transitions.transpose(0, 1)
-        return self.unary.transpose(0, 1), self.transitions[None, None]
+        return self.unary.transpose(0, 1), self.transitions.transpose(0, 1)
 
     def _word_first_reversed(self) -> tuple[Tensor, Tensor]:
         """Return the same for the chain read from each sentence's end to its start."""
         unary = _reverse(self.unary, self.lengths).transpose(0, 1)
         transitions = self.transitions.transpose(-1, -2)
-        if transitions.dim() == 4:
-            return unary, _reverse(transitions, self.lengths - 1).transpose(0, 1)
-        return unary, transitions[None, None]
+        if transitions.shape[1] > 1:
+            transitions = _reverse(transitions, self.lengths - 1)
+        return unary, transitions.transpose(0, 1)
 
     @cached_property
     def forward(self) -> Tensor:
@@ -64,7 +68,10 @@ class TorchRecursions:
         if self.unary.shape[1] == 0:
             return self.unary.sum(dim=(1, 2))
         last = (self.lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, self.unary.shape[2])
-        log_sum = torch.logsumexp((self.forward + self.unary).gather(1, last).squeeze(1), dim=-1)
+        ends = (self.forward + self.unary).gather(1, last).squeeze(1)
+        nowhere = torch.isneginf(ends.amax(-1))  # no path: a log-sum of nothing, whose gradient would be NaN
+        log_sum = torch.logsumexp(ends.masked_fill(nowhere.unsqueeze(-1), 0.0), dim=-1)
+        log_sum = log_sum.masked_fill(nowhere, -torch.inf)
         constant = torch.where(self.mask, self._shifts, 0.0).sum(1, dtype=torch.double)
         return torch.where(self.lengths > 0, (log_sum.double() + constant).to(log_sum.dtype), 0.0)
 
@@ -100,10 +107,11 @@ class TorchRecursions:
         by_word = self.unary.gather(2, paths.transpose(1, 2))  # (batch, words, k)
         by_word = torch.where(self.mask.unsqueeze(-1), by_word, 0.0).sum(1)
         flat = paths[..., :-1] * tags + paths[..., 1:]  # (batch, k, words - 1)
-        if self.transitions.dim() == 4:
-            by_pair = self.transitions.flatten(2).gather(2, flat.transpose(1, 2)).transpose(1, 2)
+        cells = self.transitions.flatten(2)
+        if cells.shape[1] > 1:
+            by_pair = cells.gather(2, flat.transpose(1, 2)).transpose(1, 2)
         else:
-            by_pair = self.transitions.flatten().gather(0, flat.flatten()).view(flat.shape)
+            by_pair = cells.flatten(1).expand(len(flat), -1).gather(1, flat.flatten(1)).view_as(flat)
         return by_word + torch.where(self.mask[:, None, 1:], by_pair, 0.0).sum(-1)
 
     def kbest(self, k: int) -> KBest:

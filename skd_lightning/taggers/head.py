@@ -26,6 +26,9 @@ class ChainHead(nn.Module):
         decoder: ``crf`` or ``softmax``.
         constrain: never predict what the tag scheme forbids (crf only). The mask is a buffer beside the parameters,
             so no huge number is ever trained, averaged or decayed.
+
+    Attributes:
+        well_formed: True if tag sequences that the scheme forbids have no probability.
     """
 
     forbidden: Tensor
@@ -41,11 +44,12 @@ class ChainHead(nn.Module):
             warnings.filterwarnings("ignore", "Initializing zero-element tensors")
             self.emissions = nn.Linear(input_size, tags)
         learned = decoder == "crf"
+        self.well_formed = constrain and learned
         self.transitions = nn.Parameter(torch.zeros(tags, tags), requires_grad=learned)
         self.start = nn.Parameter(torch.zeros(tags), requires_grad=learned)
         self.end = nn.Parameter(torch.zeros(tags), requires_grad=learned)
         free = [torch.zeros(shape, dtype=torch.bool) for shape in ((tags, tags), (tags,), (tags,))]
-        masks = tag_set.forbidden() if constrain and learned else free
+        masks = tag_set.forbidden() if self.well_formed else free
         for name, mask in zip(("forbidden", "forbidden_start", "forbidden_end"), masks, strict=True):
             self.register_buffer(name, mask)
 

@@ -16,6 +16,7 @@ from skd_lightning.data.sampling import EvaluationBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 from skd_lightning.ragged import cells
+from skd_lightning.taggers.entity_probabilities import Entity, entities_with_probabilities
 
 if TYPE_CHECKING:
     from skd_lightning.taggers.tagger import Tagger
@@ -34,11 +35,14 @@ class Prediction(NamedTuple):
         tags: the most probable sequence, one tag a word.
         confidences: posterior probability p(y_i | x) of each of these tags.
         probability: probability p(y | x) of the whole sequence.
+        entities: the entities that the tags spell, in order, each with the probability that an entity of its type
+            spans exactly its words; none if the tags are not those of an entity scheme.
     """
 
     tags: tuple[str, ...]
     confidences: tuple[float, ...]
     probability: float
+    entities: tuple[Entity, ...]
 
 
 def refuse_other_than_words(sentences: Sequence[Sequence[str]]) -> None:
@@ -139,16 +143,20 @@ def predict(tagger: Tagger, sentences: Sequence[Sequence[str]], language: Langua
         paths = crf.viterbi()
         confidences = crf.marginals.gather(2, paths.unsqueeze(-1)).squeeze(-1).tolist()
         probabilities = crf.log_prob(paths).exp().tolist()
+        tags = [
+            tagger.tag_set.decode(path[: len(sentences[i])])
+            for path, i in zip(paths.tolist(), indices, strict=True)
+        ]
+        found = entities_with_probabilities(crf, tags, tagger.tag_set, tagger.head.well_formed)
         for row, i in enumerate(indices):
             length = len(sentences[i])
-            tags = tagger.tag_set.decode(paths[row, :length].tolist())
             own = tuple(confidences[row][:length])
             if not all(math.isfinite(number) for number in (*own, probabilities[row])):
                 raise UserError(
                     f"sentence {i + 1} has no tag sequence with a probability: the tagger's weights are not finite, "
                     f"or its tags {', '.join(tagger.tag_set.names)} allow none of {length} words"
                 )
-            predictions[i] = Prediction(tags, own, probabilities[row])
+            predictions[i] = Prediction(tags[row], own, probabilities[row], found[row])
     return [predictions[i] for i in range(len(sentences))]
 
 

@@ -1,4 +1,4 @@
 """Compiled kernels behind :class:`~skd_lightning.crf.LinearChainCRF`; nothing but its operators calls them.
 
-``cpu.interface`` and ``gpu.interface`` have the same five functions, those of :mod:`skd_lightning.crf.operators`.
+``cpu.interface`` and ``gpu.interface`` have the same six functions, those of :mod:`skd_lightning.crf.operators`.
 """

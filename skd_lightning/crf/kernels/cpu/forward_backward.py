@@ -101,15 +101,18 @@ def forward_backward(
 ) -> None:
     """Fill log-partitions (batch,), (log-)marginals (batch, words, tags) and pair marginals, the last into zeros.
 
+    ``transitions`` is (1, tags, tags) for all sentences, prepared once, or (batch, tags, tags).
     ``pairs`` is (batch, words - 1, tags, tags) with ``each_pair``, else (batch, 1, tags, tags), summed over words.
     ``kept`` (4, batch, words, padded tags) receives messages for the adjoint, unless it is empty; NaN at the first
     place of a sentence tells the adjoint to compute that sentence's messages anew. Sentences ``begin`` to ``end`` are
     done.
     """
-    prepared = prepare_transitions(transitions)
+    prepared = prepare_transitions(transitions[0])
     workspace = empty_messages(unary.shape[1], prepared.width)
     size = prepared.exponentials.shape[0]
     for b in range(begin, end):
+        if transitions.shape[0] > 1:
+            prepared = prepare_transitions(transitions[b])
         for i in range(lengths[b], unary.shape[1]):
             for j in range(unary.shape[2]):
                 log_marginals[b, i, j] = -math.inf

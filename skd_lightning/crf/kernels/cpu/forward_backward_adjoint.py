@@ -104,16 +104,18 @@ def forward_backward_adjoint(
     Each recursion is walked against its direction; the log-partition is the last log-sum of the forward recursion.
     Messages that were not ``kept`` are computed again. Gradients of (log-)marginals may have no words, those of pairs
     (batch, p, tags, tags) no pair: they then count as zero; p is 1 for the sum over words, words - 1 for each pair.
-    ``grad_transitions`` (batch, tags, tags) is one matrix a sentence, for the caller to sum. Sentences ``begin`` to
-    ``end`` are done.
+    ``transitions`` is (1, tags, tags) for all sentences or (batch, tags, tags); ``grad_transitions`` is always (batch,
+    tags, tags), for the caller to sum. Sentences ``begin`` to ``end`` are done.
     """
-    prepared = prepare_transitions(transitions)
+    prepared = prepare_transitions(transitions[0])
     workspace = empty_messages(unary.shape[1], prepared.width)
     size = prepared.exponentials.shape[0]
     for b in range(begin, end):
         words = lengths[b]
         if words == 0:
             continue
+        if transitions.shape[0] > 1:
+            prepared = prepare_transitions(transitions[b])
         messages = workspace
         if kept.shape[1] > 0 and not math.isnan(kept[0, b, 0, 0]):
             messages = kept_messages(b, words, size, kept, workspace)

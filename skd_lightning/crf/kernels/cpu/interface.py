@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skd_lightning.crf.kernels.cpu import backward_messages as suffixes
 from skd_lightning.crf.kernels.cpu import forward_backward as recursions
 from skd_lightning.crf.kernels.cpu import forward_backward_adjoint as adjoint
 from skd_lightning.crf.kernels.cpu import kbest as search
@@ -21,6 +22,11 @@ from skd_lightning.crf.kernels.cpu.threads import in_parallel
 def _array(tensor: Tensor) -> NDArray[Any]:
     """Return a contiguous array: another memory layout would be another type, and compiled again."""
     return tensor.detach().contiguous().numpy()  # type: ignore[no-any-return]
+
+
+def _matrices(transitions: Tensor) -> Tensor:
+    """Return transitions as (1, tags, tags) for all sentences, or (batch, tags, tags)."""
+    return transitions.unsqueeze(0) if transitions.dim() == 2 else transitions
 
 
 def forward_backward(
@@ -36,7 +42,8 @@ def forward_backward(
         recursions.forward_backward,
         lengths.numpy(),
         tags,
-        *map(_array, (unary, transitions, lengths, log_partition, log_marginals, marginals, pairs, kept)),
+        *map(_array, (unary, _matrices(transitions), lengths)),
+        *map(_array, (log_partition, log_marginals, marginals, pairs, kept)),
         each_pair,
     )
     return log_partition, log_marginals, marginals, pairs, kept
@@ -54,15 +61,27 @@ def forward_backward_adjoint(
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of unary and transitions."""
     grad_unary = torch.zeros_like(unary, memory_format=torch.contiguous_format)
-    by_sentence = transitions.new_zeros(unary.shape[0], *transitions.shape, dtype=torch.double)
+    by_sentence = transitions.new_zeros(len(lengths), *transitions.shape[-2:], dtype=torch.double)
     grads = (grad_partition, grad_log_marginals, grad_marginals, grad_pairs)
     in_parallel(
         adjoint.forward_backward_adjoint,
         lengths.numpy(),
         unary.shape[2],
-        *map(_array, (unary, transitions, lengths, kept, *grads, grad_unary, by_sentence)),
+        *map(_array, (unary, _matrices(transitions), lengths, kept, *grads, grad_unary, by_sentence)),
     )
-    return grad_unary, by_sentence.sum(0).to(transitions.dtype)
+    return grad_unary, by_sentence.sum_to_size(transitions.shape).to(transitions.dtype)
+
+
+def backward_messages(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
+    """Return the backward messages, 0 at padding."""
+    backward = torch.zeros_like(unary, memory_format=torch.contiguous_format)
+    in_parallel(
+        suffixes.backward_messages,
+        lengths.numpy(),
+        unary.shape[2],
+        *map(_array, (unary, _matrices(transitions), lengths, backward)),
+    )
+    return backward
 
 
 def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -73,7 +92,7 @@ def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[
         search.kbest,
         lengths.numpy(),
         unary.shape[2],
-        *map(_array, (unary, transitions, lengths, paths, scores)),
+        *map(_array, (unary, _matrices(transitions), lengths, paths, scores)),
     )
     return paths, scores
 
@@ -85,17 +104,21 @@ def path_scores(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tens
         IndexError: a path has a tag that does not exist.
     """
     scores = unary.new_empty(paths.shape[:2])
-    arrays = map(_array, (unary, transitions, lengths, paths, scores))
+    arrays = map(_array, (unary, _matrices(transitions), lengths, paths, scores))
     if not scoring.path_scores(0, len(lengths), *arrays):
         raise IndexError(f"paths: expected tags from 0 to {unary.shape[2] - 1}")
     return scores
 
 
-def path_scores_adjoint(grad: Tensor, lengths: Tensor, paths: Tensor, tags: int) -> tuple[Tensor, Tensor]:
+def path_scores_adjoint(
+    grad: Tensor, lengths: Tensor, paths: Tensor, tags: int, by_sentence: bool
+) -> tuple[Tensor, Tensor]:
     """Return the gradients of unary and transitions."""
     batch, _, words = paths.shape
     grad_unary = grad.new_zeros(batch, words, tags)
-    by_sentence = grad.new_zeros(batch, tags, tags, dtype=torch.double)
-    arrays = map(_array, (grad, lengths, paths, grad_unary, by_sentence))
+    grad_transitions = grad.new_zeros(batch, tags, tags, dtype=torch.double)
+    arrays = map(_array, (grad, lengths, paths, grad_unary, grad_transitions))
     scoring.path_scores_adjoint(0, batch, *arrays)
-    return grad_unary, by_sentence.sum(0).to(grad.dtype)
+    if not by_sentence:
+        grad_transitions = grad_transitions.sum(0)
+    return grad_unary, grad_transitions.to(grad.dtype)

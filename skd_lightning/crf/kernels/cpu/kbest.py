@@ -93,6 +93,15 @@ def _kbest(
             paths[b, rank, i] = tag
 
 
+@compiled
+def _pad(transitions: Floats, padded: Doubles, into: Doubles) -> None:
+    """Copy transitions (tags, tags) into ``padded``, and transposed into ``into``; the padding stays -inf."""
+    for i in range(transitions.shape[0]):
+        for j in range(transitions.shape[0]):
+            padded[i, j] = transitions[i, j]
+            into[j, i] = transitions[i, j]
+
+
 @released
 def kbest(
     begin: int,
@@ -109,16 +118,15 @@ def kbest(
     way of leaving an earlier one. Ways of leaving a path at different words, or for different tags, lead to
     different paths, and together to all of them, so a list of the k best is exact, and never holds a path twice.
     A further path costs words · tags comparisons where keeping k prefixes for every tag costs words · tags² · k.
+    ``transitions`` is (1, tags, tags) for all sentences or (batch, tags, tags).
     Sentences ``begin`` to ``end`` are done.
     """
-    tags = transitions.shape[0]
-    size = (tags + 3) // 4 * 4
+    size = (unary.shape[2] + 3) // 4 * 4
     padded, into = np.full((size, size), -math.inf), np.full((size, size), -math.inf)
-    for i in range(tags):
-        for j in range(tags):
-            padded[i, j] = transitions[i, j]
-            into[j, i] = transitions[i, j]
+    _pad(transitions[0], padded, into)
     for b in range(begin, end):
+        if transitions.shape[0] > 1:
+            _pad(transitions[b], padded, into)
         if lengths[b] > 0:
             _kbest(b, lengths[b], unary, padded, into, paths, scores)
         else:

@@ -15,10 +15,14 @@ def path_scores(
     paths: Integers,
     scores: Floats,
 ) -> bool:
-    """Fill the scores (batch, k) of paths (batch, k, words); return False if a tag does not exist."""
-    tags = transitions.shape[0]
+    """Fill the scores (batch, k) of paths (batch, k, words); return False if a tag does not exist.
+
+    ``transitions`` is (1, tags, tags) for all sentences or (batch, tags, tags).
+    """
+    tags = unary.shape[2]
     known = True
     for b in range(begin, end):
+        own = b if transitions.shape[0] > 1 else 0
         for rank in range(paths.shape[1]):
             total, before = 0.0, -1
             for i in range(lengths[b]):
@@ -28,7 +32,7 @@ def path_scores(
                     break
                 total += unary[b, i, tag]
                 if i > 0:
-                    total += transitions[before, tag]
+                    total += transitions[own, before, tag]
                 before = tag
             scores[b, rank] = total
     return known

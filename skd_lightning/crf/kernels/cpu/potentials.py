@@ -16,7 +16,7 @@ from skd_lightning.crf.kernels.cpu.exp_log import exp
 
 
 class Transitions(NamedTuple):
-    """The transitions of all sentences, in the forms that the recursions use.
+    """The transitions of one sentence, or of all, in the forms that the recursions use.
 
     Attributes:
         scores: (tags, tags) nats ``[from, to]``.

@@ -39,6 +39,8 @@ def in_parallel(kernel: Callable[..., None], lengths: NDArray[np.int64], tags: i
     At most as many threads as torch uses in this process; fewer where there is little to do.
     """
     batch = len(lengths)
+    if batch == 0:
+        return
     threads = min(torch.get_num_threads(), batch)
     if threads > 1:
         words = np.cumsum(lengths)

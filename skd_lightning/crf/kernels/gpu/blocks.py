@@ -1,8 +1,9 @@
 """The blocks of numbers that one program reads and writes.
 
-All kernels have in common: unary (batch, most, tags), transitions (tags, tags), lengths (batch,) and messages
-(2, batch, most, tags), ``most`` the words of the longest sentence, ``size`` the padded number of tags. Transitions are
-a block [tag before, tag] of the direction's own: sums go over axis 0.
+All kernels have in common: unary (batch, most, tags), transitions (1 or batch, tags, tags), lengths (batch,) and
+messages (2, batch, most, tags), ``most`` the words of the longest sentence, ``size`` the padded number of tags, ``own``
+1 if each sentence has transitions of its own, else 0. Transitions are a block [tag before, tag] of the direction's own:
+sums go over axis 0.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import torch
 import triton
 import triton.language as tl
+from torch import Tensor
 
 
 def block_size(tags: int) -> int:
@@ -20,6 +22,11 @@ def block_size(tags: int) -> int:
 def warps(size: int, dtype: torch.dtype) -> int:
     """Return how many warps hold a block of all transitions: 128 bytes a thread, a quarter of the registers or less."""
     return min(max(size * size * dtype.itemsize // 4096, 1), 16)
+
+
+def matrices(transitions: Tensor, dtype: torch.dtype) -> tuple[Tensor, int]:
+    """Return transitions (tags, tags) or (batch, tags, tags) as the kernels read them, and ``own``."""
+    return transitions.to(dtype).contiguous(), int(transitions.dim() == 3)
 
 
 @triton.jit

@@ -26,7 +26,7 @@ from skd_lightning.crf.kernels.gpu.blocks import (
 )
 
 
-@triton.jit(do_not_specialize=["most"])
+@triton.jit(do_not_specialize=["most", "own"])
 def fill_messages(
     unary: tl.tensor,
     transitions: tl.tensor,
@@ -35,6 +35,7 @@ def fill_messages(
     log_partition: tl.tensor,
     most: tl.tensor,
     tags: tl.tensor,
+    own: tl.tensor,
     size: tl.constexpr,
 ) -> None:
     """Fill the messages of one sentence in one direction, and its log-partition."""
@@ -44,6 +45,7 @@ def fill_messages(
     first = tl.where(direction == 0, 0, words - 1)
     unary += sentence_offset(sentence, most, tags)
     messages += sentence_offset(direction * tl.num_programs(0) + sentence, most, tags)
+    transitions += sentence_offset(sentence * own, tags, tags)
 
     cells, known = transition_cells(direction, tags, size)
     scores = tl.load(transitions + cells, mask=known, other=-float("inf"))
@@ -74,7 +76,7 @@ def pair_posterior(prefix: tl.tensor, scores: tl.tensor, suffix: tl.tensor) -> t
     return joint / tl.where(total == 0, 1.0, total)
 
 
-@triton.jit(do_not_specialize=["most"])
+@triton.jit(do_not_specialize=["most", "own"])
 def fill_marginals(
     unary: tl.tensor,
     transitions: tl.tensor,
@@ -85,6 +87,7 @@ def fill_marginals(
     pairs: tl.tensor,
     most: tl.tensor,
     tags: tl.tensor,
+    own: tl.tensor,
     size: tl.constexpr,
     chunk: tl.constexpr,
     each_pair: tl.constexpr,
@@ -99,6 +102,7 @@ def fill_marginals(
     here = sentence_offset(sentence, most, tags)
     forward, unary = messages + here, unary + here
     log_marginals, marginals = log_marginals + here, marginals + here
+    transitions += sentence_offset(sentence * own, tags, tags)
     pairs += sentence_offset(sentence, most - 1 if each_pair else tl.num_programs(1), tags * tags)
 
     cells, known = transition_cells(0, tags, size)

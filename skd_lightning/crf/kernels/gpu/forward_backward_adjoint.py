@@ -19,7 +19,7 @@ from skd_lightning.crf.kernels.gpu.blocks import (
 from skd_lightning.crf.kernels.gpu.forward_backward import pair_posterior
 
 
-@triton.jit(do_not_specialize=["most", "rows"])
+@triton.jit(do_not_specialize=["most", "own", "rows"])
 def marginal_adjoint(
     unary: tl.tensor,
     transitions: tl.tensor,
@@ -32,6 +32,7 @@ def marginal_adjoint(
     of_transitions: tl.tensor,
     most: tl.tensor,
     tags: tl.tensor,
+    own: tl.tensor,
     rows: tl.tensor,
     size: tl.constexpr,
     chunk: tl.constexpr,
@@ -52,6 +53,7 @@ def marginal_adjoint(
     backward = messages + sentence_offset(batch + sentence, most, tags)
     here = sentence_offset(sentence, most, tags)
     forward, unary = messages + here, unary + here
+    transitions += sentence_offset(sentence * own, tags, tags)
     cells, known = transition_cells(0, tags, size)
     scores = tl.load(transitions + cells, mask=known, other=-float("inf"))
     counts = tl.zeros((size, size), scores.dtype)
@@ -94,7 +96,7 @@ def marginal_adjoint(
         tl.store(of_transitions + cells, counts, mask=known)
 
 
-@triton.jit(do_not_specialize=["most", "parts"])
+@triton.jit(do_not_specialize=["most", "own", "parts"])
 def recursion_adjoint(
     unary: tl.tensor,
     transitions: tl.tensor,
@@ -106,6 +108,7 @@ def recursion_adjoint(
     of_transitions: tl.tensor,
     most: tl.tensor,
     tags: tl.tensor,
+    own: tl.tensor,
     parts: tl.tensor,
     size: tl.constexpr,
     with_pairs: tl.constexpr,
@@ -122,8 +125,14 @@ def recursion_adjoint(
     last = tl.where(direction == 0, words - 1, 0)
     batch = tl.num_programs(0)
     here = sentence_offset(sentence, most, tags)
-    own = sentence_offset(direction * batch + sentence, most, tags)
-    unary, local, messages, of_totals = unary + here, from_marginals + here, messages + own, of_totals + own
+    directed = sentence_offset(direction * batch + sentence, most, tags)
+    unary, local, messages, of_totals = (
+        unary + here,
+        from_marginals + here,
+        messages + directed,
+        of_totals + directed,
+    )
+    transitions += sentence_offset(sentence * own, tags, tags)
     pairwise = from_marginals + sentence_offset((1 + direction) * batch + sentence, most, tags)
 
     cells, known = transition_cells(direction, tags, size)

@@ -10,7 +10,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from skd_lightning.crf.kernels.gpu.blocks import block_size, load_row, sentence_offset, store_row, warps
+from skd_lightning.crf.kernels.gpu.blocks import (
+    block_size,
+    load_row,
+    matrices,
+    sentence_offset,
+    store_row,
+    warps,
+)
 
 
 @triton.jit
@@ -20,7 +27,7 @@ def _possible(scores: tl.tensor) -> tl.tensor:
     return tl.where(scores == scores, scores, -float("inf"))
 
 
-@triton.jit(do_not_specialize=["most"])
+@triton.jit(do_not_specialize=["most", "own"])
 def _viterbi(
     unary: tl.tensor,
     transitions: tl.tensor,
@@ -28,6 +35,7 @@ def _viterbi(
     best: tl.tensor,
     most: tl.tensor,
     tags: tl.tensor,
+    own: tl.tensor,
     size: tl.constexpr,
 ) -> None:
     """Fill ``best`` (batch, most, tags), the score of the best prefix of one sentence that ends in a tag."""
@@ -36,6 +44,7 @@ def _viterbi(
     here = sentence_offset(sentence, most, tags)
     tag = tl.arange(0, size)
     known = (tag < tags)[:, None] & (tag < tags)[None, :]
+    transitions += sentence_offset(sentence * own, tags, tags)
     cells = transitions + tag[:, None] * tags + tag[None, :]
     scores = _possible(tl.load(cells, mask=known, other=-float("inf")))
     arrival = tl.zeros((size,), tl.float64)
@@ -63,7 +72,7 @@ def _insert(
     return found, origins
 
 
-@triton.jit(do_not_specialize=["most", "k"])
+@triton.jit(do_not_specialize=["most", "own", "k"])
 def _search(
     best: tl.tensor,
     into: tl.tensor,
@@ -72,6 +81,7 @@ def _search(
     path_scores: tl.tensor,
     most: tl.tensor,
     tags: tl.tensor,
+    own: tl.tensor,
     k: tl.tensor,
     size: tl.constexpr,
     slots: tl.constexpr,
@@ -79,14 +89,15 @@ def _search(
 ) -> None:
     """Read the k best paths of one sentence off backwards, each the best way of leaving an earlier one.
 
-    ``into`` is the transitions [tag, tag before]. The list of the k best paths known so far is not sorted; a path
-    that is done was no worse than any found later, so never the one to give way.
+    ``into`` is the transitions (1 or batch, tags, tags) as [tag, tag before]. The list of the k best paths known so far
+    is not sorted; a path that is done was no worse than any found later, so never the one to give way.
     """
     sentence = tl.program_id(0).to(tl.int64)
     words = tl.load(lengths + sentence).to(tl.int32)
     best += sentence_offset(sentence, most, tags)
     paths += sentence_offset(sentence, k, most)
     path_scores += sentence * k
+    into += sentence_offset(sentence * own, tags, tags)
     tags_there, slot = tl.arange(0, size), tl.arange(0, slots)
 
     # An origin is the path that was left, the word at which it was, and the other tag taken exists, in one number.
@@ -135,7 +146,7 @@ def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[
 
     Args:
         unary: (batch, words, tags) nats, -inf where forbidden; anything at padding.
-        transitions: (tags, tags) nats ``[from, to]``, -inf where forbidden.
+        transitions: (tags, tags) or (batch, tags, tags) nats ``[from, to]``, -inf where forbidden.
         lengths: (batch,) words, int64.
         k: number of paths.
     """
@@ -147,14 +158,16 @@ def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[
         return paths, scores
     unary, lengths = unary.contiguous(), lengths.contiguous()
     best = torch.empty(unary.shape, dtype=torch.double, device=unary.device)
+    transitions, own = matrices(transitions, transitions.dtype)
     size, slots = block_size(tags), block_size(k)
     with torch.cuda.device_of(unary):
         _viterbi[batch,](
-            *(unary, transitions.contiguous(), lengths, best, words, tags, size),
+            *(unary, transitions, lengths, best, words, tags, own, size),
             num_warps=warps(size, torch.double),
         )
         _search[batch,](
-            *(best, transitions.t().contiguous(), lengths, paths, scores, words, tags, k, size, slots, 128),
+            *(best, transitions.mT.contiguous(), lengths, paths, scores),
+            *(words, tags, own, k, size, slots, 128),
             num_warps=1 if max(size, slots) <= 256 else 4,
         )
     return paths, scores
