@@ -18,13 +18,16 @@ from skd_lightning.distillation.names import losses, names
 from skd_lightning.distillation.objectives import (
     Emission,
     Objective,
+    PathSet,
     Posterior,
     PosTopWK,
+    Structural,
     Token,
     TopK,
     TopWK,
     by_name,
 )
+from skd_lightning.distillation.path_sets import path_set
 from skd_lightning.distillation.targets import TeacherTargets
 from skd_lightning.encoders import NgramEmbedder
 from skd_lightning.errors import UserError
@@ -81,7 +84,10 @@ def targets(
     best = teacher.kbest(k)
     return TeacherTargets(
         emissions=teacher.emissions,
+        unary=teacher.unary,
+        transitions=teacher.transitions.expand(4, -1, -1),
         marginals=teacher.tempered(temperature).marginals,
+        transition_counts=teacher.tempered(temperature).transition_counts,
         paths=best.paths,
         log_probs=best.scores - teacher.log_partition.unsqueeze(1),
     )
@@ -184,6 +190,99 @@ def test_token_is_the_cross_entropy_of_softmax_decoders(temperature: float) -> N
     torch.testing.assert_close(objective(chain(student), said), by_sentence(one))
 
 
+def tempered(log_probs: Tensor, temperature: float) -> Tensor:
+    """The same distribution with all potentials divided by the temperature."""
+    return (log_probs / temperature).log_softmax(0)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+@pytest.mark.parametrize("alpha", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_structural_is_the_divergence_of_all_sequences(alpha: float, temperature: float) -> None:
+    teacher, student = potentials(20), potentials(21)
+    objective = Structural(alpha, temperature)
+
+    def one(row: int) -> Tensor:
+        p, q = (tempered(enumerate_log_probs(side, row)[1], temperature) for side in (teacher, student))
+        if alpha == 1:
+            distance = -(p.exp() * q).sum()
+        elif alpha == 0:
+            distance = (q.exp() * (q - p)).sum()
+        else:
+            distance = (alpha * p + (1 - alpha) * q).logsumexp(0) / (alpha - 1) / alpha
+        return temperature**2 * distance
+
+    said = targets(teacher, 1, temperature)
+    check(lambda: objective(chain(student), said), lambda: by_sentence(one), student)
+
+
+def test_structural_goes_from_the_reverse_to_the_forward_divergence() -> None:
+    teacher, student = potentials(22), potentials(23)
+    said = targets(teacher, 1)
+    forward, reverse = (Structural(alpha)(chain(student), said) for alpha in (1.0, 0.0))
+    close = {"rtol": 1e-4, "atol": 1e-4}
+    torch.testing.assert_close(
+        Structural(1 - 1e-6)(chain(student), said), forward - chain(teacher).entropy(), **close
+    )
+    torch.testing.assert_close(Structural(1e-6)(chain(student), said), reverse, **close)
+
+
+def test_structural_is_top_wk_with_every_path() -> None:
+    teacher, student = potentials(24), potentials(25)
+    every = targets(teacher, TAGS**4)
+    whole = Structural()(chain(student), every)
+    torch.testing.assert_close(TopWK(TAGS**4)(chain(student), every), whole)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_structural_is_finite_where_one_forbids_what_the_other_allows(alpha: float) -> None:
+    """The first tag is forbidden to the teacher as a start, the second to the student; they share the third."""
+    emissions, transitions, start, end = potentials(26)
+    forbid = [start.masked_fill(torch.arange(TAGS) == tag, -math.inf) for tag in (0, 1)]
+    said = targets((emissions, transitions, forbid[0], end), 1)
+    emissions = (emissions + 1).requires_grad_()
+    for temperature in (1.0, 2.0):
+        loss = Structural(alpha, temperature)(
+            LinearChainCRF(emissions, transitions, LENGTHS, forbid[1], end), said
+        )
+        assert loss.isfinite().all()
+        assert torch.autograd.grad(loss.sum(), emissions)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("mass", [0.3, 0.95, 1.0])
+def test_path_set(mass: float) -> None:
+    """S by its definition: a path belongs to it if each of its pairs does."""
+    teachers, student = [potentials(27), potentials(28)], potentials(29)
+    weights = [0.7, 0.3]
+    said = TeacherTargets(pairs=path_set([chain(teacher) for teacher in teachers], weights, mass))
+
+    def one(row: int) -> Tensor:
+        paths, log_probs = enumerate_log_probs(student, row)
+        of_teachers = [enumerate_log_probs(teacher, row)[1].exp() for teacher in teachers]
+        mixed = sum(weight * p for weight, p in zip(weights, of_teachers, strict=True))
+        allowed = []
+        for i in range(max(1, int(LENGTHS[row]) - 1)):
+            mass_of: dict[tuple, float] = {}
+            for path, probability in zip(paths, mixed.tolist(), strict=True):
+                mass_of[path[i : i + 2]] = mass_of.get(path[i : i + 2], 0.0) + probability
+            ordered = sorted(mass_of, key=mass_of.__getitem__, reverse=True)
+            before = itertools.accumulate([0.0, *(mass_of[pair] for pair in ordered)])
+            kept = {pair for pair, sum_before in zip(ordered, before, strict=False) if sum_before < mass}
+            allowed.append(kept | {paths[int(p.argmax())][i : i + 2] for p in of_teachers})
+        inside = [all(path[i : i + 2] in pairs for i, pairs in enumerate(allowed)) for path in paths]
+        return -log_probs[torch.tensor(inside)].logsumexp(0)
+
+    check(lambda: PathSet(mass)(chain(student), said), lambda: by_sentence(one), student)
+
+
+def test_a_student_that_forbids_the_whole_path_set_has_loss_0() -> None:
+    emissions, transitions, _, end = potentials(30)
+    emissions.requires_grad_()
+    said = TeacherTargets(pairs=torch.zeros(4, 4, TAGS, TAGS, dtype=torch.bool))
+    loss = PathSet()(LinearChainCRF(emissions, transitions, LENGTHS, None, end), said)
+    assert (loss == 0).all()
+    assert torch.autograd.grad(loss.sum(), emissions)[0].isfinite().all()
+
+
 @pytest.mark.parametrize("weights", [(0.5, 0.5), (1.0, 1.0)])
 def test_pos_topwk_is_the_weighted_sum(weights: tuple[float, float]) -> None:
     student, said = potentials(8), targets(potentials(9), 5)
@@ -195,7 +294,7 @@ def test_pos_topwk_is_the_weighted_sum(weights: tuple[float, float]) -> None:
 def test_the_teacher_itself_is_the_minimum() -> None:
     values = potentials(10)
     said = targets(values, 81)
-    for objective in (Emission(), Posterior(), TopWK()):
+    for objective in (Emission(), Posterior(), TopWK(), Structural(), Structural(0.5), Structural(0.0)):
         own = objective(chain(values), said).sum()
         assert objective(chain(potentials(11)), said).sum() > own
 
@@ -224,7 +323,10 @@ def test_missing_targets_are_named() -> None:
 def test_targets_come_from_any_distribution() -> None:
     """An objective serves without trainer, cache or tagger; what it does not need is not computed."""
     teacher, student = potentials(13), potentials(14)
-    for objective in (Emission(2.0), TopK(3), TopWK(3), Posterior(2.0, "potentials"), PosTopWK(4, 2.0)):
+    for objective in (
+        *(Emission(2.0), TopK(3), TopWK(3), Posterior(2.0, "potentials"), PosTopWK(4, 2.0)),
+        *(Structural(), Structural(0.5, 2.0), Structural(1.0, 2.0)),
+    ):
         temperature = objective.needs.marginals or 1.0
         everything = targets(teacher, objective.needs.k or 1, temperature)
         needed = TeacherTargets.of(chain(teacher), objective)
@@ -232,13 +334,15 @@ def test_targets_come_from_any_distribution() -> None:
         assert (needed.paths is None) == (not objective.needs.k)
         assert (needed.marginals is None) == (objective.needs.marginals is None)
         assert (needed.emissions is None) == (not objective.needs.emissions)
+        assert (needed.unary is None) == (not objective.needs.chain)
+        assert (needed.transition_counts is None) == (objective.needs.transition_counts is None)
 
 
 def test_no_gradient_flows_to_the_teacher() -> None:
     teacher, student = potentials(15), potentials(16)
     teacher[0].requires_grad_()
     student[0].requires_grad_()
-    for objective in (Emission(), PosTopWK()):
+    for objective in (Emission(), PosTopWK(), Structural(), Structural(0.5), PathSet()):
         of_teacher = chain(teacher)
         objective(chain(student), TeacherTargets.of(of_teacher, objective)).sum().backward()
         assert teacher[0].grad is None
@@ -266,7 +370,17 @@ def test_each_module_defines_the_objective_of_its_name() -> None:
 
 
 def test_losses_come_in_the_order_of_the_paper_and_without_torch() -> None:
-    assert losses() == ("none", "token", "emission", "topk", "topwk", "posterior", "pos_topwk")
+    assert losses() == (
+        "none",
+        "token",
+        "emission",
+        "topk",
+        "topwk",
+        "posterior",
+        "pos_topwk",
+        "path_set",
+        "structural",
+    )
     code = "import sys; from skd_lightning.distillation.names import losses; losses(); print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout == "False\n"
@@ -291,6 +405,9 @@ def test_a_misspelt_objective_is_told_the_nearest() -> None:
             "--model.objective.tempering is both, it must be marginals or potentials",
         ),
         (PosTopWK, {"topwk_weight": -0.5}, "--model.objective.topwk_weight is -0.5, it must be at least 0"),
+        (Structural, {"alpha": 1.5}, "--model.objective.alpha is 1.5, it must be from 0 to 1"),
+        (Structural, {"temperature": -1.0}, "--model.objective.temperature is -1.0, it must be above 0"),
+        (PathSet, {"mass": 0.0}, "--model.objective.mass is 0.0, it must be above 0, at most 1"),
         (PosTopWK, {"posterior_weight": math.nan}, "--model.objective.posterior_weight is nan"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--loss", choices=losses(), help="objective (default: topk; posterior with the recipe best)"
     )
     parser.add_argument("--name", help="name of the run's folder (default: recipe and objective)")
+    parser.add_argument(
+        "--teachers",
+        nargs="+",
+        metavar="PATH",
+        help="run folders, whose taggers speak on every language together (also students: a second generation); "
+        "folders with one run folder a language; or a YAML file (default: RUNS/TASK/teachers)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the run (default: 1)")
 
 
@@ -45,6 +53,9 @@ def run_of(words: Sequence[str]) -> Run:
 
 def _run_of(options: Options, rest: Sequence[str]) -> Run:
     loss = options.loss or ("posterior" if options.recipe == "best" else "topk")
+    if options.teachers:
+        paths = options.teachers
+        rest = [*rest, "--distillation.teachers", paths[0] if len(paths) == 1 else json.dumps(paths)]
     return plan_of(options, rest).student(loss, options.seed, options.name)
 
 

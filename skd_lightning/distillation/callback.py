@@ -30,8 +30,8 @@ class DistillationCallback(pl.Callback):
     languages are shared out over the processes; one teacher at a time is on a device.
 
     Args:
-        teachers: folder that holds one run folder a language, such as ``runs/demo/teachers``; or run folders, or a file;
-            see :meth:`TeacherSet.named`.
+        teachers: folder that holds one run folder a language, such as ``runs/demo/teachers``; or run folders, or a
+            file; see :meth:`TeacherSet.named`.
         cache: folder of the cache; entries are keyed by content, so all tasks and runs may share one.
         precision: in which emissions are stored (bytes per word and tag: 4 or 2).
         outside: allow teachers to read vector files or models outside of their own run folder, such as fastText files.
@@ -46,7 +46,7 @@ class DistillationCallback(pl.Callback):
 
     def __init__(
         self,
-        teachers: str | list[str],
+        teachers: list[str] | str,
         cache: str = "runs/cache",
         precision: EmissionPrecision = "float16",
         outside: bool = False,
@@ -109,13 +109,15 @@ class DistillationCallback(pl.Callback):
         data = cast("Any", trainer).datamodule
         dataset: SentenceDataset = data.train_dataset
         texts = _texts(dataset)
-        languages = list(dict.fromkeys(text.language for text in texts))
+        languages = sorted({text.language for text in texts})
         self.teachers.require(languages)
         asking = self._asking(pl_module, trainer.is_global_zero)
         mine = languages[trainer.global_rank :: trainer.world_size]
         spoken: dict[str, TeacherWords] = {}
         for turn in (mine, [language for language in languages if language not in mine]):
-            for text in (text for text in texts if text.language in turn):
+            for text in sorted(texts, key=lambda text: text.language):
+                if text.language not in turn:
+                    continue
                 dev = data.sentences["dev"].get(text.language, [])
                 spoken[text.name], found = asking.answers(text, dev)
                 self.found.append(found)

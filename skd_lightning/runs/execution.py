@@ -16,7 +16,6 @@ from rich.console import Console
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.callback import DistillationCallback
-from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.errors import Stopped, UserError
 from skd_lightning.metrics import split_types
 from skd_lightning.run_folder import KEY, RunFolder
@@ -27,7 +26,7 @@ from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.record import Results, surroundings
 from skd_lightning.runs.resuming import LastState
-from skd_lightning.runs.run import Run
+from skd_lightning.runs.run import Run, named_teachers
 from skd_lightning.runs.succession import has_finished, make_room, take_place, working_folder
 from skd_lightning.runs.tracking import Labels, finish, stored_run_id
 from skd_lightning.storage import alone_in, remove, write_text
@@ -233,8 +232,7 @@ def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
         }
     )
     results.save(work, _counts(tagger, cli.datamodule), tagger.confusion.numpy())
-    teachers = TeacherSet(Path(cli.config.distillation.teachers)) if run.role == "student" else None
-    finish(cli.trainer, results, work, teachers)
+    finish(cli.trainer, results, work, named_teachers(cli) if run.role == "student" else None)
 
 
 def _callbacks(trainer: pl.Trainer, kind: type[C]) -> list[C]:

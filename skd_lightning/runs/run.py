@@ -108,7 +108,7 @@ class Settings:
     @property
     def teachers(self) -> TeacherSet | None:
         """Return the teachers that it learns from, if any."""
-        return TeacherSet(Path(self.cli.config.distillation.teachers)) if self.taught else None
+        return named_teachers(self.cli) if self.taught else None
 
     def languages(self) -> list[str]:
         """Return the languages that are trained on."""
@@ -135,7 +135,16 @@ class Settings:
             settings.pop("distillation", None)
         elif (teachers := self.teachers) is not None:
             settings["teachers"] = {
-                language: [RunFolder(folder).key() for folder in teachers.of(language)]
+                language: [RunFolder(folder).key() for folder in pool.folders] + pool.description()
                 for language in self.languages()
+                for pool in [teachers.pool(language)]
             }
+            if teachers.tags:
+                settings["tags of teachers"] = dict(teachers.tags)
         return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def named_teachers(cli: TaggingCLI) -> TeacherSet:
+    """Return the teachers that the settings name."""
+    chosen = cli.config.distillation
+    return TeacherSet.named(chosen.teachers, chosen.pool, chosen.weights)

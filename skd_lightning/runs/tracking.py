@@ -169,7 +169,7 @@ def score_table(results: Results, teachers: TeacherSet | None) -> tuple[list[str
             for code, _, found in _teachers(results, teachers)
             if code in found.languages
         }
-        baseline = Results.read(RunFolder(teachers.folder.parent / BASELINE / f"seed{results.seed}"))
+        baseline = Results.read(RunFolder(teachers.home / BASELINE / f"seed{results.seed}"))
         if baseline and results.loss != BASELINE:
             systems["baseline"] = _scores(baseline)
     systems = {name: scores for name, scores in systems.items() if scores}

@@ -131,7 +131,8 @@ class Answers:
                 found[sentences] = (self._mean(lambda crf: crf.log_partition, crfs) - log_mean).numpy()
             return {"nats": np.maximum(found, 0.0)}
 
-        return self.parts.find_or_make("disagreement", make)[0]["nats"]
+        nats: np.ndarray = self.parts.find_or_make("disagreement", make)[0]["nats"]
+        return nats
 
     @property
     def _words_in_all(self) -> int:

@@ -49,12 +49,12 @@ class Parts:
             return None
         try:
             checksums = json.loads((folder / "meta.json").read_text())["sha256"]
+            if {name: _checksum(folder / f"{name}.npy") for name in checksums} != checksums:
+                raise ValueError("wrong checksum")
             arrays = {
                 name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
                 for name in sorted(checksums)
             }
-            if {name: _checksum(folder / f"{name}.npy") for name in arrays} != checksums:
-                raise ValueError("wrong checksum")
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             if str(folder) not in self.rebuilt:
                 self.rebuilt.append(str(folder))

@@ -22,14 +22,28 @@ from importlib import import_module
 from skd_lightning.distillation.names import names
 from skd_lightning.distillation.objective import Objective
 from skd_lightning.distillation.objectives.emission import Emission
+from skd_lightning.distillation.objectives.path_set import PathSet
 from skd_lightning.distillation.objectives.pos_topwk import PosTopWK
 from skd_lightning.distillation.objectives.posterior import Posterior
+from skd_lightning.distillation.objectives.structural import Structural
 from skd_lightning.distillation.objectives.token import Token
 from skd_lightning.distillation.objectives.topk import TopK
 from skd_lightning.distillation.objectives.topwk import TopWK
 from skd_lightning.errors import UserError
 
-__all__ = ["Emission", "Objective", "PosTopWK", "Posterior", "Token", "TopK", "TopWK", "by_name", "names"]
+__all__ = [
+    "Emission",
+    "Objective",
+    "PathSet",
+    "PosTopWK",
+    "Posterior",
+    "Structural",
+    "Token",
+    "TopK",
+    "TopWK",
+    "by_name",
+    "names",
+]
 
 
 def by_name(name: str) -> type[Objective]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -162,6 +162,14 @@ class Asking:
     outside: bool = False
     most_disagreement: float | None = None
     show: bool = False
+    _loaded: dict[Path, Speaker] = field(default_factory=dict, repr=False)
+
+    def _load(self, folder: Path) -> Speaker:
+        """Return a teacher; the last one stays, for the language's next text."""
+        if folder not in self._loaded:
+            self._loaded.clear()
+            self._loaded[folder] = self.student.load_teacher(folder, self.outside)
+        return self._loaded[folder]
 
     def check(self, language: str) -> None:
         """Refuse teachers that are missing, cannot be loaded, or do not go with the student or its objective.
@@ -171,7 +179,7 @@ class Asking:
         """
         pool = self.teachers.pool(language)
         for folder in pool.folders:
-            teacher = self.student.load_teacher(folder, self.outside)
+            teacher = self._load(folder)
             columns = map_tags(teacher.tag_set, self.student.tag_set, str(folder), self.teachers.tags)
             if len(np.unique(columns)) < len(columns) and (len(pool.folders) > 1 or self._needs_potentials):
                 raise UserError(
@@ -230,7 +238,7 @@ class Asking:
 
     def _member(self, folder: Path, text: Text) -> Member:
         """Return a teacher's potentials on a text; it is asked now if the cache has none."""
-        teacher = self.student.load_teacher(folder, self.outside)
+        teacher = self._load(folder)
         columns = map_tags(teacher.tag_set, self.student.tag_set, str(folder), self.teachers.tags)
         key = content_key(f"{teacher.fingerprint()} {text.language}", text.sentences, self.precision)
         entry = CacheEntry(self.cache / key, text.lengths, self.precision)
@@ -249,7 +257,7 @@ class Asking:
         return Member(
             entry.parts,
             columns,
-            lambda: entry.potentials(lambda: ask(self.student.load_teacher(folder, self.outside)))[0],
+            lambda: entry.potentials(lambda: ask(self._load(folder)))[0],
             hit,
         )
 

@@ -76,6 +76,11 @@ class TeacherSet:
         key = language if language in self.mapping else OTHERS
         return self._pool(self.mapping[key], language, (key,))
 
+    @property
+    def home(self) -> Path:
+        """Return the folder of a task's runs, in which teachers and baseline are found unless they are elsewhere."""
+        return self.sources[0].parent
+
     def of(self, language: str) -> tuple[Path, ...]:
         """Return the run folders of the teachers that speak on a language; empty where there is none."""
         return self.pool(language).folders
