@@ -1,0 +1,374 @@
+"""Who speaks on which language; pools of teachers against sums over all tag sequences."""
+
+import itertools
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from skd_lightning.crf import LinearChainCRF
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.distillation.cache.answers import Answers
+from skd_lightning.distillation.cache.entry import Potentials
+from skd_lightning.distillation.cache.parts import Parts
+from skd_lightning.distillation.objective import Needs
+from skd_lightning.distillation.tag_mapping import map_tags
+from skd_lightning.distillation.teachers import Pool, TeacherSet
+from skd_lightning.distillation.teachers.asking import Asking, Text
+from skd_lightning.distillation.teachers.pools import learn_weights, product
+from skd_lightning.errors import UserError
+from skd_lightning.tags import TagSet
+
+# -- who speaks -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Teachers of en and de, and two students."""
+    for run in ("teachers/en", "teachers/de", "multi/seed1", "multi/seed2"):
+        checkpoints = tmp_path / run / "checkpoints"
+        checkpoints.mkdir(parents=True)
+        (checkpoints / "best.ckpt").touch()
+    return tmp_path
+
+
+def file_of(runs: Path, text: str) -> TeacherSet:
+    file = runs / "teachers.yaml"
+    file.write_text(text.replace("@", f"{runs}/"))
+    return TeacherSet.named(str(file))
+
+
+def test_a_folder_holds_one_teacher_a_language(runs: Path) -> None:
+    teachers = TeacherSet.named(str(runs / "teachers"))
+    assert teachers.of("de") == (runs / "teachers" / "de",)
+    assert teachers.of("fi") == ()
+    teachers.require(["de", "en"])
+    with pytest.raises(
+        UserError, match=r"no teacher for language 'fi' or 'sv' in .*: skd teachers --langs fi sv "
+    ):
+        teachers.require(["en", "fi", "sv"])
+
+
+def test_runs_speak_on_every_language(runs: Path) -> None:
+    students = [str(runs / "multi" / f"seed{seed}") for seed in (1, 2)]
+    teachers = TeacherSet.named([*students, str(runs / "teachers")], kind="product", weights="dev")
+    both = tuple(map(Path, students))
+    assert teachers.pool("fi") == Pool(both, "product", "dev")
+    assert teachers.pool("en") == Pool((*both, runs / "teachers" / "en"), "product", "dev")
+    assert TeacherSet.named(students[0]).of("fi") == both[:1]
+
+
+def test_a_file_of_teachers(runs: Path) -> None:
+    teachers = file_of(
+        runs,
+        """
+        en: [@teachers, @multi/seed1]
+        de: @teachers/de
+        ga: {product: [en, de], weights: [3, 1]}
+        "*": {mixture: [@multi/seed1, @multi/seed2], weights: dev}
+        tags: {PERSON: PER}
+        """,
+    )
+    en, de, first, second = (
+        runs / name for name in ("teachers/en", "teachers/de", "multi/seed1", "multi/seed2")
+    )
+    assert teachers.pool("en") == Pool((en, first))
+    assert teachers.pool("de") == Pool((de,))
+    assert teachers.pool("ga") == Pool((en, first, de), "product", (0.375, 0.375, 0.25))
+    assert teachers.pool("fi") == Pool((first, second), "mixture", "dev")
+    assert teachers.tags == {"PERSON": "PER"}
+    teachers.require(["en", "de", "ga", "fi"])
+    teachers.require(["ga"])  # the others are its teachers
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("en: @nowhere", r"nowhere holds no finished teacher for 'en'"),
+        ("en: [@teachers, @multi/seed9]", r"seed9 holds no finished teacher for 'en'"),
+        (
+            "en: {product: [@teachers, @multi/seed1], weights: [1]}",
+            r"weights of 'en' are \[1\].*2 numbers above 0",
+        ),
+        ("en: {product: [@teachers, @multi/seed1], weights: [1, 0]}", "2 numbers above 0"),
+        ("en: {sum: [@teachers]}", r"the teachers of 'en' are \{'sum'"),
+        ("en: []", r"the teachers of 'en' are \[\]; expected"),
+        ("en: 3", "the teachers of 'en' are 3; expected"),
+        ("en: de\nde: en", "the teachers of en are said to be its own"),
+        ("en: @teachers\nxx: @multi/seed1", r"no text of language xx is trained on \(there is en\)"),
+        ("[en, de]", "expected {language: teachers}"),
+        ("en: 'a", "not YAML"),
+        ("no: @teachers", "write the language as 'no'"),
+        ("en: @teachers\ntags: [PER]", "'tags' must map names of tags"),
+    ],
+)
+def test_mistakes_in_a_file_of_teachers_are_named(runs: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        file_of(runs, text).require(["en"])
+
+
+def test_a_missing_file_of_teachers_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        TeacherSet.named(str(tmp_path / "none.yaml"))
+
+
+def test_names_of_tags_are_mapped() -> None:
+    ours = TagSet(("O", "B-PER", "I-PER"), "iob2")
+    theirs = TagSet(("O", "B-MISC", "I-MISC", "B-PERSON", "I-PERSON"), "iob2")
+    names = {"PERSON": "PER", "MISC": "O"}
+    np.testing.assert_array_equal(map_tags(theirs, ours, "x", names), [0, 0, 0, 1, 2])
+    assert map_tags(TagSet(("NOUN",), "none"), TagSet(("N",), "none"), "x", {"NOUN": "N"}) == [0]
+    with pytest.raises(UserError, match=r"x: .*tags B-PERSON, I-PERSON; it knows O, B-PER, I-PER; .*'tags'"):
+        map_tags(theirs, ours, "x", {"MISC": "O"})
+
+
+# -- what a pool says -------------------------------------------------------------------------------------
+
+LENGTHS = np.array([3, 0, 1, 4])
+STARTS = np.cumsum(LENGTHS) - LENGTHS
+TAGS = 3
+WEIGHTS = (0.6, 0.4)
+
+
+def potentials(seed: int, dtype: type = np.float64) -> Potentials:
+    generator = np.random.default_rng(seed)
+    transitions = generator.normal(size=(TAGS, TAGS))
+    transitions[seed % TAGS, 0] = -np.inf
+    return Potentials(
+        *(2 * generator.normal(size=(8, TAGS)).astype(dtype), transitions.astype(dtype)),
+        *(generator.normal(size=TAGS).astype(dtype) for _ in range(2)),
+    )
+
+
+MEMBERS = [potentials(1, np.float32), potentials(2, np.float32)]
+
+
+def enumerated(member: Potentials, sentence: int) -> dict[tuple[int, ...], float]:
+    """Every tag sequence of a sentence with its probability."""
+    first, length = STARTS[sentence], LENGTHS[sentence]
+    scores = {}
+    for path in itertools.product(range(TAGS), repeat=length):
+        score = sum(float(member.emissions[first + i, tag]) for i, tag in enumerate(path))
+        score += sum(float(member.transitions[a, b]) for a, b in itertools.pairwise(path))
+        score += float(member.start[path[0]] + member.end[path[-1]]) if path else 0.0
+        scores[path] = score
+    total = math.fsum(math.exp(score) for score in scores.values())
+    return {path: math.exp(score) / total for path, score in scores.items()}
+
+
+def mixed(sentence: int) -> dict[tuple[int, ...], float]:
+    both = [enumerated(member, sentence) for member in MEMBERS]
+    return {path: sum(w * p[path] for w, p in zip(WEIGHTS, both, strict=True)) for path in both[0]}
+
+
+def geometric(sentence: int) -> dict[tuple[int, ...], float]:
+    both = [enumerated(member, sentence) for member in MEMBERS]
+    raw = {path: math.prod(p[path] ** w for w, p in zip(WEIGHTS, both, strict=True)) for path in both[0]}
+    return {path: value / math.fsum(raw.values()) for path, value in raw.items()}
+
+
+def check(answers: Answers, expected: dict[tuple[int, ...], float], sentence: int) -> None:
+    """Marginals and counts of a sentence, from the probability of every sequence."""
+    length = LENGTHS[sentence]
+    marginals, counts = np.zeros((length, TAGS)), np.zeros((TAGS, TAGS))
+    for path, probability in expected.items():
+        marginals[np.arange(length), path] += probability
+        for a, b in itertools.pairwise(path):
+            counts[a, b] += probability
+    stored = np.zeros((length, TAGS))
+    row, column, value = answers.marginals().take(STARTS[sentence] + np.arange(length))
+    stored[row, column] = value
+    np.testing.assert_allclose(stored, marginals, atol=1e-3)
+    stored = np.zeros(TAGS * TAGS)
+    _, column, value = answers.transition_counts().take(np.array([sentence]))
+    stored[column] = value
+    np.testing.assert_allclose(stored.reshape(TAGS, TAGS), counts, atol=1e-3)
+
+
+@pytest.mark.parametrize("sentence", range(4))
+def test_a_mixture_averages_probabilities(tmp_path: Path, sentence: int) -> None:
+    answers, expected = Answers(Parts(tmp_path / "key"), LENGTHS, lambda: MEMBERS, WEIGHTS), mixed(sentence)
+    check(answers, expected, sentence)
+    paths, log_probs = answers.paths(81)  # of every member all, so that nothing is missing
+    found = {
+        tuple(path.tolist()): math.exp(log_prob)
+        for path, log_prob in zip(
+            paths[STARTS[sentence] :][: LENGTHS[sentence]].T, log_probs[sentence], strict=True
+        )
+        if log_prob > -math.inf
+    }
+    possible = {path: probability for path, probability in expected.items() if probability > 0}
+    assert found == pytest.approx(possible, rel=1e-4, abs=1e-7)
+    assert (np.diff(log_probs[sentence][np.isfinite(log_probs[sentence])]) <= 0).all()
+
+
+def test_the_best_of_a_mixture_are_among_the_best_of_its_members(tmp_path: Path) -> None:
+    paths, log_probs = Answers(Parts(tmp_path / "key"), LENGTHS, lambda: MEMBERS, WEIGHTS).paths(2)
+    for sentence in range(4):
+        best = set()
+        for member in MEMBERS:
+            own = enumerated(member, sentence)
+            best |= set(sorted(own, key=own.__getitem__)[-2:])
+        probability = mixed(sentence)
+        expected = sorted(best, key=probability.__getitem__, reverse=True)[:2]
+        for rank, path in enumerate(expected):
+            assert tuple(paths[STARTS[sentence] :][: LENGTHS[sentence], rank].tolist()) == path
+            assert math.exp(log_probs[sentence, rank]) == pytest.approx(probability[path], rel=1e-4)
+
+
+@pytest.mark.parametrize("sentence", range(4))
+def test_a_product_averages_potentials(tmp_path: Path, sentence: int) -> None:
+    answers = Answers(Parts(tmp_path / "key"), LENGTHS, lambda: [product(MEMBERS, WEIGHTS)])
+    check(answers, geometric(sentence), sentence)
+
+
+def test_disagreement_is_the_divergence_from_the_product(tmp_path: Path) -> None:
+    found = Answers(Parts(tmp_path / "key"), LENGTHS, lambda: MEMBERS, WEIGHTS).disagreement()
+    for sentence in range(4):
+        pool = geometric(sentence)
+        expected = sum(
+            weight * sum(p * math.log(p / own[path]) for path, p in pool.items() if p > 0)
+            for weight, own in ((w, enumerated(m, sentence)) for w, m in zip(WEIGHTS, MEMBERS, strict=True))
+        )
+        assert found[sentence] == pytest.approx(expected, abs=1e-5)
+    same = Answers(Parts(tmp_path / "same"), LENGTHS, lambda: MEMBERS[:1] * 2, WEIGHTS).disagreement()
+    np.testing.assert_allclose(same, 0, atol=1e-5)
+
+
+def chains(members: list[Potentials]) -> list[LinearChainCRF]:
+    return [member.chain(np.arange(4), LENGTHS, STARTS) for member in members]
+
+
+@pytest.mark.parametrize("kind", ["mixture", "product"])
+def test_weights_make_the_annotated_sentences_most_probable(kind: str) -> None:
+    """Against all weights of a fine grid, on sentences that one member drew."""
+    lengths = torch.full((60,), 4)
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(scale: float) -> LinearChainCRF:
+        emissions = scale * torch.randn(60, 4, TAGS, generator=generator)
+        return LinearChainCRF(emissions, torch.randn(TAGS, TAGS, generator=generator), lengths)
+
+    crfs = [draw(1.0), draw(1.5)]
+    gold = torch.where(
+        torch.rand(60, 1, generator=generator) < 0.7, *(crf.sample(1, generator)[:, 0] for crf in crfs)
+    )
+
+    def likelihood(weight: float) -> float:
+        shares = (weight, 1 - weight)
+        if kind == "mixture":
+            logs = torch.stack(
+                [math.log(w) + crf.log_prob(gold) for w, crf in zip(shares, crfs, strict=True)]
+            )
+            return float(logs.logsumexp(0).sum())
+        unary, transitions = (
+            sum(w * getattr(crf, name) for w, crf in zip(shares, crfs, strict=True))
+            for name in ("unary", "transitions")
+        )
+        return float(LinearChainCRF(unary, transitions, lengths).log_prob(gold).sum())
+
+    best = max(np.linspace(0.005, 0.995, 199), key=likelihood)
+    found = learn_weights(kind, crfs, gold)
+    assert sum(found) == pytest.approx(1.0)
+    assert found[0] == pytest.approx(best, abs=0.01)
+
+
+# -- asking a pool ----------------------------------------------------------------------------------------
+
+
+class Speaker:
+    """A teacher of made-up potentials; its tags are in another order than the student's."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.tag_set = TagSet(tuple("CAB"), "none") if seed == 2 else TagSet(tuple("ABC"), "none")
+        self.member = potentials(seed, np.float32)
+
+    def fingerprint(self) -> str:
+        return str(self.seed)
+
+    def scores(self) -> tuple[Tensor, ...]:
+        return tuple(map(torch.from_numpy, (self.member.transitions, self.member.start, self.member.end)))
+
+    def predict_emissions(self, sentences: list, advance: object, language: str) -> np.ndarray:
+        return self.member.emissions[: sum(map(len, sentences))]
+
+
+STUDENT = SimpleNamespace(
+    tag_set=TagSet(tuple("ABC"), "none"), load_teacher=lambda path, _: Speaker(int(path.name))
+)
+TEXT = Text("en unlabelled", "en", [("w",) * n for n in LENGTHS], labelled=False)
+
+
+def asking(folder: Path, kind: str, needs: Needs, **settings: object) -> Asking:
+    for seed in (1, 2):
+        (folder / "teachers" / str(seed) / "checkpoints").mkdir(parents=True, exist_ok=True)
+        (folder / "teachers" / str(seed) / "checkpoints" / "best.ckpt").touch()
+    paths = [str(folder / "teachers" / str(seed)) for seed in (1, 2)]
+    return Asking(STUDENT, TeacherSet.named(paths, kind), needs, folder / "cache", "float32", **settings)
+
+
+def test_members_with_tags_in_another_order_are_pooled(tmp_path: Path) -> None:
+    words, found = asking(tmp_path, "product", Needs(chain=True)).answers(TEXT, [])
+    first, second = (Speaker(seed).member for seed in (1, 2))
+    order = np.array([1, 2, 0])  # A, B and C among C, A, B
+    reordered = Potentials(
+        *(second.emissions[:, order], second.transitions[np.ix_(order, order)]),
+        *(second.start[order], second.end[order]),
+    )
+    expected = product([first, reordered], (0.5, 0.5))
+    for ours, theirs in zip(
+        words.potentials.chain(np.arange(4), LENGTHS, STARTS).marginals,
+        expected.chain(np.arange(4), LENGTHS, STARTS).marginals,
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
+    assert not found.hit
+    assert asking(tmp_path, "product", Needs(chain=True)).answers(TEXT, [])[1].hit
+    assert len(found.parts) == 3  # both members, and the pool
+
+
+def test_a_mixture_without_potentials_is_refused_where_they_are_needed(tmp_path: Path) -> None:
+    asking(tmp_path, "mixture", Needs(marginals=1.0)).check("en")
+    asking(tmp_path, "product", Needs(chain=True)).check("en")
+    with pytest.raises(
+        UserError, match=r"2 teachers speak on 'en' as a mixture.*--distillation.pool product"
+    ):
+        asking(tmp_path, "mixture", Needs(chain=True)).check("en")
+
+
+def test_a_pool_whose_tags_fall_together_is_refused(tmp_path: Path) -> None:
+    several = asking(tmp_path, "mixture", Needs(marginals=1.0))
+    merged = TeacherSet(several.teachers.sources, tags={"C": "A"})
+    with pytest.raises(UserError, match="several of its tags are one tag of the student's"):
+        Asking(STUDENT, merged, several.needs, several.cache, "float32").check("en")
+
+
+def test_nobody_listens_where_the_members_disagree(tmp_path: Path) -> None:
+    needs = Needs(marginals=1.0)
+    nats = asking(tmp_path, "mixture", needs).answers(TEXT, [])[0]
+    assert nats.taught is None
+    everyone = asking(tmp_path, "mixture", needs, most_disagreement=1e9).answers(TEXT, [])
+    assert everyone[0].taught.all()
+    some, found = asking(tmp_path, "mixture", needs, most_disagreement=0.3).answers(TEXT, [])
+    parts = Parts(found.pooled.folder)
+    disagreement = parts.open("disagreement")["nats"] / np.maximum(LENGTHS, 1)
+    np.testing.assert_array_equal(some.taught, disagreement <= 0.3)
+    assert 0 < found.taught < 1
+    annotated = Text("en", "en", TEXT.sentences)
+    assert asking(tmp_path, "mixture", needs, most_disagreement=0.0).answers(annotated, [])[0].taught is None
+
+
+def test_weights_are_learned_on_dev_sentences(tmp_path: Path) -> None:
+    dev = [Sentence(("w",) * 4, ("A", "B", "C", "A"), "en"), Sentence((), (), "en")]
+    one = asking(tmp_path, "mixture", Needs(marginals=1.0))
+    learning = Asking(
+        STUDENT, TeacherSet(one.teachers.sources, weights="dev"), one.needs, one.cache, "float32"
+    )
+    uniform, learned = one.answers(TEXT, dev)[1], learning.answers(TEXT, dev)[1]
+    assert uniform.pooled.folder != learned.pooled.folder
+    assert learning.answers(TEXT, [])[1].pooled.folder == uniform.pooled.folder  # nothing to learn from
