@@ -20,7 +20,12 @@ from skd_lightning.data.splits import (
     sample_size,
     sample_train,
 )
-from skd_lightning.data.unlabelled import read_text, read_unlabelled, unlabelled_files
+from skd_lightning.data.unlabelled import (
+    read_text,
+    read_unlabelled,
+    unlabelled_files,
+    without_tags,
+)
 from skd_lightning.errors import UserError
 
 
@@ -86,6 +91,7 @@ def load_corpora(
     max_train_sentences: int | None = None,
     held_back: int = 0,
     unlabelled: str | None = None,
+    text_only: Sequence[str] = (),
     max_dev_sentences: int | None = None,
     remove_duplicates: bool = False,
     sample: int | Mapping[str, int] | None = None,
@@ -101,6 +107,7 @@ def load_corpora(
         max_train_sentences: take a sample (always the same) of so many training sentences of each language.
         held_back: of the training sentences that are left over then, so many become unlabelled text.
         unlabelled: folder with more unlabelled text, see :func:`unlabelled.read_unlabelled`.
+        text_only: languages whose training sentences become unlabelled text, and whose dev sentences nobody sees.
         max_dev_sentences: take a sample (always the same) of so many dev sentences of each language.
         remove_duplicates: take evaluation sentences that stand in the training data out.
         sample: draw so many different sentences of each language from all its splits and cut them 8:1:1; see
@@ -112,7 +119,10 @@ def load_corpora(
         UserError: a task, a language or a file is missing, or a file cannot be read.
     """
     corpora = Corpora({})
-    for language in languages or training_languages(task, data):
+    chosen = languages or training_languages(task, data)
+    if unknown := [language for language in text_only if language not in chosen]:
+        raise UserError(f"--data.text_only names {', '.join(unknown)}; the languages are {', '.join(chosen)}")
+    for language in chosen:
         splits = load_language(task, data, language, notes=corpora.notes, revision=revision, **reading)
         size = sample_size(sample, language)
         if size is not None:
@@ -126,7 +136,10 @@ def load_corpora(
             sample_train(language, splits, max_train_sentences, held_back)
         if max_dev_sentences is not None and len(splits["dev"]) > max_dev_sentences:
             splits["dev"] = random.Random(f"dev {language}").sample(splits["dev"], max_dev_sentences)
-        if unlabelled is not None and splits["train"]:
+        if language in text_only:
+            splits["unlabelled"] += without_tags(splits["train"])
+            splits["train"], splits["dev"] = [], []
+        if unlabelled is not None and (splits["train"] or unlabelled_files(Path(unlabelled), language)):
             splits["unlabelled"] += read_unlabelled(Path(unlabelled), language, **reading)
         corpora.languages[language] = splits
     return corpora

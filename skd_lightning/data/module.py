@@ -43,6 +43,8 @@ class TaggingData(pl.LightningDataModule):
             unlabelled text on which only teachers speak.
         unlabelled: folder with more such text, ``<language>.txt`` (words between white space) or any format of the
             corpora; files called ``unlabelled.*`` beside a language's ``train.*`` are found by themselves.
+        text_only: languages whose training sentences are taken without their tags, as those of a language that nobody
+            annotated; their dev sentences do not count either. Only teachers speak on them.
         unlabelled_ratio: unlabelled sentences in an epoch, for each labelled one; all of them in every epoch if None.
         max_dev_sentences: a sample (always the same) of so many dev sentences a language, where scoring them all
             after every epoch would take longer than the epoch; all if None. Test sentences are never sampled.
@@ -71,6 +73,7 @@ class TaggingData(pl.LightningDataModule):
         max_train_sentences: int | None = None,
         held_back: int = 0,
         unlabelled: str | None = None,
+        text_only: list[str] | None = None,
         unlabelled_ratio: float | None = None,
         max_dev_sentences: int | None = None,
         remove_duplicates: bool = False,
@@ -97,6 +100,7 @@ class TaggingData(pl.LightningDataModule):
         self.exponent, self.batches, self.scheme = exponent, batches, scheme
         self.max_train_sentences, self.remove_duplicates = max_train_sentences, remove_duplicates
         self.held_back, self.unlabelled, self.unlabelled_ratio = held_back, unlabelled, unlabelled_ratio
+        self.text_only = tuple(text_only or ())
         self.max_dev_sentences = max_dev_sentences
         self.sample, self.revision = sample, revision
         self.reading = {"word_column": word_column, "tag_column": tag_column, "encoding": encoding}
@@ -120,6 +124,7 @@ class TaggingData(pl.LightningDataModule):
             max_train_sentences=self.max_train_sentences,
             held_back=self.held_back,
             unlabelled=self.unlabelled,
+            text_only=self.text_only,
             max_dev_sentences=self.max_dev_sentences,
             remove_duplicates=self.remove_duplicates,
             sample=self.sample,
@@ -190,6 +195,15 @@ class TaggingData(pl.LightningDataModule):
     def train_languages(self) -> list[str]:
         """Languages with training sentences."""
         return [language for language in self.all_languages if self.sentences["train"][language]]
+
+    @property
+    def taught_languages(self) -> list[str]:
+        """Languages with text to learn from: annotated, or unlabelled where the tagger learns from that."""
+        return [
+            language
+            for language in self.all_languages
+            if any(self.sentences[split][language] for split in self._taught)
+        ]
 
     @property
     def train_sentences(self) -> list[Sentence]:

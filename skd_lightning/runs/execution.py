@@ -100,7 +100,7 @@ def train(run: Run, anew: bool = False) -> None:
     cli.config.trainer.default_root_dir = str(work.path)
     cli.make()
     for callback in _callbacks(cli.trainer, DistillationCallback):
-        callback.check(cli.model, cli.datamodule.train_languages)
+        callback.check(cli.model, cli.datamodule.taught_languages)
     speaks = cli.trainer.is_global_zero
     # Of several processes the first is at work there for all of them.
     with alone_in(folder.path, *GUARDED, wait=False) if speaks else nullcontext():

@@ -111,10 +111,9 @@ class Settings:
         return named_teachers(self.cli) if self.taught else None
 
     def languages(self) -> list[str]:
-        """Return the languages that are trained on."""
+        """Return the languages of the corpora: those that are named, else all that have training data."""
         data = self.data
-        languages = training_languages(data["task"], data["data"])
-        return [language for language in languages if language in (data["languages"] or languages)]
+        return list(data["languages"] or training_languages(data["task"], data["data"]))
 
     def key(self) -> str:
         """Return a hash of the settings that change what is learned, those of its teachers included.

@@ -111,6 +111,8 @@ class Student(Tagger):
         weight = self.teacher_weight()
         # Before the likelihood: an objective that needs both directions then shares its forward pass with it.
         from_teacher = self.objective(crf, batch.targets)
+        if batch.targets.taught is not None:
+            from_teacher = torch.where(batch.targets.taught, from_teacher, 0.0)
         from_gold = super().losses(crf, batch)
         annotated = batch.labelled.sum()
         self.log_mean("train/teacher_weight", from_teacher.new_full((), weight), len(batch))

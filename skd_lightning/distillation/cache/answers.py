@@ -141,7 +141,8 @@ class Answers:
     def _words(self, sentences: np.ndarray) -> np.ndarray:
         """Return the numbers of the words of some sentences."""
         row, word = cells(self.lengths[sentences])
-        return self._starts[sentences][row] + word
+        words: np.ndarray = self._starts[sentences][row] + word
+        return words
 
     @torch.inference_mode()
     def _chains(self) -> Iterator[tuple[np.ndarray, list[LinearChainCRF]]]:
