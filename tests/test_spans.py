@@ -129,6 +129,7 @@ def test_no_span_no_sentence_with_a_path() -> None:
         ([0], [0], [[-2]], "tags: expected 0 to 1"),
         ([0], [0], [[-1, 1]], "at least one tag in each span"),
         ([0], [0], [[-1]], "at least one tag in each span"),
+        ([0], [0], [[]], "at least one tag in each span"),
         ([0], [2], [[0, 1]], "span of 2 words within the 3 words of sentence 0, got one from word 2"),
         ([0, 1], [0, 1], [[0], [1]], "span of 1 words within the 1 words of sentence 1"),
         ([0], [-1], [[0]], "got one from word -1"),

@@ -276,7 +276,7 @@ class LinearChainCRF:
         >>> sure.kl(fair), fair.kl(sure)  # log 2; fair allows what sure forbids
         (tensor([0.6931]), tensor([inf]))
         """
-        return self.cross_entropy(other) - self.entropy()
+        return divergences.kl(self, other)
 
     def renyi(self, other: LinearChainCRF, alpha: float) -> Tensor:
         """Return Rényi's divergence D_α(p ‖ q) = log Σ_y p(y|x)^α q(y|x)^{1-α} / (α − 1), (batch,) nats, exactly.

@@ -15,12 +15,25 @@ if TYPE_CHECKING:
 
 def cross_entropy(p: LinearChainCRF, q: LinearChainCRF) -> Tensor:
     """Return −Σ_y p(y|x) log q(y|x), (batch,) nats."""
-    unary = _expectation(p.marginals, q.unary).sum(dim=(1, 2))
-    if q.transitions.dim() < 4:
-        pairs = _expectation(p.transition_counts, q.transitions).sum(dim=(1, 2))
-    else:
-        pairs = _expectation(p.pair_marginals, q.transitions).sum(dim=(1, 2, 3))
-    return q.log_partition - unary - pairs
+    return q.log_partition - _expected_score(p, q.unary, q.transitions)
+
+
+def kl(p: LinearChainCRF, q: LinearChainCRF) -> Tensor:
+    """Return Σ_y p(y|x) log [p(y|x) / q(y|x)], (batch,) nats.
+
+    One expectation, of the potentials' difference: cross-entropy and entropy are large where their difference is small.
+    """
+    own, others = _alike(p.transitions, q.transitions)
+    score = _expected_score(p, q.unary - p.unary, others - own)
+    return q.log_partition - p.log_partition - score
+
+
+def _expected_score(p: LinearChainCRF, unary: Tensor, transitions: Tensor) -> Tensor:
+    """Return the mean score of a path, (batch,) nats, by such potentials; what they are where p is 0 never counts."""
+    words = _expectation(p.marginals, unary).sum(dim=(1, 2))
+    if transitions.dim() < 4:
+        return words + _expectation(p.transition_counts, transitions).sum(dim=(1, 2))
+    return words + _expectation(p.pair_marginals, transitions).sum(dim=(1, 2, 3))
 
 
 def renyi(p: LinearChainCRF, q: LinearChainCRF, alpha: float) -> Tensor:
@@ -35,14 +48,18 @@ def _mix(p: LinearChainCRF, q: LinearChainCRF, alpha: float) -> LinearChainCRF:
 
     Where p or q forbids, so does the mix: both weights are positive, so nothing is 0 · inf, nor is a gradient.
     """
-    transitions = p.transitions, q.transitions
-    if any(matrices.dim() == 4 for matrices in transitions):
-        transitions = by_sentence_and_word(transitions[0]), by_sentence_and_word(transitions[1])
+    own, others = _alike(p.transitions, q.transitions)
     unary = alpha * p.unary + (1.0 - alpha) * q.unary
-    return type(p)(unary, alpha * transitions[0] + (1.0 - alpha) * transitions[1], p.lengths)
+    return type(p)(unary, alpha * own + (1.0 - alpha) * others, p.lengths)
+
+
+def _alike(own: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two chains' transitions so that they broadcast against each other."""
+    if max(own.dim(), others.dim()) == 4:
+        return by_sentence_and_word(own), by_sentence_and_word(others)
+    return own, others
 
 
 def _expectation(probability: Tensor, value: Tensor) -> Tensor:
     """Return probability · value, where 0 · (-inf) = 0 in the product and in its gradient."""
-    possible = probability > 0
-    return torch.where(possible, probability * torch.where(possible, value, 0.0), 0.0)
+    return probability * torch.where(probability > 0, value, 0.0)

@@ -41,14 +41,16 @@ MOST_TAGS_ON_A_GPU = 128
 
 
 def serve(unary: Tensor, transitions: Tensor) -> bool:
-    """Tell if there are kernels for such potentials; plain torch computes everything else."""
+    """Tell if there are kernels for such potentials; plain torch computes everything else.
+
+    The kernels hold a sentence's transitions in registers or cache; one matrix for each pair of words is not for them.
+    """
     if unary.is_cuda and unary.shape[2] > MOST_TAGS_ON_A_GPU:
         return False
     package = COMPILER.get(unary.device.type)
     return (
         package is not None
-        and transitions.dim()
-        in (2, 3)  # one matrix for each pair of words would be read from memory at every word
+        and transitions.dim() < 4
         and unary.dtype in (torch.float32, torch.float64)
         and unary.shape[2] > 0
         and _installed(package)

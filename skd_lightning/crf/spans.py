@@ -73,10 +73,8 @@ def _continuations(matrices: Tensor, suffix: Tensor, sentence: Tensor, first: Te
     own_row = row if matrices.shape[0] > 1 else torch.zeros_like(row)
     own_pair = after - 1 if matrices.shape[1] > 1 else torch.zeros_like(after)
     scores = matrices[own_row, own_pair, tags[:, :-1]] + suffix[row, after]  # (n, longest - 1, tags)
-    possible = ~torch.isneginf(scores.amax(-1))
-    scores = torch.where(
-        possible.unsqueeze(-1), scores, 0.0
-    )  # no way on from a tag: its softmax would be NaN
+    possible = ~torch.isneginf(scores.amax(-1))  # where there is no way on from a tag, a softmax would be NaN
+    scores = torch.where(possible.unsqueeze(-1), scores, 0.0)
     steps = scores.log_softmax(-1).gather(2, tags[:, 1:].unsqueeze(-1)).squeeze(-1)
     return torch.where(possible, steps, -torch.inf)
 
@@ -102,9 +100,9 @@ def check_spans(sentence: Tensor, first: Tensor, tags: Tensor, lengths: Tensor, 
         raise ValueError(
             f"tags: expected 0 to {known - 1}, and -1 behind the end, got {sorted(set(tags.flatten().tolist()))}"
         )
-    inside = tags >= 0
-    size = inside.sum(1)
-    if not bool((inside.cummin(1).values.sum(1) == size).all() and (size > 0).all()):
+    size = (tags >= 0).sum(1)
+    gaps = (tags[:, :-1] < 0) & (tags[:, 1:] >= 0)
+    if bool((size == 0).any() or gaps.any()):
         raise ValueError("tags: expected at least one tag in each span, and -1 behind its last one only")
     outside = (first < 0) | (first + size > lengths[sentence])
     if bool(outside.any()):

@@ -21,8 +21,8 @@ class Entity(NamedTuple):
         first: place of its first word, counted from 0.
         last: place of its last word.
         label: its type, such as ``"PER"``.
-        probability: probability that an entity of this type spans exactly these words, over all tag sequences y of the
-            sentence, weighted by p(y | x).
+        probability: probability that an entity of this type spans exactly these words: the sum of p(y | x) over all tag
+            sequences y that spell it, in the reading of :func:`~skd_lightning.tags.entities`.
     """
 
     first: int

@@ -24,9 +24,10 @@ def _array(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().contiguous().numpy()  # type: ignore[no-any-return]
 
 
-def _matrices(transitions: Tensor) -> Tensor:
-    """Return transitions as (1, tags, tags) for all sentences, or (batch, tags, tags)."""
-    return transitions.unsqueeze(0) if transitions.dim() == 2 else transitions
+def _potentials(unary: Tensor, transitions: Tensor, lengths: Tensor) -> tuple[NDArray[Any], ...]:
+    """Return the arrays that all kernels begin with; transitions are (1, tags, tags) where all sentences share them."""
+    matrices = _array(transitions)
+    return _array(unary), matrices[None] if matrices.ndim == 2 else matrices, _array(lengths)
 
 
 def forward_backward(
@@ -42,7 +43,7 @@ def forward_backward(
         recursions.forward_backward,
         lengths.numpy(),
         tags,
-        *map(_array, (unary, _matrices(transitions), lengths)),
+        *_potentials(unary, transitions, lengths),
         *map(_array, (log_partition, log_marginals, marginals, pairs, kept)),
         each_pair,
     )
@@ -67,7 +68,8 @@ def forward_backward_adjoint(
         adjoint.forward_backward_adjoint,
         lengths.numpy(),
         unary.shape[2],
-        *map(_array, (unary, _matrices(transitions), lengths, kept, *grads, grad_unary, by_sentence)),
+        *_potentials(unary, transitions, lengths),
+        *map(_array, (kept, *grads, grad_unary, by_sentence)),
     )
     return grad_unary, by_sentence.sum_to_size(transitions.shape).to(transitions.dtype)
 
@@ -79,7 +81,8 @@ def backward_messages(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Te
         suffixes.backward_messages,
         lengths.numpy(),
         unary.shape[2],
-        *map(_array, (unary, _matrices(transitions), lengths, backward)),
+        *_potentials(unary, transitions, lengths),
+        _array(backward),
     )
     return backward
 
@@ -92,7 +95,9 @@ def kbest(unary: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> tuple[
         search.kbest,
         lengths.numpy(),
         unary.shape[2],
-        *map(_array, (unary, _matrices(transitions), lengths, paths, scores)),
+        *_potentials(unary, transitions, lengths),
+        _array(paths),
+        _array(scores),
     )
     return paths, scores
 
@@ -104,8 +109,8 @@ def path_scores(unary: Tensor, transitions: Tensor, lengths: Tensor, paths: Tens
         IndexError: a path has a tag that does not exist.
     """
     scores = unary.new_empty(paths.shape[:2])
-    arrays = map(_array, (unary, _matrices(transitions), lengths, paths, scores))
-    if not scoring.path_scores(0, len(lengths), *arrays):
+    potentials = _potentials(unary, transitions, lengths)
+    if not scoring.path_scores(0, len(lengths), *potentials, _array(paths), _array(scores)):
         raise IndexError(f"paths: expected tags from 0 to {unary.shape[2] - 1}")
     return scores
 
