@@ -1,4 +1,7 @@
-"""Size, building and reading of the teacher cache at 20 tags and k = 10: ``python benchmarks/cache.py``."""
+"""Size, building, opening and reading of the teacher cache, by what it holds: ``python benchmarks/cache.py``.
+
+A teacher of the demo corpus is trained first, since what is stored of a distribution depends on how sure it is.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,49 @@ import numpy as np
 import torch
 from common import report
 
+from skd_lightning.cli.main import quiet
 from skd_lightning.data import demo
 from skd_lightning.data.sampling import TrainingBatches
-from skd_lightning.distillation.cache import CacheEntry, EmissionPrecision
-from skd_lightning.distillation.objectives import Posterior
-from skd_lightning.distillation.targets import CachedTargets, TeacherWords
-from skd_lightning.encoders import NgramEmbedder
-from skd_lightning.taggers import Student, Teacher
+from skd_lightning.distillation.cache.answers import Answers
+from skd_lightning.distillation.cache.entry import CacheEntry
+from skd_lightning.distillation.cache.parts import Parts
+from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
+from skd_lightning.distillation.objective import Needs
+from skd_lightning.runs import execution
+from skd_lightning.runs.plan import Plan
+from skd_lightning.taggers import Tagger
+from skd_lightning.taggers.checkpoints import load
 
-TAGS, K = [f"T{i}" for i in range(20)], 10
+K = 10
+Fill = Callable[[TeacherWords, Answers, CacheEntry], None]
+
+
+def emissions(words: TeacherWords, answers: Answers, entry: CacheEntry) -> None:
+    words.potentials = entry.potentials(_nobody)[0]
+
+
+def paths(words: TeacherWords, answers: Answers, entry: CacheEntry) -> None:
+    words.paths, words.log_probs = answers.paths(K)
+
+
+def expectations(words: TeacherWords, answers: Answers, entry: CacheEntry) -> None:
+    words.marginals, words.transition_counts = answers.expectations()
+
+
+def path_sets(words: TeacherWords, answers: Answers, entry: CacheEntry) -> None:
+    words.path_sets = answers.path_sets(0.95)
+
+
+FIELDS: dict[str, tuple[str, Fill, Needs]] = {
+    "emissions, float16": ("emissions", emissions, Needs(emissions=True)),
+    f"{K} best paths": (f"paths-k{K}", paths, Needs(k=K)),
+    "marginals and counts": ("expectations-t1", expectations, Needs(marginals=1.0, transition_counts=1.0)),
+    "path sets": ("path-sets-m0.95", path_sets, Needs(path_set=0.95)),
+}
+
+
+def _nobody() -> tuple[np.ndarray, Tagger]:
+    raise AssertionError("the teacher must not be asked again")
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -38,80 +75,62 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=3000)
     parser.add_argument("--tokens", type=int, default=2000, help="words of a training batch")
     options = parser.parse_args()
+    quiet()
     torch.set_num_threads(1)
-    torch.manual_seed(1)
     corpus = demo.demo_corpus("en", {"train": options.sentences, "dev": 1, "test": 1})["train"]
     sentences = [sentence.words for sentence in corpus]
     lengths = np.array([len(words) for words in sentences])
-    teacher = Teacher(TAGS, "none", ["en"], NgramEmbedder()).eval()
-    student = Student(TAGS, "none", ["en"], NgramEmbedder(), objective=Posterior()).train()
-    optimizer = torch.optim.AdamW(student.parameters(), fused=True)
-    rows, data = [], {}
-    with tempfile.TemporaryDirectory() as folder:
-        for precision in ("float16", "float32"):
-            bare, built, opened, read = [], [], [], []
-            for round_ in range(options.rounds):
-                entry = CacheEntry(Path(folder) / f"{precision}{round_}", lengths, _precision(precision))
+    nothing, words_in_all = np.zeros(len(lengths), np.int64), int(lengths.sum())
+    batches = list(TrainingBatches(lengths, nothing, options.tokens))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plan = Plan(folder, "demo", None, ["en"], ("--trainer.max_epochs", "4"))
+        execution.train_teachers(plan)
+        teacher = load(plan.teachers / "en").eval()
+        tags = len(teacher.tag_set)
+        bare: list[float] = []
+        built: dict[str, list[float]] = {field: [] for field in FIELDS}
+        opened: dict[str, list[float]] = {field: [] for field in FIELDS}
+        read: dict[str, list[float]] = {field: [] for field in FIELDS}
+        sizes = {}
 
-                def predict() -> tuple[np.ndarray, object]:
-                    return teacher.predict_emissions(sentences), teacher
+        def ask() -> tuple[np.ndarray, Tagger]:
+            return teacher.predict_emissions(sentences), teacher
 
-                bare.append(seconds(predict))
-                built.append(seconds(lambda: (entry.emissions(predict), entry.paths(K))))  # noqa: B023
-                opened.append(seconds(entry.marginals))
-                words = TeacherWords(
-                    lengths,
-                    np.arange(20),
-                    entry.emissions(predict)[0]["emissions"],
-                    entry.marginals(),
-                    **entry.paths(K),
-                )
-                nothing = np.zeros(len(lengths), np.int64)
-                targets = CachedTargets([words], nothing, np.arange(len(lengths)), 20)
-                batches = list(TrainingBatches(lengths, nothing, options.tokens))
-                read.append(
+        for turn in range(options.rounds):
+            entry = CacheEntry(folder / str(turn), lengths, "float16")
+            bare.append(seconds(lambda: teacher.predict_emissions(sentences)))
+            for field, (part, fill, needs) in FIELDS.items():
+
+                def run(parts: Parts, fill: Fill = fill) -> TeacherWords:
+                    entry = CacheEntry(parts.folder, lengths, "float16")
+                    words = TeacherWords(lengths, np.arange(tags))
+                    fill(words, Answers(parts, lengths, lambda: [entry.potentials(_nobody)[0]]), entry)
+                    return words
+
+                if part == "emissions":
+                    built[field].append(seconds(lambda: entry.potentials(ask)))  # noqa: B023
+                else:
+                    built[field].append(seconds(lambda: run(entry.parts)))  # noqa: B023
+                opened[field].append(seconds(lambda: run(Parts(entry.parts.folder))))  # noqa: B023
+                targets = CachedTargets([run(entry.parts)], nothing, np.arange(len(lengths)), tags, needs)
+                read[field].append(
                     seconds(lambda: [targets.read(b, int(lengths[b].max())) for b in batches]) / len(batches)  # noqa: B023
                 )
-            size = entry.bytes() / entry.words
-            ratio = median(b / a for a, b in zip(bare, built, strict=True))
-            cells = [f"{size:.1f}", f"{ratio:.3f}", f"{median(opened) / entry.words * 1e6:.2f}"]
-            rows.append([precision, *cells, f"{1000 * median(read):.2f}"])
-            data[precision] = {"bytes": size, "bare": bare, "built": built, "opened": opened, "read": read}
-        data["step"] = step = _step_seconds(student, optimizer, sentences, batches, lengths)
-    for row in rows:
-        row.append(f"{100 * float(row[4]) / (1000 * step):.1f}")
-    headings = ["stored as", "bytes/word", "built ÷ bare prediction", "marginals when opened, µs/word"]
-    headings += ["all read, ms a batch", "% of a step"]
-    title = f"Teacher cache, 20 tags, k = {K}, {int(lengths.sum()):,} words in {len(lengths):,} sentences, one thread"
+                sizes[field] = sum(f.stat().st_size for f in (entry.parts.folder / part).iterdir())
+    rows = []
+    for field in FIELDS:
+        ratio = median(b / a for a, b in zip(bare, built[field], strict=True))
+        cells = [f"{sizes[field] / words_in_all:.1f}", f"{ratio:.3f}"]
+        cells += [f"{median(opened[field]) / words_in_all * 1e6:.3f}", f"{1000 * median(read[field]):.2f}"]
+        rows.append([field, *cells])
+    headings = ["stored", "bytes/word", "built ÷ bare prediction", "opened, µs/word", "read, ms a batch"]
+    title = (
+        f"Teacher cache, {tags} tags, {words_in_all:,} words in {len(lengths):,} sentences, one thread, "
+        f"batches of {options.tokens:,} words"
+    )
+    data = {"bare": bare, "built": built, "opened": opened, "read": read, "bytes": sizes}
     report("cache", title, headings, rows, data)
-
-
-def _precision(name: str) -> EmissionPrecision:
-    return "float16" if name == "float16" else "float32"
-
-
-def _step_seconds(
-    student: Student,
-    optimizer: torch.optim.Optimizer,
-    sentences: list[tuple[str, ...]],
-    batches: list[list[int]],
-    lengths: np.ndarray,
-) -> float:
-    """Median time of a baseline's training step on these batches."""
-    times = []
-    items = student.encoder.featurizer.index(sentences)
-    for batch in batches[:20]:
-        began = time.perf_counter()
-        inputs = student.encoder.featurizer.collate([items[i] for i in batch], int(lengths[batch].max()))
-        in_batch = torch.from_numpy(lengths[batch])
-        optimizer.zero_grad()
-        crf = student.head.chain(student.head(student.encoder(inputs, in_batch)), in_batch)
-        gold = torch.zeros(len(batch), int(lengths[batch].max()), dtype=torch.long)
-        (-crf.log_prob(gold).mean()).backward()
-        torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
-        optimizer.step()
-        times.append(time.perf_counter() - began)
-    return median(times)
 
 
 if __name__ == "__main__":

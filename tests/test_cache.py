@@ -99,29 +99,29 @@ def test_a_second_run_asks_no_teacher(entry: CacheEntry) -> None:
 
 def test_what_is_stored_is_found_without_the_potentials(entry: CacheEntry) -> None:
     """A run that needs marginals alone reads nothing else."""
-    stored = [answers(entry).marginals(), answers(entry).transition_counts(2.0), answers(entry).paths(3)]
+    stored = [answers(entry).expectations()[0], answers(entry).expectations(2.0)[1], answers(entry).paths(3)]
 
     def nobody() -> list:
         raise AssertionError("the potentials must not be opened")
 
     found = Answers(Parts(entry.parts.folder), LENGTHS, nobody)
-    np.testing.assert_array_equal(found.marginals().values, stored[0].values)
-    np.testing.assert_array_equal(found.transition_counts(2.0).values, stored[1].values)
+    np.testing.assert_array_equal(found.expectations()[0].values, stored[0].values)
+    np.testing.assert_array_equal(found.expectations(2.0)[1].values, stored[1].values)
     np.testing.assert_array_equal(found.paths(3)[0], stored[2][0])
-    assert all(isinstance(array, np.memmap) for array in (found.marginals().values, found.paths(3)[0]))
+    assert all(isinstance(array, np.memmap) for array in (found.expectations()[0].values, found.paths(3)[0]))
 
 
 @pytest.mark.parametrize("damage", ["truncate", "empty", "meta", "missing", "flipped bit", "swapped"])
-@pytest.mark.parametrize("part", ["paths-k5", "marginals-t1", "transition-counts-t1", "emissions"])
+@pytest.mark.parametrize("part", ["paths-k5", "expectations-t1", "emissions"])
 def test_damage_is_noticed_and_mended(entry: CacheEntry, part: str, damage: str) -> None:
     def read(of: CacheEntry, predict: Callable) -> list[np.ndarray]:
         found = Answers(of.parts, LENGTHS, lambda: [of.potentials(predict)[0]])
-        mapped = [*found.paths(5), found.marginals().values, found.transition_counts().values]
+        mapped = [*found.paths(5), found.expectations()[0].values, found.expectations()[1].values]
         return [array.copy() for array in mapped]
 
     before = read(entry, forbidden)
     folder = entry.parts.folder / part
-    name = {"paths-k5": "log_probs", "emissions": "emissions"}.get(part, "values")
+    name = {"paths-k5": "log_probs", "emissions": "emissions"}.get(part, "count_values")
     file = folder / ("meta.json" if damage == "meta" else f"{name}.npy")
     content = bytearray(file.read_bytes())
     if damage == "missing":
@@ -163,8 +163,7 @@ def read(entry: CacheEntry, columns: np.ndarray, tags: int, temperature: float =
         LENGTHS,
         columns,
         entry.potentials(forbidden)[0],
-        found.marginals(temperature),
-        found.transition_counts(temperature),
+        *found.expectations(temperature),
         *found.paths(3),
         found.path_sets(0.95),
     )

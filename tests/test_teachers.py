@@ -180,11 +180,11 @@ def check(answers: Answers, expected: dict[tuple[int, ...], float], sentence: in
         for a, b in itertools.pairwise(path):
             counts[a, b] += probability
     stored = np.zeros((length, TAGS))
-    row, column, value = answers.marginals().take(STARTS[sentence] + np.arange(length))
+    row, column, value = answers.expectations()[0].take(STARTS[sentence] + np.arange(length))
     stored[row, column] = value
     np.testing.assert_allclose(stored, marginals, atol=1e-3)
     stored = np.zeros(TAGS * TAGS)
-    _, column, value = answers.transition_counts().take(np.array([sentence]))
+    _, column, value = answers.expectations()[1].take(np.array([sentence]))
     stored[column] = value
     np.testing.assert_allclose(stored.reshape(TAGS, TAGS), counts, atol=1e-3)
 

@@ -44,46 +44,36 @@ class Answers:
         self._members = members
         self._starts = np.cumsum(lengths) - lengths
 
-    def marginals(self, temperature: float = 1.0) -> SparseRows:
-        """Return p(y_i | x), a row a word; values below 0.0001 are 0.
+    def expectations(self, temperature: float = 1.0) -> tuple[SparseRows, SparseRows]:
+        """Return marginals and transition counts; values below 0.0001 are 0.
 
         Args:
             temperature: divides the potentials.
+
+        Returns:
+            p(y_i | x), a row a word; and the expected numbers N(a, b) of tag a before tag b, a row a sentence, in
+            column a · tags + b.
         """
 
-        def rows(crf: LinearChainCRF) -> Tensor:
-            return _tempered(crf, temperature).marginals
+        def softened(crf: LinearChainCRF) -> LinearChainCRF:
+            return crf if temperature == 1.0 else crf.tempered(temperature)
 
         def make() -> dict[str, np.ndarray]:
-            found, words = [], []
+            marginals, counts, words, numbers = [], [], [], []
             for sentences, crfs in self._chains():
+                soft = [softened(crf) for crf in crfs]
                 row, word = cells(self.lengths[sentences])
-                found.append(sparsified(self._mean(rows, crfs)[row, word].numpy(), np.float16))
+                by_word = self._mean(lambda crf: crf.marginals, soft)[row, word]
+                marginals.append(sparsified(by_word.numpy(), np.float16))
+                by_pair = self._mean(lambda crf: crf.transition_counts, soft).flatten(1)
+                counts.append(sparsified(by_pair.numpy(), np.float32))
                 words.append(self._words(sentences))
-            return joined(found, words)
-
-        return SparseRows.of(self.parts.find_or_make(f"marginals-t{temperature:g}", make)[0])
-
-    def transition_counts(self, temperature: float = 1.0) -> SparseRows:
-        """Return the expected numbers N(a, b) of tag a before tag b, a row a sentence, in column a · tags + b.
-
-        Values below 0.0001 are 0.
-
-        Args:
-            temperature: divides the potentials.
-        """
-
-        def rows(crf: LinearChainCRF) -> Tensor:
-            return _tempered(crf, temperature).transition_counts
-
-        def make() -> dict[str, np.ndarray]:
-            found, numbers = [], []
-            for sentences, crfs in self._chains():
-                found.append(sparsified(self._mean(rows, crfs).flatten(1).numpy(), np.float32))
                 numbers.append(sentences)
-            return joined(found, numbers)
+            of_words = {f"marginal_{name}": array for name, array in joined(marginals, words).items()}
+            return of_words | {f"count_{name}": array for name, array in joined(counts, numbers).items()}
 
-        return SparseRows.of(self.parts.find_or_make(f"transition-counts-t{temperature:g}", make)[0])
+        arrays = self.parts.find_or_make(f"expectations-t{temperature:g}", make)[0]
+        return SparseRows.of(arrays, "marginal_"), SparseRows.of(arrays, "count_")
 
     def paths(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return paths (words, k) and their log-probabilities (sentences, k) in nats, best first.
@@ -157,10 +147,6 @@ class Answers:
         if len(crfs) == 1:
             return value(crfs[0])
         return sum(weight * value(crf) for weight, crf in zip(self.weights, crfs, strict=True))  # type: ignore[return-value]
-
-
-def _tempered(crf: LinearChainCRF, temperature: float) -> LinearChainCRF:
-    return crf if temperature == 1.0 else crf.tempered(temperature)
 
 
 def _best_of_mixture(

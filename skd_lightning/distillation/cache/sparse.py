@@ -28,10 +28,17 @@ class SparseRows:
     starts: np.ndarray
 
     @classmethod
-    def of(cls, arrays: Mapping[str, np.ndarray]) -> SparseRows:
-        """Return the rows from what :func:`sparsified` made, which may be memory-mapped."""
-        starts = np.concatenate([[0], np.cumsum(arrays["sizes"], dtype=np.int64)])
-        return cls(arrays["sizes"], arrays["columns"], arrays["values"], starts)
+    def of(cls, arrays: Mapping[str, np.ndarray], prefix: str = "") -> SparseRows:
+        """Return the rows from the arrays of :func:`sparsified`, which may be memory-mapped.
+
+        Args:
+            arrays: these, and perhaps others.
+            prefix: of their names.
+        """
+        sizes = arrays[f"{prefix}sizes"]
+        starts = np.zeros(len(sizes) + 1, dtype=np.int64)
+        np.cumsum(sizes, out=starts[1:])
+        return cls(sizes, arrays[f"{prefix}columns"], arrays[f"{prefix}values"], starts)
 
     def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the values of some rows: which of ``rows`` each belongs to, its column, and the value itself.

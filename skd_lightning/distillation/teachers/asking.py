@@ -220,9 +220,9 @@ class Asking:
             assert potentials is not None
             words.potentials = potentials()
         if needs.marginals is not None:
-            words.marginals = answers.marginals(needs.marginals)
+            words.marginals, _ = answers.expectations(needs.marginals)
         if needs.transition_counts is not None:
-            words.transition_counts = answers.transition_counts(needs.transition_counts)
+            _, words.transition_counts = answers.expectations(needs.transition_counts)
         if needs.k:
             words.paths, words.log_probs = answers.paths(needs.k)
             if len(text.sentences):
