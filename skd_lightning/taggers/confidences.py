@@ -110,7 +110,10 @@ class ConfidenceCounts(Metric):
         for place, language in enumerate(self.languages):
             if not (words := int(self.words[place, :, 0].sum())):
                 continue
-            row = {"log_loss": int(self.loss[place]) / UNIT / words, "words": _lists(self.words[place])}
+            row = {
+                "log_loss": round(int(self.loss[place]) / UNIT / words, 9),
+                "words": _lists(self.words[place]),
+            }
             found[language] = row | ({"entities": _lists(self.entities[place])} if self.of_entities else {})
         return found
 
@@ -130,4 +133,8 @@ def _units(values: Tensor) -> Tensor:
 
 def _lists(counts: Tensor) -> dict[str, list[Any]]:
     count, confidence, correct = counts.T.tolist()
-    return {"count": count, "confidence": [units / UNIT for units in confidence], "correct": correct}
+    return {
+        "count": count,
+        "confidence": [round(units / UNIT, 6) for units in confidence],
+        "correct": correct,
+    }

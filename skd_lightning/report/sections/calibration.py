@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from skd_lightning.analysis.calibration import Bins, Measure, Tested, Unit, bins, of_task, over_seeds, value
 from skd_lightning.analysis.collection import TEACHERS
@@ -138,7 +139,11 @@ def reliability_plot(
         axes.set(xlim=(0, 101), ylim=(0, 101), ylabel=f"right {unit} (%)")
         axes.tick_params(labelbottom=False)
         below.set(yscale="log", xlabel="probability (%)", ylabel=f"{unit} (%)")
+        below.set_ylim(top=100)
         below.yaxis.set_major_formatter("{x:g}")
+        below.yaxis.set_major_locator(LogLocator(numticks=6))
+        # Where there is one power of ten, matplotlib would label these too, as formulae.
+        below.yaxis.set_minor_locator(NullLocator())
         legend(figure, axes)
 
     return draw(
