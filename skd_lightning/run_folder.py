@@ -86,6 +86,11 @@ class RunFolder:
         return self.path / "confusion.npy"
 
     @property
+    def calibration(self) -> Path:
+        """Test words and entities by their probability; earlier versions have not written it, peers do not either."""
+        return self.path / "calibration.json"
+
+    @property
     def zeroshot(self) -> RunFolder:
         """Results and counts on languages that the run was not trained on: the same file names again."""
         return RunFolder(self.path / "zeroshot")

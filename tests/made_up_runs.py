@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from skd_lightning.metrics import COLUMNS
+from skd_lightning.taggers.confidences import BINS
 from skd_lightning.tags import TagSet
 
 LANGUAGES = ("en", "eu", "fa", "fr", "he", "id", "sl", "ta")
@@ -84,6 +85,25 @@ def confusion(table: np.ndarray, tags: tuple[str, ...]) -> np.ndarray:
     return found + random.multinomial(wrong, np.full(len(tags) ** 2, len(tags) ** -2.0)).reshape(found.shape)
 
 
+def calibration(table: np.ndarray, metric: str, sureness: float) -> dict[str, object]:
+    """The words and predicted entities of a language by probability; a ``sureness`` above 1 is too much of it."""
+    random = np.random.default_rng(int(table[:, 2].sum()))
+    totals = {"words": table[:, [1, 2]].sum(0)} | (
+        {"entities": table[:, [4, 3]].sum(0)} if metric == "f1" else {}
+    )
+    row: dict[str, object] = {"log_loss": 0.9 * float(1 - table[:, 2].sum() / table[:, 1].sum())}
+    for unit, (total, right) in totals.items():
+        is_right = np.arange(total) < right
+        share = random.beta(np.where(is_right, 8, 3), np.where(is_right, 1, 3)) ** (1 / sureness)
+        places = np.clip(np.ceil(share * BINS).astype(int) - 1, 0, BINS - 1)
+        row[unit] = {
+            "count": np.bincount(places, minlength=BINS).tolist(),
+            "confidence": np.bincount(places, share, minlength=BINS).tolist(),
+            "correct": np.bincount(places, is_right, minlength=BINS).astype(int).tolist(),
+        }
+    return row
+
+
 def write_run(
     folder: Path, found: dict[str, object], tables: dict[str, np.ndarray], with_counts: bool = True
 ) -> None:
@@ -96,6 +116,10 @@ def write_run(
         if found["metric"] == "f1":
             tags = tuple(map(str, found["tags"]))
             np.save(folder / "confusion.npy", confusion(np.concatenate([*tables.values()]), tags))
+        if found["role"] != "peer" and "asked" not in found:  # neither peers nor zero-shot tests count this
+            sureness = 1.0 if found["role"] == "teacher" else 0.7 if found["loss"] != "none" else 2.0
+            rows = {x: calibration(table, str(found["metric"]), sureness) for x, table in tables.items()}
+            (folder / "calibration.json").write_text(json.dumps({"languages": rows}))
 
 
 def write_log(folder: Path, loss: str, epochs: int, level: float, random: np.random.Generator) -> None:

@@ -116,6 +116,23 @@ def test_each_sentence_is_counted_where_it_stands(home: Path, together: Path) ->
             assert counts[:, COLUMNS.index(name)].sum() == sum(row[found] for row in types)
 
 
+def test_confidences_of_all_processes_are_counted(together: Path) -> None:
+    """Words, those that are right, and entities: as many as one process would count."""
+    results = json.loads((together / "results.json").read_text())
+    found = json.loads((together / "calibration.json").read_text())["languages"]
+    assert list(found) == list(LANGUAGES)
+    for language, row in results["languages"].items():
+        words, entities = (found[language][unit] for unit in ("words", "entities"))
+        assert (sum(words["count"]), sum(words["correct"])) == (
+            row["words"],
+            round(row["accuracy"] * row["words"]),
+        )
+        assert 0 < sum(words["confidence"]) <= row["words"]
+        counts = np.load(together / f"counts/{language}.npy").sum(0).tolist()
+        assert sum(entities["count"]) == counts[COLUMNS.index("predicted")]
+        assert sum(entities["correct"]) == counts[COLUMNS.index("found")]
+
+
 @pytest.fixture(scope="module")
 def nodes(home: Path) -> Path:
     """The run folder of a student with dropout, trained by two nodes: both on this machine, started by torchrun."""

@@ -17,6 +17,7 @@ from skd_lightning.report.findings import Section, gather
 from skd_lightning.report.sections import (
     SECTIONS,
     by_k,
+    calibration,
     confusion,
     cost,
     differences,
@@ -43,7 +44,7 @@ def test_the_page_is_the_list_of_sections(small: Path) -> None:
     findings = gather(small, "wikiann")
     sections = make_sections(findings)
     assert [section.name for section in sections] == [
-        "scores", "differences", "types", "confusion", "transfer", "training", "cost", "paper",
+        "scores", "differences", "types", "confusion", "calibration", "transfer", "training", "cost", "paper",
     ]  # fmt: skip
     assert len(SECTIONS) == len(sections) + 2  # one k only, and nothing unreadable
     files = [
@@ -59,8 +60,9 @@ def test_a_section_without_findings_is_none(tmp_path: Path) -> None:
     runs = make_runs(tmp_path, **{**SMALL, "metric": "accuracy", "variants": ("posterior",), "seeds": (1,)})
     shutil.rmtree(runs / "wikiann/teachers")
     (runs / "wikiann/posterior/seed1/metrics.csv").unlink()
+    (runs / "wikiann/posterior/seed1/calibration.json").unlink()
     findings = gather(runs, "wikiann")
-    for module in (differences, entity_types, confusion, transfer, by_k, training, notes):
+    for module in (differences, entity_types, confusion, calibration, transfer, by_k, training, notes):
         assert module.section(findings) is None, module.__name__
     assert [section.name for section in make_sections(findings)] == ["scores", "cost", "paper"]
 

@@ -20,6 +20,7 @@ from skd_lightning.errors import Stopped, UserError
 from skd_lightning.metrics import split_types
 from skd_lightning.run_folder import KEY, RunFolder
 from skd_lightning.runs import provenance
+from skd_lightning.runs.calibration import Calibration
 from skd_lightning.runs.devices import number
 from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.lightning_cli import TaggingCLI
@@ -231,6 +232,7 @@ def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
             **surroundings(run.command),
         }
     )
+    Calibration.model_validate({"languages": tagger.calibration}).save(work)
     results.save(work, _counts(tagger, cli.datamodule), tagger.confusion.numpy())
     finish(cli.trainer, results, work, named_teachers(cli) if run.role == "student" else None)
 

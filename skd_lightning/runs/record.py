@@ -7,7 +7,8 @@ import platform
 import resource
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -148,14 +149,8 @@ class Record(BaseModel):
         """
         if not folder.finished:
             return None
-        try:
+        with first_error():
             return cls.model_validate_json(folder.results.read_bytes())
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            if first["type"] == "value_error":  # of our own validators
-                raise ValueError(first["msg"].removeprefix("Value error, ")) from None
-            place = ".".join(map(str, first["loc"])) or "file"
-            raise ValueError(f"{place}: {first['msg']}") from None
 
 
 class Results(Record):
@@ -206,6 +201,19 @@ class TransferResults(Record):
     """
 
     asked: list[str]
+
+
+@contextmanager
+def first_error() -> Iterator[None]:
+    """Let what does not follow a schema raise a ValueError of one line, which names the first key that does not."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "value_error":  # of our own validators
+            raise ValueError(first["msg"].removeprefix("Value error, ")) from None
+        place = ".".join(map(str, first["loc"])) or "file"
+        raise ValueError(f"{place}: {first['msg']}") from None
 
 
 def surroundings(command: str = "") -> dict[str, Any]:

@@ -87,6 +87,8 @@ class Tagger(pl.LightningModule):
         """(sentences, 9) counts of the last test in each sentence of the test dataset, see ``metrics.COLUMNS``."""
         self.confusion = torch.zeros(len(tags), len(tags), dtype=torch.int64)
         """(tags, tags) numbers of words in the last test, ``[gold, predicted]``."""
+        self.calibration: dict[str, Any] = {}
+        """Counts of the last test by confidence, as :meth:`ConfidenceCounts.compute` returns them."""
 
     @property
     def learns_from_unlabelled(self) -> bool:
@@ -239,7 +241,7 @@ class Tagger(pl.LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Count as in validation, and in each sentence."""
-        self.tested.update(self(batch).viterbi(), batch)
+        self.tested.update(self(batch), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log the dev scores; their macro mean selects the model."""
@@ -248,7 +250,7 @@ class Tagger(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log and keep the test scores."""
         self.results = self._log_scores("test", self.tested.scores)
-        self.confusion = self.tested.confusion()
+        self.confusion, self.calibration = self.tested.confusion(), self.tested.calibration()
         # Every process counted its share and has 0 elsewhere.
         self.sentence_counts = self.trainer.strategy.reduce(self.tested.sentences, reduce_op="sum").cpu()
 

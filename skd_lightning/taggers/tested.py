@@ -1,4 +1,4 @@
-"""The counts of a test: of entities and words in each language and each sentence, and of each pair of tags."""
+"""The counts of a test: by language, by sentence, by pair of tags, and by how sure the tagger was."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch
 from skd_lightning.metrics import COLUMNS, TaggingScores
+from skd_lightning.taggers.confidences import ConfidenceCounts
 from skd_lightning.tags import TagSet
 
 
@@ -33,17 +35,20 @@ class TestedSentences(nn.Module):
         self.sentences = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
         # Counts of words, summed over processes; a word with the gold tag -1 does not count.
         self._confusion = MulticlassConfusionMatrix(len(tag_set), ignore_index=-1, validate_args=False)
+        self._confidences = ConfidenceCounts(tag_set, languages)
 
     def begin(self, sentences: int, device: torch.device) -> None:
         """Make room for the counts of so many sentences."""
         self.sentences = torch.zeros(sentences, len(COLUMNS), dtype=torch.int64, device=device)
 
-    def update(self, paths: Tensor, batch: Batch) -> None:
-        """Count the words and entities of a batch that the paths (batch, words) get right."""
-        lengths = labelled_lengths(batch)
+    def update(self, crf: LinearChainCRF, batch: Batch) -> None:
+        """Count the words and entities of a batch that the best paths get right, and how sure the tagger is of them."""
+        paths, lengths = crf.viterbi(), labelled_lengths(batch)
         self.scores.update(paths, batch.tags, lengths, batch.languages)
         words = torch.arange(paths.shape[1], device=paths.device) < lengths.unsqueeze(1)
         self._confusion.update(paths, batch.tags.masked_fill(~words, -1))
+        chunks = self.scores.both(paths, batch.tags, lengths)
+        self._confidences.update(crf, paths, batch.tags, lengths, batch.languages, chunks)
         there = batch.indices >= 0
         self.sentences[batch.indices[there]] = self.scores.count(paths, batch.tags, lengths)[there]
 
@@ -52,6 +57,12 @@ class TestedSentences(nn.Module):
         counts: Any = self._confusion.compute()
         self._confusion.reset()
         return counts.cpu()  # type: ignore[no-any-return]
+
+    def calibration(self) -> dict[str, Any]:
+        """Return the counts by confidence of all processes, see :meth:`ConfidenceCounts.compute`, and begin anew."""
+        counts: dict[str, Any] = self._confidences.compute()
+        self._confidences.reset()
+        return counts
 
 
 def labelled_lengths(batch: Batch) -> Tensor:

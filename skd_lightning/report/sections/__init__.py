@@ -10,6 +10,7 @@ from collections.abc import Callable
 from skd_lightning.report.findings import Findings, Section
 from skd_lightning.report.sections import (
     by_k,
+    calibration,
     confusion,
     cost,
     differences,
@@ -26,6 +27,7 @@ SECTIONS: list[Callable[[Findings], Section | None]] = [
     differences.section,
     entity_types.section,
     confusion.section,
+    calibration.section,
     transfer.section,
     by_k.section,
     training.section,

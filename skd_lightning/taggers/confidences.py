@@ -1,0 +1,140 @@
+"""The counts that calibration is judged by: how sure a tagger was, and how often it was right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from skd_lightning.crf import LinearChainCRF
+from skd_lightning.metrics import Chunks, in_both
+from skd_lightning.taggers.entity_probability import entity_probabilities
+from skd_lightning.tags import TagSet, continues
+
+BINS = 15
+"""Number of bins of equal width that confidences are sorted into; as in Guo et al. 2017."""
+
+UNIT = 2**32
+"""Confidences and losses are added up in whole units of 2⁻³²: integers give one sum in any order of batches."""
+
+
+class ConfidenceCounts(Metric):
+    """Counts of the decoded words and entities of each language by their probability.
+
+    The confidence of a word is p(y_i|x) of its decoded tag, that of an entity its probability (see
+    :func:`entity_probabilities`). Bin m of the ``BINS`` holds the confidences in (m/BINS, (m + 1)/BINS], counted from
+    0. An entity is right if it is one of the gold annotation, in conlleval's reading. Integers alone are kept and
+    summed over processes. Sentences of 0 words count for nothing.
+
+    Args:
+        tag_set: the tags.
+        languages: their codes; ``update`` receives places in this list.
+
+    Examples:
+        >>> counts = ConfidenceCounts(TagSet.of(["N", "V"], "none"), ["en"])
+        >>> crf = LinearChainCRF(torch.tensor([[[2.0, 0.0]]]), torch.zeros(2, 2), torch.tensor([1]))
+        >>> path, gold = crf.viterbi(), torch.tensor([[1]])
+        >>> counts.update(crf, path, gold, lengths=torch.tensor([1]), languages=torch.tensor([0]), chunks=None)
+        >>> found = counts.compute()["en"]
+        >>> found["words"]["count"].index(1), sum(found["words"]["correct"])  # 0.88 is in the bin up to 14/15
+        (13, 0)
+        >>> round(found["log_loss"], 4)  # −log 0.12
+        2.1269
+    """
+
+    is_differentiable = False
+    full_state_update = False
+
+    words: Tensor
+    entities: Tensor
+    loss: Tensor
+    _continues: Tensor
+
+    def __init__(self, tag_set: TagSet, languages: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.languages = list(languages)
+        self.of_entities = tag_set.scheme != "none"
+        bins = torch.zeros(len(self.languages), BINS, 3, dtype=torch.int64)  # count, confidence, correct
+        self.add_state("words", bins.clone(), dist_reduce_fx="sum")
+        self.add_state("entities", bins, dist_reduce_fx="sum")
+        self.add_state("loss", torch.zeros(len(self.languages), dtype=torch.int64), dist_reduce_fx="sum")
+        table = torch.tensor([[continues(a, b) for b in tag_set.names] for a in tag_set.names])
+        self.register_buffer("_continues", table, persistent=False)
+
+    def update(
+        self,
+        crf: LinearChainCRF,
+        paths: Tensor,
+        gold: Tensor,
+        lengths: Tensor,
+        languages: Tensor,
+        chunks: tuple[Chunks, Chunks] | None,
+    ) -> None:
+        """Count a batch.
+
+        Args:
+            crf: its distributions.
+            paths: (batch, words) int64 decoded tags; any tag at padding.
+            gold: (batch, words) int64 tags; anything at padding.
+            lengths: (batch,) words of each sentence; 0 for a sentence that does not count.
+            languages: (batch,) int64 places in the list of languages.
+            chunks: the entities of the paths and of the gold tags, see :meth:`TaggingScores.both`; None where tags
+                mark none.
+        """
+        words = torch.arange(paths.shape[1], device=paths.device) < lengths.unsqueeze(1)
+        gold = torch.where(words, gold, 0)
+        # A tagger whose weights are not finite is sure of nothing; its results have to be written all the same.
+        marginals = crf.marginals.nan_to_num(0.0)
+        of_path, of_gold = (marginals.gather(2, tags.unsqueeze(2)).squeeze(2) for tags in (paths, gold))
+        _add(self.words, of_path, paths == gold, words, languages)
+        # What underflows counts 87 nats, not infinitely many.
+        loss = -of_gold.clamp(torch.finfo(of_gold.dtype).tiny, 1).log()
+        self.loss.index_add_(0, languages, torch.where(words, _units(loss), 0).sum(1))
+        if chunks is not None:
+            own, true = chunks
+            sure = entity_probabilities(crf, paths, own, self._continues).nan_to_num(0.0)
+            _add(self.entities, sure, in_both(own, true), own[0], languages)
+
+    def compute(self) -> dict[str, dict[str, Any]]:
+        """Return the counts as plain numbers.
+
+        Returns:
+            For each language that has words: ``log_loss``, the mean −log p(y*_i|x) of the gold tags in nats a word;
+            ``words`` and, unless the scheme is ``"none"``, ``entities`` (the predicted ones), both with lists of
+            ``BINS`` numbers, one a bin: ``count``, ``confidence`` (its sum), and ``correct`` (their number).
+        """
+        found = {}
+        for place, language in enumerate(self.languages):
+            if not (words := int(self.words[place, :, 0].sum())):
+                continue
+            row = {
+                "log_loss": round(int(self.loss[place]) / UNIT / words, 9),
+                "words": _lists(self.words[place]),
+            }
+            found[language] = row | ({"entities": _lists(self.entities[place])} if self.of_entities else {})
+        return found
+
+
+def _add(counts: Tensor, confidence: Tensor, right: Tensor, there: Tensor, languages: Tensor) -> None:
+    """Add (batch, words) confidences to the counts (languages, BINS, 3), where something is ``there``."""
+    confidence = confidence.clamp(0, 1)
+    bins = ((confidence * BINS).ceil().long() - 1).clamp(0, BINS - 1)
+    rows = torch.stack([torch.ones_like(bins), _units(confidence), right.long()], 2)
+    cells = languages.unsqueeze(1) * BINS + bins
+    counts.view(-1, 3).index_add_(0, cells.flatten(), (rows * there.unsqueeze(2)).flatten(0, 1))
+
+
+def _units(values: Tensor) -> Tensor:
+    return (values * UNIT).round().long()
+
+
+def _lists(counts: Tensor) -> dict[str, list[Any]]:
+    count, confidence, correct = counts.T.tolist()
+    return {
+        "count": count,
+        "confidence": [round(units / UNIT, 6) for units in confidence],
+        "correct": correct,
+    }
