@@ -78,13 +78,6 @@ class PieceFeaturizer(Featurizer):
             encodings[i] = encoding
         return [self._item(e, len(t)) for t, e in zip(texts, encodings, strict=True)]
 
-    def alone(self, pieces: int) -> list[np.ndarray]:
-        """Return the first ``pieces`` pieces of the vocabulary as sentences of one word, see :meth:`index`."""
-        before, after = len(self._before), len(self._after)
-        word = [-1] * before + [0] + [-1] * after
-        read = ([*self._before, piece, *self._after] for piece in range(pieces))
-        return [np.array([ids, word, np.zeros_like(ids)], dtype=np.int32).T for ids in read]
-
     def _encode(self, texts: list[list[str]]) -> list[Any]:
         encodings = self._tokenizer.encode_batch(texts, is_pretokenized=True, add_special_tokens=False)
         return list(encodings)

@@ -1,4 +1,4 @@
-"""Static vectors of subword pieces, distilled from a transformer that no longer runs."""
+"""Words to the static vectors of their subword pieces, which come from a transformer that does not run."""
 
 from __future__ import annotations
 

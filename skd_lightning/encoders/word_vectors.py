@@ -100,25 +100,15 @@ class PretrainedTransformer(nn.Module):
             sentences: lists of words.
             advance: told the number of sentences done, for a progress bar.
         """
-        return self._read(self.featurizer.index(sentences), [len(words) for words in sentences], advance)
-
-    @torch.inference_mode()
-    def piece_vectors(self) -> np.ndarray:
-        """Return (pieces, size) float32: each piece of the vocabulary, read alone between the special ones."""
-        pieces = int(self.model.get_input_embeddings().num_embeddings)
-        return np.concatenate(self._read(self.featurizer.alone(pieces), [1] * pieces))
-
-    def _read(
-        self, items: list[np.ndarray], words: list[int], advance: Callable[[int], object] = lambda _: None
-    ) -> list[np.ndarray]:
-        """Return (words, size) float32 for each sentence that the featurizer has indexed."""
-        found = [np.zeros((count, self.size), dtype=np.float32) for count in words]
+        items = self.featurizer.index(sentences)
+        found = [np.zeros((len(words), self.size), dtype=np.float32) for words in sentences]
         sizes = np.array([len(item) for item in items], dtype=np.int64)
         for places in cut_by_budget(np.argsort(sizes, kind="stable").tolist(), sizes, PIECES):
-            inputs = self.featurizer.collate([items[i] for i in places], max(words[i] for i in places))
+            words = max(len(sentences[i]) for i in places)
+            inputs = self.featurizer.collate([items[i] for i in places], words)
             vectors = self({name: tensor.to(self.model.device) for name, tensor in inputs.items()})
             for i, row in zip(places, vectors.float().cpu().numpy(), strict=True):
-                found[i][:] = row[: words[i]]
+                found[i][:] = row[: len(sentences[i])]
             advance(len(places))
         return found
 
