@@ -13,6 +13,7 @@ from skd_lightning.cli import (
     sweep_check,
     sweep_local,
     teachers,
+    vectors,
     zeroshot,
 )
 
@@ -25,6 +26,7 @@ COMMANDS = {
         distill.COMMAND,
         suite.COMMAND,
         zeroshot.COMMAND,
+        vectors.COMMAND,
         report.COMMAND,
         sweep_check.COMMAND,
         sweep_local.COMMAND,

@@ -8,6 +8,7 @@ from skd_lightning.encoders.flair import FlairEmbedder
 from skd_lightning.encoders.ngram import NgramEmbedder
 from skd_lightning.encoders.none import NoEmbedder
 from skd_lightning.encoders.static import StaticEmbedder
+from skd_lightning.encoders.subword import SubwordEmbedder
 from skd_lightning.encoders.transformer import FineTunedTransformerEmbedder, FrozenTransformerEmbedder
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "NoContext",
     "NoEmbedder",
     "StaticEmbedder",
+    "SubwordEmbedder",
 ]

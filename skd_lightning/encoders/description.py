@@ -15,6 +15,7 @@ from skd_lightning.encoders.flair import FlairEmbedder
 from skd_lightning.encoders.ngram import NgramEmbedder
 from skd_lightning.encoders.none import NoEmbedder
 from skd_lightning.encoders.static import StaticEmbedder
+from skd_lightning.encoders.subword import SubwordEmbedder
 from skd_lightning.encoders.transformer import FineTunedTransformerEmbedder, FrozenTransformerEmbedder
 from skd_lightning.errors import UserError
 
@@ -28,6 +29,7 @@ EMBEDDERS: dict[str, type[Embedder]] = {
         NgramEmbedder,
         NoEmbedder,
         StaticEmbedder,
+        SubwordEmbedder,
     )
 }
 """The embedders that a description may name."""
