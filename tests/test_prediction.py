@@ -245,3 +245,24 @@ def test_no_probability_is_not_a_number(tagger: Teacher) -> None:
         tagger.head.emissions.bias[0] = torch.nan
     with pytest.raises(UserError, match="not finite"):
         tagger.predict(VALID)
+
+
+def test_each_words_most_probable_tag_is_decoded_by_option() -> None:
+    """The best sequence is (A, A) of 0.4; the second word's most probable tag is B, of 0.6."""
+    scores = {"head.transitions": torch.tensor([[0.4, 0.3], [1e-9, 0.3]]).log()}
+    for decoding, expected in (("viterbi", ("A", "A")), ("marginals", ("A", "B"))):
+        tagger = Teacher(["A", "B"], "none", ["en"], NgramEmbedder(), decoding=decoding).eval()
+        with torch.no_grad():
+            tagger.head.emissions.weight.zero_()
+            tagger.head.emissions.bias.zero_()
+        tagger.load_state_dict(scores, strict=False)
+        (found,) = tagger.predict([["a", "b"]], language="en")
+        assert found.tags == expected
+        assert found.confidences[1] == pytest.approx(0.4 if decoding == "viterbi" else 0.6, abs=1e-4)
+        assert found.probability == pytest.approx(0.4 if decoding == "viterbi" else 0.3, abs=1e-4)
+        assert tagger.description()["decoding"] == decoding
+
+
+def test_marginals_are_not_decoded_where_tags_mark_entities() -> None:
+    with pytest.raises(UserError, match=r"--model.decoding marginals is for tags without entities"):
+        Teacher(["O", "B-PER"], "iob2", ["en"], NgramEmbedder(), decoding="marginals")

@@ -102,6 +102,7 @@ def _make(checkpoint: Mapping[str, Any], size: int, maker: EncoderMaker) -> Tagg
         decoder=description["decoder"],
         constrain=description["constrain"],
         optimization=Optimization(**description["optimization"]),
+        decoding=description.get("decoding", "viterbi"),
     )
     tagger.encoder.use_vocabulary(vocabulary)
     if tagger.wide is not None:

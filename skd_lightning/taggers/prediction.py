@@ -32,7 +32,7 @@ class Prediction(NamedTuple):
     """The tags of a sentence.
 
     Attributes:
-        tags: the most probable sequence, one tag a word.
+        tags: the most probable sequence, one tag a word (or each word's most probable tag, see ``Tagger``).
         confidences: posterior probability p(y_i | x) of each of these tags.
         probability: probability p(y | x) of the whole sequence.
         entities: the entities that the tags spell, in order, each with the probability that an entity of its type
@@ -140,7 +140,7 @@ def predict(tagger: Tagger, sentences: Sequence[Sequence[str]], language: Langua
     """Return tags and probabilities of each sentence; see :meth:`Tagger.predict`."""
     predictions: dict[int, Prediction] = {}
     for indices, crf in chains(tagger, sentences, language):
-        paths = crf.viterbi()
+        paths = tagger.decode(crf)
         confidences = crf.marginals.gather(2, paths.unsqueeze(-1)).squeeze(-1).tolist()
         probabilities = crf.log_prob(paths).exp().tolist()
         tags = [

@@ -15,7 +15,7 @@ from skd_lightning.distillation.objectives import Objective
 from skd_lightning.encoders import BiLSTM, Context, Embedder
 from skd_lightning.errors import UserError
 from skd_lightning.taggers.checkpoints import load
-from skd_lightning.taggers.head import Decoder
+from skd_lightning.taggers.head import Decoder, Decoding
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.tagger import Tagger
 from skd_lightning.taggers.wide import Wide
@@ -40,6 +40,7 @@ class Student(Tagger):
         objective: the distillation loss L_KD with its settings; None for the baseline, which has no teacher.
         annealing: how λ falls.
         unlabelled_annealing: how λ_u falls, the weight of sentences on which only a teacher speaks.
+        decoding: ``viterbi``, or ``marginals`` for tags that mark no entities.
 
     Raises:
         UserError: the objective does not go with the decoder.
@@ -61,8 +62,11 @@ class Student(Tagger):
         objective: Objective | None = None,
         annealing: Annealing = Annealing(),  # noqa: B008 - frozen
         unlabelled_annealing: Annealing = Annealing("constant"),  # noqa: B008 - frozen
+        decoding: Decoding = "viterbi",
     ) -> None:
-        super().__init__(tags, scheme, languages, embedder, context, wide, decoder, constrain, optimization)
+        super().__init__(
+            *(tags, scheme, languages, embedder, context, wide, decoder, constrain, optimization, decoding)
+        )
         if objective is not None and decoder not in objective.decoders:
             raise UserError(
                 f"--model.objective {type(objective).__name__} is for {' or '.join(objective.decoders)} decoders: "

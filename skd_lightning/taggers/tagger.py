@@ -24,7 +24,7 @@ from skd_lightning.metrics import COLUMNS, TaggingScores
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers import prediction
 from skd_lightning.taggers.checkpoints import SCHEMA, refuse_other
-from skd_lightning.taggers.head import ChainHead, Decoder
+from skd_lightning.taggers.head import ChainHead, Decoder, Decoding
 from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.prediction import Languages, Prediction
@@ -50,6 +50,11 @@ class Tagger(pl.LightningModule):
         decoder: ``crf`` or ``softmax``.
         constrain: never predict what the tag scheme forbids.
         optimization: how it is trained.
+        decoding: ``viterbi``, the most probable sequence; or ``marginals``, each word's most probable tag, for tags
+            that mark no entities.
+
+    Raises:
+        UserError: ``marginals`` with tags that mark entities, which it could leave without a beginning.
     """
 
     curves: tuple[str, ...] = ("train/loss",)
@@ -66,8 +71,14 @@ class Tagger(pl.LightningModule):
         decoder: Decoder = "crf",
         constrain: bool = True,
         optimization: Optimization = Optimization(),  # noqa: B008 - frozen
+        decoding: Decoding = "viterbi",
     ) -> None:
         super().__init__()
+        if decoding == "marginals" and scheme != "none":
+            raise UserError(
+                f"--model.decoding marginals is for tags without entities, these are in {scheme}: take viterbi"
+            )
+        self.decoding = decoding
         self.tag_set = TagSet(tuple(tags), scheme)
         self.languages = list(languages)
         self.encoder = Encoder(embedder, context)
@@ -152,6 +163,10 @@ class Tagger(pl.LightningModule):
         transitions, start, end = ((a + b) / 2 for a, b in zip(own, wide, strict=True))
         return transitions, start, end
 
+    def decode(self, crf: LinearChainCRF) -> Tensor:
+        """Return (batch, words) int64 the tags that it chooses; 0 at padding."""
+        return crf.viterbi() if self.decoding == "viterbi" else crf.decode_marginals()
+
     def losses(self, crf: LinearChainCRF, batch: Batch) -> Tensor:
         """Return (batch,) the loss of each sentence in nats; 0 for sentences without gold tags."""
         return torch.where(batch.labelled, -crf.log_prob(batch.tags), 0.0)
@@ -233,7 +248,7 @@ class Tagger(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count the words and entities that the best path gets right."""
-        self.dev_scores.update(self(batch).viterbi(), batch.tags, labelled_lengths(batch), batch.languages)
+        self.dev_scores.update(self.decode(self(batch)), batch.tags, labelled_lengths(batch), batch.languages)
 
     def on_test_epoch_start(self) -> None:
         """Make room for the counts of each sentence."""
@@ -241,7 +256,8 @@ class Tagger(pl.LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Count as in validation, and in each sentence."""
-        self.tested.update(self(batch), batch)
+        crf = self(batch)
+        self.tested.update(crf, self.decode(crf), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log the dev scores; their macro mean selects the model."""
@@ -330,6 +346,7 @@ class Tagger(pl.LightningModule):
             "wide": None if self.wide is None else self.wide.description(),
             "decoder": self.decoder,
             "constrain": self.constrain,
+            "decoding": self.decoding,
             "optimization": dataclasses.asdict(self.optimization),
         }
 

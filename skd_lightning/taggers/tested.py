@@ -41,9 +41,15 @@ class TestedSentences(nn.Module):
         """Make room for the counts of so many sentences."""
         self.sentences = torch.zeros(sentences, len(COLUMNS), dtype=torch.int64, device=device)
 
-    def update(self, crf: LinearChainCRF, batch: Batch) -> None:
-        """Count the words and entities of a batch that the best paths get right, and how sure the tagger is of them."""
-        paths, lengths = crf.viterbi(), labelled_lengths(batch)
+    def update(self, crf: LinearChainCRF, paths: Tensor, batch: Batch) -> None:
+        """Count the words and entities of a batch that decoded paths get right, and how sure the tagger is of them.
+
+        Args:
+            crf: its distributions.
+            paths: (batch, words) int64 tags.
+            batch: with the gold tags.
+        """
+        lengths = labelled_lengths(batch)
         self.scores.update(paths, batch.tags, lengths, batch.languages)
         words = torch.arange(paths.shape[1], device=paths.device) < lengths.unsqueeze(1)
         self._confusion.update(paths, batch.tags.masked_fill(~words, -1))
