@@ -44,9 +44,9 @@ def principal_components(vectors: Tensor, size: int) -> Tensor:
 def make_table(model: str, size: int, file: Path) -> int:
     """Write the first principal components of a transformer's piece embeddings to a file.
 
-    This is model2vec (Tulkens and van Dongen 2024) without the transformer's layers and without weights by frequency.
-    A vector of a sentence needs both. A tagger does not: with the pieces read alone by the transformer, or averaged
-    over their contexts in 32,000 sentences, its dev scores were no higher.
+    This is the idea of model2vec (Tulkens and van Dongen 2024), which reads each piece alone through all layers and
+    weights it by its frequency. The layers did not raise the dev scores of taggers, nor did an average over contexts
+    (``docs/how-to/pretrained.md``); weights by frequency, made for vectors of sentences, are left out untried.
 
     Args:
         model: name of a model on the hub, or a folder made by ``save_pretrained``.
