@@ -182,12 +182,18 @@ def make_runs(
                 with_counts,
             )
     for place, variant in enumerate(variants):
-        loss = next(x for x in reversed(LOSSES) if variant == x or variant.startswith((f"{x}-", f"{x}+")))
+        loss = next(
+            x
+            for x in (*reversed(LOSSES), "structural")
+            if variant == x or variant.startswith((f"{x}-", f"{x}+"))
+        )
         for seed in seeds:
             skill = 0.025 * place + random.normal(0, 0.02)
             labels = {"task": task, "role": "student", "loss": loss, "variant": variant, "seed": seed}
             k = int(variant.rsplit("-k")[1]) if "-k" in variant else 5
             labels["objective"] = {"k": k} if loss in ("topk", "topwk", "pos_topwk") else {}
+            if loss == "structural":
+                labels["objective"] = {"alpha": 0.5 if "half" in variant else 1.0, "temperature": 1.0}
             labels |= {"epochs": epochs, "steps": 40 * epochs, "peak_memory_mib": 1000 + 40 * place}
             fit = 100.0 + 4 * place + float(random.normal(0, 2))
             labels |= {"seconds": {"teacher_predictions": 30.0 * (seed == 1 and place > 0), "fit": fit}}

@@ -426,7 +426,7 @@ def test_k_is_plotted_where_a_loss_has_several(tmp_path: Path) -> None:
         score_by_k(task, on_trained_languages(task), system_looks(["teachers", *task.students], task.losses))
         is None
     )
-    names = ("none", "topk", "topk-k1", "topk-k10", "topk+unlabelled")
+    names = ("none", "topk", "topk-k1", "topk-k10", "topk+unlabelled", "structural", "structural-half")
     make_runs(tmp_path / "two", **{**SMALL, "variants": names})
     task = read(tmp_path / "two", "wikiann")
     found = score_by_k(
@@ -435,6 +435,8 @@ def test_k_is_plotted_where_a_loss_has_several(tmp_path: Path) -> None:
     assert found
     assert "topk" in found.svg
     assert "unlabelled" not in found.svg
+    assert "structural (every path)" in found.svg
+    assert "half" not in found.svg
 
 
 def test_a_resumed_log_is_one(tmp_path: Path) -> None:

@@ -23,7 +23,10 @@ def section(findings: Findings) -> Section | None:
 
 
 def score_by_k(runs: TaskRuns, found: Comparison, looks: Mapping[str, Look]) -> Plot | None:
-    """Return the average score against k of each loss; of two variants with one k the plainer name counts."""
+    """Return the average score against k of each loss; of two variants with one k the plainer name counts.
+
+    The structural objective, which is Top-WK with every path, is the level that k approaches.
+    """
     lines: dict[str, dict[int, str]] = {}
     for name in sorted(found.students, key=lambda name: (len(name), name)):
         group = runs.students[name]
@@ -35,12 +38,18 @@ def score_by_k(runs: TaskRuns, found: Comparison, looks: Mapping[str, Look]) -> 
     lines = {loss: lines[loss] for loss in LOSSES if len(lines.get(loss, {})) > 1}
     if not lines:
         return None
+    every_path = next((name for name in sorted(found.students, key=len) if _has_every_path(runs, name)), None)
 
     def paint(figure: Figure, axes: Axes) -> None:
-        for name, style in ((TEACHERS, (0, (5, 2))), (found.baseline, (0, (2, 1.5)))):
+        levels = (
+            (TEACHERS, (0, (5, 2)), label(TEACHERS)),
+            (found.baseline, (0, (2, 1.5)), label(found.baseline)),
+            (every_path, "-", f"{every_path} (every path)"),
+        )
+        for name, style, words in levels:
             if name in found.systems and found.has(name) == found.languages:
                 colour, value = looks[name].colour, 100 * found.average(name)
-                axes.axhline(value, color=colour, linestyle=style, linewidth=1.3, label=label(name))
+                axes.axhline(value, color=colour, linestyle=style, linewidth=1.3, label=words)
         for loss, variants in lines.items():
             look = looks[loss]
             ks = sorted(variants)
@@ -57,3 +66,12 @@ def score_by_k(runs: TaskRuns, found: Comparison, looks: Mapping[str, Look]) -> 
         legend(figure, axes)
 
     return draw("k", "Score against k", "Mean over seeds, lines: one standard deviation.", 3.6, paint)
+
+
+def _has_every_path(runs: TaskRuns, name: str) -> bool:
+    """Return True for a variant that learned from the teachers' whole distributions as they are."""
+    return all(
+        run.results.loss == "structural"
+        and run.results.objective.get("alpha") == run.results.objective.get("temperature") == 1.0
+        for run in runs.students[name]
+    )
