@@ -170,7 +170,7 @@ def test_unseen_languages(home: Path, capsys: pytest.CaptureFixture) -> None:
     main(["zeroshot", str(folder), "--task", "mine", "--data", str(home), "--langs", "de", "fi", "en"])
     found = json.loads((folder / "zeroshot/results.json").read_text())
     assert set(found["languages"]) == {"en", "fi"}
-    assert "on languages never trained on" in capsys.readouterr().out
+    assert "on languages without annotation" in capsys.readouterr().out
 
 
 def test_nothing_is_written_or_removed_through_a_link(

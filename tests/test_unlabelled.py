@@ -1,6 +1,7 @@
 """Text without annotation: read, held back, mixed into batches, taught by teachers alone."""
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -142,3 +143,57 @@ def test_held_back_needs_a_sample(capsys: pytest.CaptureFixture) -> None:
         main(["fit", "--config", "experiments/student.yaml", "--data.held_back", "5"])
     assert stop.value.code == 2
     assert "--data.max_train_sentences" in capsys.readouterr().err
+
+
+def test_a_language_that_nobody_annotated_is_taught_by_a_pool_of_other_teachers(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the student teaches the next generation, beside a teacher, on the same text."""
+    from skd_lightning.taggers import Student
+
+    monkeypatch.chdir(tmp_path)
+    write_corpus(tmp_path / "mine", ("de", "en", "fi"), SIZES)
+    shared = ["--task", "mine", "--data", str(tmp_path), *QUICK, "--trainer.max_epochs", "2"]
+    main(["teachers", *shared, "--langs", "de", "en"])
+    (tmp_path / "teachers.yaml").write_text(
+        "fi: {product: [de, en], weights: [2, 1]}\nde: runs/mine/teachers\nen: runs/mine/teachers\n"
+    )
+    seen: set[tuple[int, bool]] = set()
+    losses = Student.losses
+
+    def spy(self: Student, crf: LinearChainCRF, batch):  # type: ignore[no-untyped-def]
+        seen.update(zip(batch.languages.tolist(), batch.labelled.tolist(), strict=True))
+        return losses(self, crf, batch)
+
+    monkeypatch.setattr(Student, "losses", spy)
+    text = ["--langs", "de", "en", "fi", "--data.text_only", '["fi"]', "--loss", "structural"]
+    capsys.readouterr()
+    main(["distill", *shared, *text, "--teachers", "teachers.yaml", "--model.objective.alpha", "0.5"])
+    assert "fi unlabelled ×2" in capsys.readouterr().out
+    assert seen == {(0, True), (1, True), (2, False)}
+    student = tmp_path / "runs/mine/structural/seed1"
+    main(["zeroshot", str(student), "--task", "mine", "--data", str(tmp_path), "--langs", "de", "fi"])
+    assert set(json.loads((student / "zeroshot/results.json").read_text())["languages"]) == {"fi"}
+
+    both = [
+        "--teachers",
+        str(student),
+        "runs/mine/teachers/de",
+        "--name",
+        "second",
+        "--distillation.weights",
+        "dev",
+    ]
+    main(["distill", *shared, *text, *both])
+    out = capsys.readouterr().out
+    assert all(f"{name} ×2" in out for name in ("de", "en", "fi unlabelled"))
+    assert json.loads((tmp_path / "runs/mine/second/seed1/results.json").read_text())["loss"] == "structural"
+
+
+def test_languages_with_text_alone_must_be_there(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "mine", LANGUAGES, SIZES)
+    with pytest.raises(UserError, match=r"--data.text_only names fi; the languages are de, en"):
+        load_corpora("mine", str(tmp_path), text_only=["fi"])
+    splits = load_corpora("mine", str(tmp_path), text_only=["de"]).languages["de"]
+    assert [len(splits[name]) for name in ("train", "dev", "test", "unlabelled")] == [0, 0, 10, 40]
+    assert all(sentence.tags is None for sentence in splits["unlabelled"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from rich.progress import track
 
 from skd_lightning.data.module import TaggingData
@@ -97,7 +98,7 @@ class Transfer:
         return results is not None and results.asked == sorted(self.languages)
 
     def run(self) -> None:
-        """Test the runs on each language's test sentences, but for languages that they were trained on.
+        """Test the runs on each language's test sentences, but for languages whose annotation they were trained on.
 
         Raises:
             UserError: no run, a folder without results, a language without test sentences, or a link in a run's
@@ -123,7 +124,8 @@ class Transfer:
         if trained is None:
             raise UserError(f"{folder.path}: no results.json there; name folders of finished runs")
         tagger = load(folder.path, outside=self.outside)
-        unseen = {name: group for name, group in sentences.items() if name not in tagger.languages}
+        annotated = set(tagger.languages) - set(text_only(folder))
+        unseen = {name: group for name, group in sentences.items() if name not in annotated}
         if unseen:
             found, counts = evaluate(tagger, unseen)
             found["languages"], found["types"] = split_types(found["languages"])
@@ -133,6 +135,12 @@ class Transfer:
             )
             with alone_in(folder.path, folder.zeroshot.path.name):
                 results.save(folder.zeroshot, counts)
+
+
+def text_only(folder: RunFolder) -> list[str]:
+    """Return the languages of which a run has seen text without tags alone; none where its settings are not there."""
+    settings = yaml.safe_load(folder.config.read_text()) if folder.config.is_file() else {}
+    return list(settings.get("data", {}).get("text_only") or [])
 
 
 def evaluate(
@@ -173,7 +181,7 @@ def show(folders: Sequence[RunFolder]) -> None:
     read = [(folder, TransferResults.read(folder.zeroshot)) for folder in folders]
     found = [(folder, results) for folder, results in read if results is not None]
     languages = sorted({language for _, results in found for language in results.languages})
-    table = Table("zeroshot", "on languages never trained on, in per cent", ["run", *languages, "average"])
+    table = Table("zeroshot", "on languages without annotation, in per cent", ["run", *languages, "average"])
     for folder, results in found:
         cells = [points(results.score(name)) if name in results.languages else "" for name in languages]
         table.rows.append(["/".join(folder.path.parts[-2:]), *cells, points(results.average)])
