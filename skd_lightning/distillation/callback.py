@@ -79,8 +79,9 @@ class DistillationCallback(pl.Callback):
         if getattr(module, "objective", None) is None:
             return
         self.teachers.require(languages)
+        asking = self._asking(module)
         for language in languages:
-            self._asking(module).check(language)
+            asking.check(language)
 
     def _asking(self, module: pl.LightningModule, show: bool = False) -> Asking:
         student = cast("Learner", module)

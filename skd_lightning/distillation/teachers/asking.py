@@ -163,9 +163,18 @@ class Asking:
     most_disagreement: float | None = None
     show: bool = False
     _loaded: dict[Path, Speaker] = field(default_factory=dict, repr=False)
+    _known: dict[Path, tuple[str, np.ndarray]] = field(default_factory=dict, repr=False)
+
+    def _identity(self, folder: Path) -> tuple[str, np.ndarray]:
+        """Return a teacher's fingerprint, and the place of each of its tags among the student's."""
+        if folder not in self._known:
+            teacher = self._load(folder)
+            columns = map_tags(teacher.tag_set, self.student.tag_set, str(folder), self.teachers.tags)
+            self._known[folder] = teacher.fingerprint(), columns
+        return self._known[folder]
 
     def _load(self, folder: Path) -> Speaker:
-        """Return a teacher; the last one stays, for the language's next text."""
+        """Return a teacher; the last one stays, for the next text."""
         if folder not in self._loaded:
             self._loaded.clear()
             self._loaded[folder] = self.student.load_teacher(folder, self.outside)
@@ -179,8 +188,7 @@ class Asking:
         """
         pool = self.teachers.pool(language)
         for folder in pool.folders:
-            teacher = self._load(folder)
-            columns = map_tags(teacher.tag_set, self.student.tag_set, str(folder), self.teachers.tags)
+            _, columns = self._identity(folder)
             if len(np.unique(columns)) < len(columns) and (len(pool.folders) > 1 or self._needs_potentials):
                 raise UserError(
                     f"{folder}: several of its tags are one tag of the student's; that goes with a single teacher "
@@ -238,13 +246,12 @@ class Asking:
 
     def _member(self, folder: Path, text: Text) -> Member:
         """Return a teacher's potentials on a text; it is asked now if the cache has none."""
-        teacher = self._load(folder)
-        columns = map_tags(teacher.tag_set, self.student.tag_set, str(folder), self.teachers.tags)
-        key = content_key(f"{teacher.fingerprint()} {text.language}", text.sentences, self.precision)
+        fingerprint, columns = self._identity(folder)
+        key = content_key(f"{fingerprint} {text.language}", text.sentences, self.precision)
         entry = CacheEntry(self.cache / key, text.lengths, self.precision)
 
-        def ask(speaker: Speaker) -> tuple[np.ndarray, Speaker]:
-            count = len(text.sentences)
+        def ask() -> tuple[np.ndarray, Speaker]:
+            speaker, count = self._load(folder), len(text.sentences)
             with Progress(transient=True, disable=not self.show) as bar:
                 task = bar.add_task(f"teacher {text.name}: {count} sentences", total=count)
                 advance = lambda n: bar.advance(task, n)  # noqa: E731
@@ -252,14 +259,8 @@ class Asking:
 
         hit = entry.parts.has("emissions")
         if not hit:
-            entry.potentials(lambda: ask(teacher))
-        # A teacher is not kept: should the entry turn out to be damaged, it is loaded again.
-        return Member(
-            entry.parts,
-            columns,
-            lambda: entry.potentials(lambda: ask(self._load(folder)))[0],
-            hit,
-        )
+            entry.potentials(ask)
+        return Member(entry.parts, columns, lambda: entry.potentials(ask)[0], hit)
 
     def _aligned(self, members: Sequence[Member]) -> list[Potentials]:
         """Return the members' potentials over the student's tags."""
