@@ -18,8 +18,9 @@ from skd_lightning.distillation.cache.entry import EmissionPrecision
 from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
 from skd_lightning.distillation.objective import Objective
 from skd_lightning.distillation.teachers import TeacherSet
-from skd_lightning.distillation.teachers.asking import Asking, Found, Learner, Text
+from skd_lightning.distillation.teachers.asking import Asking, Found, Text
 from skd_lightning.distillation.teachers.pools import Kind, Weighting
+from skd_lightning.distillation.teachers.roles import Learner
 from skd_lightning.errors import UserError
 
 

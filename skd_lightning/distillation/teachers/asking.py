@@ -7,12 +7,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from rich.progress import Progress
-from torch import Tensor
 
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.answers import Answers
@@ -24,49 +22,15 @@ from skd_lightning.distillation.cache.entry import (
 )
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.distillation.cache.reading import TeacherWords
-from skd_lightning.distillation.objective import Needs, Objective
+from skd_lightning.distillation.objective import Needs
 from skd_lightning.distillation.tag_mapping import map_tags
 from skd_lightning.distillation.teachers.pools import Pool, learn_weights, product, uniform
+from skd_lightning.distillation.teachers.roles import Learner, Speaker
 from skd_lightning.distillation.teachers.sets import TeacherSet
 from skd_lightning.errors import UserError
-from skd_lightning.tags import TagSet
 
 DEV_SENTENCES = 200
 """Annotated sentences from which the weights of a pool are learned; more hardly move them."""
-
-
-class Speaker(Protocol):
-    """The view of a teacher (``taggers.Tagger``)."""
-
-    @property
-    def tag_set(self) -> TagSet:
-        """Return its tags."""
-
-    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return transitions, start and end scores in nats."""
-
-    def fingerprint(self) -> str:
-        """Return a hash of all that its predictions depend on."""
-
-    def predict_emissions(
-        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object], language: str
-    ) -> np.ndarray:
-        """Return (words of all sentences, tags) emissions in nats of sentences in one language."""
-
-
-class Learner(Protocol):
-    """The view of a student (``taggers.Student``)."""
-
-    @property
-    def tag_set(self) -> TagSet:
-        """Return its tags."""
-
-    @property
-    def objective(self) -> Objective | None:
-        """Return the distillation objective; None for the baseline."""
-
-    def load_teacher(self, path: Path, outside: bool) -> Speaker:
-        """Return the teacher of a run folder, on the student's device."""
 
 
 @dataclass(frozen=True)
