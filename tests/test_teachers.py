@@ -285,6 +285,7 @@ class Speaker:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self.languages = [{1: "de", 2: "ru"}[seed]]
         self.tag_set = TagSet(tuple("CAB"), "none") if seed == 2 else TagSet(tuple("ABC"), "none")
         self.member = potentials(seed, np.float32)
 
@@ -372,3 +373,18 @@ def test_weights_are_learned_on_dev_sentences(tmp_path: Path) -> None:
     uniform, learned = one.answers(TEXT, dev)[1], learning.answers(TEXT, dev)[1]
     assert uniform.pooled.folder != learned.pooled.folder
     assert learning.answers(TEXT, [])[1].pooled.folder == uniform.pooled.folder  # nothing to learn from
+
+
+def test_weights_follow_the_similarity_of_the_text(tmp_path: Path) -> None:
+    text = Text("nl unlabelled", "nl", [("de", "hond"), ("een", "hond", "en", "kat")], labelled=False)
+    texts = {"de": [("der", "hund", "und", "ein", "kater")], "ru": [("собака", "и", "кошка")]}
+    one = asking(tmp_path, "mixture", Needs(marginals=1.0), texts=texts)
+    similar = Asking(
+        *(STUDENT, TeacherSet(one.teachers.sources, weights="similarity"), one.needs, one.cache, "float32"),
+        texts=texts,
+    )
+    pool = similar.teachers.pool("nl")
+    weights = similar._weights(pool, text, [])
+    assert sum(weights) == pytest.approx(1.0)
+    assert weights[0] > 0.99  # the second learned from another script
+    assert similar._weights(pool, Text("ru", "ru", texts["ru"]), [])[1] > 0.99

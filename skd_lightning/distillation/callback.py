@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
@@ -37,7 +38,8 @@ class DistillationCallback(pl.Callback):
         precision: in which emissions are stored (bytes per word and tag: 4 or 2).
         outside: allow teachers to read vector files or models outside of their own run folder, such as fastText files.
         pool: how several teachers of a language become one: ``mixture`` or ``product``.
-        weights: of the teachers in a pool: ``uniform``, or ``dev`` to learn them on annotated dev sentences.
+        weights: of the teachers in a pool: ``uniform``; ``dev`` to learn them on annotated dev sentences; or
+            ``similarity`` of the text to what each teacher learned from, for languages that nobody annotated.
         most_disagreement: nats a word; the student does not learn from unlabelled sentences on which the members of a
             pool disagree more: Σ_m w_m KL(product ‖ p_m). None for all sentences.
 
@@ -84,7 +86,12 @@ class DistillationCallback(pl.Callback):
         for language in languages:
             asking.check(language)
 
-    def _asking(self, module: pl.LightningModule, show: bool = False) -> Asking:
+    def _asking(
+        self,
+        module: pl.LightningModule,
+        show: bool = False,
+        texts: Mapping[str, Sequence[Sequence[str]]] = MappingProxyType({}),
+    ) -> Asking:
         student = cast("Learner", module)
         assert student.objective is not None
         return Asking(
@@ -96,6 +103,7 @@ class DistillationCallback(pl.Callback):
             self.outside,
             self.most_disagreement,
             show,
+            texts,
         )
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -113,7 +121,8 @@ class DistillationCallback(pl.Callback):
         texts = _texts(dataset)
         languages = sorted({text.language for text in texts})
         self.teachers.require(languages)
-        asking = self._asking(pl_module, trainer.is_global_zero)
+        annotated = {text.language: text.sentences for text in texts if text.labelled}
+        asking = self._asking(pl_module, trainer.is_global_zero, annotated)
         mine = languages[trainer.global_rank :: trainer.world_size]
         spoken: dict[str, TeacherWords] = {}
         for turn in (mine, [language for language in languages if language not in mine]):

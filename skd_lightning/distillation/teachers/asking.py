@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.distillation.cache.reading import TeacherWords
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.distillation.tag_mapping import map_tags
-from skd_lightning.distillation.teachers.pools import Pool, learn_weights, product, uniform
+from skd_lightning.distillation.teachers.pools import Pool, by_similarity, learn_weights, product, uniform
 from skd_lightning.distillation.teachers.roles import Learner, Speaker
 from skd_lightning.distillation.teachers.sets import TeacherSet
 from skd_lightning.errors import UserError
@@ -116,6 +116,7 @@ class Asking:
         outside: teachers may read files outside of their run folders.
         most_disagreement: nats a word above which a pool is not listened to on unlabelled sentences.
         show: progress bars.
+        texts: {language: annotated sentences}, to which a text may be similar.
     """
 
     student: Learner
@@ -126,15 +127,16 @@ class Asking:
     outside: bool = False
     most_disagreement: float | None = None
     show: bool = False
+    texts: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     _loaded: dict[Path, Speaker] = field(default_factory=dict, repr=False)
-    _known: dict[Path, tuple[str, np.ndarray]] = field(default_factory=dict, repr=False)
+    _known: dict[Path, tuple[str, np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
 
-    def _identity(self, folder: Path) -> tuple[str, np.ndarray]:
-        """Return a teacher's fingerprint, and the place of each of its tags among the student's."""
+    def _identity(self, folder: Path) -> tuple[str, np.ndarray, list[str]]:
+        """Return a teacher's fingerprint, the place of each of its tags among the student's, and its languages."""
         if folder not in self._known:
             teacher = self._load(folder)
             columns = map_tags(teacher.tag_set, self.student.tag_set, str(folder), self.teachers.tags)
-            self._known[folder] = teacher.fingerprint(), columns
+            self._known[folder] = teacher.fingerprint(), columns, teacher.languages
         return self._known[folder]
 
     def _load(self, folder: Path) -> Speaker:
@@ -152,7 +154,7 @@ class Asking:
         """
         pool = self.teachers.pool(language)
         for folder in pool.folders:
-            _, columns = self._identity(folder)
+            columns = self._identity(folder)[1]
             if len(np.unique(columns)) < len(columns) and (len(pool.folders) > 1 or self._needs_potentials):
                 raise UserError(
                     f"{folder}: several of its tags are one tag of the student's; that goes with a single teacher "
@@ -183,7 +185,7 @@ class Asking:
             answers = Answers(only.parts, text.lengths, lambda: [only.potentials()])
             columns, potentials = only.columns, only.potentials
         else:
-            weights = self._weights(pool, dev)
+            weights = self._weights(pool, text, dev)
             answers, potentials = self._pooled(pool, members, text, weights)
             columns = np.arange(len(self.student.tag_set))
         words, needs = TeacherWords(text.lengths, columns), self.needs
@@ -210,7 +212,7 @@ class Asking:
 
     def _member(self, folder: Path, text: Text) -> Member:
         """Return a teacher's potentials on a text; it is asked now if the cache has none."""
-        fingerprint, columns = self._identity(folder)
+        fingerprint, columns, _ = self._identity(folder)
         key = content_key(f"{fingerprint} {text.language}", text.sentences, self.precision)
         entry = CacheEntry(self.cache / key, text.lengths, self.precision)
 
@@ -248,16 +250,22 @@ class Asking:
 
         return Answers(parts, text.lengths, lambda: [potentials()]), potentials
 
-    def _weights(self, pool: Pool, dev: Sequence[Sentence]) -> tuple[float, ...]:
+    def _weights(self, pool: Pool, text: Text, dev: Sequence[Sentence]) -> tuple[float, ...]:
         """Return the weights of a pool's members, which sum to 1."""
         if not isinstance(pool.weights, str):
             return pool.weights
+        if pool.weights == "similarity":
+            learned_from = [self._identity(folder)[2] for folder in pool.folders]
+            theirs = [
+                [words for name in names for words in self.texts.get(name, [])] for names in learned_from
+            ]
+            return by_similarity(text.sentences, theirs)
         few = [sentence for sentence in dev if sentence.tags and sentence.words][:DEV_SENTENCES]
         if pool.weights == "uniform" or not few:
             return uniform(len(pool.folders))
-        text = Text("dev", few[0].language, [sentence.words for sentence in few])
-        lengths = text.lengths
-        members = self._aligned([self._member(folder, text) for folder in pool.folders])
+        annotated = Text("dev", few[0].language, [sentence.words for sentence in few])
+        lengths = annotated.lengths
+        members = self._aligned([self._member(folder, annotated) for folder in pool.folders])
         starts, numbers = np.cumsum(lengths) - lengths, np.arange(len(few))
         gold = torch.zeros(len(few), int(lengths.max()), dtype=torch.long)
         for row, sentence in zip(gold, few, strict=True):

@@ -8,8 +8,11 @@ et al. 2023) has the mixture's expectation with more noise, so it is not offered
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -21,8 +24,10 @@ from skd_lightning.crf import LinearChainCRF
 from skd_lightning.distillation.cache.entry import Potentials
 
 Kind = Literal["mixture", "product"]
-Weighting = Literal["uniform", "dev"]
+Weighting = Literal["uniform", "dev", "similarity"]
 
+LEAST_SIMILAR = 1e-6
+"""Every member keeps a weight above 0."""
 ROUNDS = 200
 """Steps of the search for weights; each is cheap."""
 
@@ -35,7 +40,8 @@ class Pool:
         folders: their run folders; one is a teacher alone, none a language on which nobody speaks.
         kind: how several become one.
         weights: one for each teacher, which sum to 1; or ``uniform``; or ``dev``, to learn them on annotated dev
-            sentences of the language.
+            sentences of the language; or ``similarity`` of the language to those of each teacher, for a language that
+            nobody annotated.
     """
 
     folders: tuple[Path, ...] = ()
@@ -50,6 +56,38 @@ class Pool:
 def uniform(members: int) -> tuple[float, ...]:
     """Return equal weights that sum to 1."""
     return (1.0 / members,) * members
+
+
+def by_similarity(
+    text: Sequence[Sequence[str]], texts: Sequence[Sequence[Sequence[str]]]
+) -> tuple[float, ...]:
+    """Return weights in proportion to the similarity of texts: the cosine of their numbers of character trigrams.
+
+    Languages that share words, endings or at least a script are similar; a text in another script has a weight near 0.
+
+    Args:
+        text: sentences, as lists of words.
+        texts: those that each teacher learned from.
+
+    >>> [round(weight, 3) for weight in by_similarity([["der", "Hund"]], [[["ein", "Hund"]], [["собака"]]])]
+    [1.0, 0.0]
+    """
+    own = _trigrams(text)
+    cosines = [max(_cosine(own, _trigrams(other)), LEAST_SIMILAR) for other in texts]
+    return tuple(cosine / sum(cosines) for cosine in cosines)
+
+
+def _trigrams(sentences: Sequence[Sequence[str]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for word in chain.from_iterable(sentences):
+        marked = f"<{word.lower()}>"
+        found.update(marked[i : i + 3] for i in range(len(marked) - 2))
+    return found
+
+
+def _cosine(one: Counter[str], other: Counter[str]) -> float:
+    size = math.sqrt(sum(n * n for n in one.values()) * sum(n * n for n in other.values()))
+    return sum(n * other[name] for name, n in one.items()) / size if size else 0.0
 
 
 def product(members: Sequence[Potentials], weights: Sequence[float]) -> Potentials:

@@ -20,6 +20,10 @@ class Speaker(Protocol):
     def tag_set(self) -> TagSet:
         """Return its tags."""
 
+    @property
+    def languages(self) -> list[str]:
+        """Return the languages that it learned from."""
+
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return transitions, start and end scores in nats."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
@@ -143,15 +143,15 @@ class TeacherSet:
     ) -> Pool:
         members = [self._pool(spec, language, way) for spec in specs]
         folders = tuple(folder for member in members for folder in member.folders)
-        if weights not in ("uniform", "dev"):
+        if weights not in get_args(Weighting):
             if (
                 not isinstance(weights, list)
                 or len(weights) != len(specs)
                 or not all(isinstance(weight, int | float) and weight > 0 for weight in weights)
             ):
                 raise UserError(
-                    f"{self.sources[0]}: the weights of '{way[-1]}' are {weights!r}; expected uniform, dev, or "
-                    f"{len(specs)} numbers above 0"
+                    f"{self.sources[0]}: the weights of '{way[-1]}' are {weights!r}; expected "
+                    f"uniform, dev, similarity, or {len(specs)} numbers above 0"
                 )
             shares = [
                 weight / len(member.folders)
