@@ -1,6 +1,7 @@
 # Everything from a fresh clone: the first target that needs it makes .venv.
 TASK   ?= demo
 LOSS   ?=
+TEACHERS ?=
 RECIPE ?=
 SUITE  ?= experiments/suites/$(TASK).yaml
 JOBS   ?= 1
@@ -57,8 +58,8 @@ corpus: install ## what TASK's corpora hold: sizes, tags, repeated sentences, un
 teachers: install ## one monolingual teacher a language; DEVICES=4 side by side, RECIPE=paper, LOGGER=wandb PROJECT=name
 	$(SKD) teachers $(COMMON) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(NODES),$(SPREAD),$(if $(DEVICES),--devices $(DEVICES))) $(TRACK) $(ARGS)
 
-distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk, RECIPE=paper|best|linear, DEVICES=4 NODES=2
-	$(SKD) distill $(COMMON) $(if $(LOSS),--loss $(LOSS)) $(if $(RECIPE),--recipe $(RECIPE)) --seed $(SEED) $(SPREAD) $(TRACK) $(ARGS)
+distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk|structural|path_set, TEACHERS="runs or file", RECIPE=paper|best|linear, DEVICES=4 NODES=2
+	$(SKD) distill $(COMMON) $(if $(LOSS),--loss $(LOSS)) $(if $(TEACHERS),--teachers $(TEACHERS)) $(if $(RECIPE),--recipe $(RECIPE)) --seed $(SEED) $(SPREAD) $(TRACK) $(ARGS)
 
 suite: install ## a whole table of runs: SUITE=experiments/suites/demo.yaml JOBS=2
 	$(SKD) suite $(SUITE) $(if $(DATA),--data $(DATA)) --jobs $(JOBS) $(ARGS)

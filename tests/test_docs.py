@@ -13,6 +13,7 @@ from skd_lightning.cli import main
 from skd_lightning.cli.distill import run_of
 from skd_lightning.cli.options import plan_of
 from skd_lightning.cli.table import COMMANDS as TABLE
+from skd_lightning.distillation.teachers import TeacherSet
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -97,3 +98,21 @@ def test_every_option_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
         plan = plan_of(options, rest)
         (plan.teacher("en") if words[0] == "teachers" else plan.student("none", seed=1)).parse()
     assert len(seen) > 30
+
+
+def test_files_of_teachers_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs/how-to/teachers.md").read_text()
+    files = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for text in files:
+        Path("teachers.yaml").write_text(text)
+        teachers = TeacherSet.named("teachers.yaml")
+        languages = ["other" if language == "*" else language for language in teachers.mapping]
+        for named in re.findall(r"runs/[\w/]+", text):
+            runs = [f"{named}/{code}" for code in languages] if named.endswith("teachers") else [named]
+            for run in runs:
+                checkpoints = Path(run, "checkpoints")
+                checkpoints.mkdir(parents=True, exist_ok=True)
+                (checkpoints / "best.ckpt").touch()
+        teachers.require(languages)
+    assert len(files) > 2
