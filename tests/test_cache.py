@@ -1,6 +1,7 @@
 """The teacher cache: what it derives, how it is keyed, what it survives."""
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -250,6 +251,24 @@ def test_batches_read_what_was_cached_in_the_students_tags(entry: CacheEntry) ->
     assert not targets.pairs[..., 3].any()
 
 
+@pytest.mark.parametrize("temperature", [2.25, 4.0])
+def test_softened_marginals_keep_their_tail(tmp_path: Path, temperature: float) -> None:
+    """Probabilities of 0.00005, which are not stored as they are, matter once they are softened."""
+    emissions = np.zeros((9, TAGS), dtype=np.float32)
+    emissions[:, 1:] = math.log(5e-5)
+
+    class Independent:
+        def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+            return torch.zeros(TAGS, TAGS), torch.zeros(TAGS), torch.zeros(TAGS)
+
+    entry = CacheEntry(tmp_path / "key", LENGTHS, "float32")
+    entry.potentials(lambda: (emissions, Independent()))
+    _, columns, values = answers(entry).expectations(1.0, temperature)[0].take(np.arange(9))
+    powers = np.array([1.0, *[5e-5 ** (1 / temperature)] * 3])
+    np.testing.assert_allclose(values.reshape(9, TAGS), np.tile(powers / powers.sum(), (9, 1)), atol=1e-3)
+    assert answers(entry).expectations()[0].values.shape == (9,)
+
+
 def test_tags_of_the_teacher_that_are_one_of_the_students_add_up(entry: CacheEntry) -> None:
     """Tags 1 and 3 of the teacher are the student's 0, as its 0 is; its 2 is the student's 1."""
     targets, apart = read(entry, np.array([0, 0, 1, 0]), tags=2), read(entry, np.arange(TAGS), TAGS)
@@ -266,7 +285,7 @@ def test_tags_of_the_teacher_that_are_one_of_the_students_add_up(entry: CacheEnt
             TopK(3),
             TopWK(3, 2.0, "potentials"),
             Posterior(2.0, "potentials"),
-            PosTopWK(3, 2.0),
+            PosTopWK(3, 2.0, "potentials"),
         ),
         *(Structural(), Structural(1.0, 2.0), Structural(0.5), Structural(0.0), PathSet()),
     ],

@@ -28,7 +28,7 @@ from skd_lightning.distillation.objectives import (
     by_name,
 )
 from skd_lightning.distillation.path_sets import path_set
-from skd_lightning.distillation.targets import TeacherTargets
+from skd_lightning.distillation.targets import TeacherTargets, softened
 from skd_lightning.encoders import NgramEmbedder
 from skd_lightning.errors import UserError
 from skd_lightning.taggers import Student
@@ -155,7 +155,7 @@ def test_posterior(temperature: float, tempering: str) -> None:
         return -(temperature**2) * (tempered(teacher, row) * tempered(student, row).log()).sum()
 
     check(
-        lambda: objective(chain(student), targets(teacher, 1, on_potentials)),
+        lambda: objective(chain(student), TeacherTargets.of(chain(teacher), objective)),
         lambda: by_sentence(one),
         student,
     )
@@ -283,6 +283,13 @@ def test_a_student_that_forbids_the_whole_path_set_has_loss_0() -> None:
     assert torch.autograd.grad(loss.sum(), emissions)[0].isfinite().all()
 
 
+def test_softened_marginals_sum_to_1_and_padding_stays_0() -> None:
+    marginals = torch.tensor([[0.9, 0.1, 0.0], [0.0, 0.0, 0.0]])
+    expected = torch.tensor([[0.75, 0.25, 0.0], [0.0, 0.0, 0.0]])
+    torch.testing.assert_close(softened(marginals, 2.0), expected)
+    assert softened(marginals, 1.0) is marginals
+
+
 @pytest.mark.parametrize("weights", [(0.5, 0.5), (1.0, 1.0)])
 def test_pos_topwk_is_the_weighted_sum(weights: tuple[float, float]) -> None:
     student, said = potentials(8), targets(potentials(9), 5)
@@ -324,7 +331,7 @@ def test_targets_come_from_any_distribution() -> None:
     """An objective serves without trainer, cache or tagger; what it does not need is not computed."""
     teacher, student = potentials(13), potentials(14)
     for objective in (
-        *(Emission(2.0), TopK(3), TopWK(3), Posterior(2.0, "potentials"), PosTopWK(4, 2.0)),
+        *(Emission(2.0), TopK(3), TopWK(3), Posterior(2.0, "potentials"), PosTopWK(4, 2.0, "potentials")),
         *(Structural(), Structural(0.5, 2.0), Structural(1.0, 2.0)),
     ):
         temperature = objective.needs.marginals or 1.0

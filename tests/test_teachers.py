@@ -85,6 +85,13 @@ def test_a_file_of_teachers(runs: Path) -> None:
     teachers.require(["ga"])  # the others are its teachers
 
 
+def test_entries_of_several_teachers_count_as_one_each(runs: Path) -> None:
+    both = file_of(runs, "en: [@teachers, de]\nde: {mixture: [@multi/seed1, @multi/seed2], weights: [3, 1]}")
+    assert both.pool("en").weights == (0.5, 0.375, 0.125)
+    apart = file_of(runs, "en: [@teachers, de]\nde: [@multi/seed1, @multi/seed2]")
+    assert apart.pool("en").weights == (0.5, 0.25, 0.25)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -96,6 +103,8 @@ def test_a_file_of_teachers(runs: Path) -> None:
         ),
         ("en: {product: [@teachers, @multi/seed1], weights: [1, 0]}", "2 numbers above 0"),
         ("en: {sum: [@teachers]}", r"the teachers of 'en' are \{'sum'"),
+        ("en: {product: [{mixture: [@teachers]}, @multi/seed1]}", "a mixture inside a product"),
+        ("tags: {PERSON: PER}", "it names no teachers"),
         ("en: []", r"the teachers of 'en' are \[\]; expected"),
         ("en: 3", "the teachers of 'en' are 3; expected"),
         ("en: de\nde: en", "the teachers of en are said to be its own"),
@@ -275,6 +284,22 @@ def test_weights_make_the_annotated_sentences_most_probable(kind: str) -> None:
     found = learn_weights(kind, crfs, gold)
     assert sum(found) == pytest.approx(1.0)
     assert found[0] == pytest.approx(best, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["mixture", "product"])
+def test_weights_are_numbers_where_members_forbid_what_somebody_annotated(kind: str) -> None:
+    lengths = torch.full((8,), 2)
+    generator = torch.Generator().manual_seed(1)
+    gold = torch.randint(0, 2, (8, 2), generator=generator)
+    gold[0] = 2
+    crfs = []
+    for forbidden in (2, 2):
+        emissions = torch.randn(8, 2, TAGS, generator=generator)
+        emissions[..., forbidden] = -torch.inf
+        crfs.append(LinearChainCRF(emissions, torch.zeros(TAGS, TAGS), lengths))
+    found = learn_weights(kind, crfs, gold)
+    assert sum(found) == pytest.approx(1.0)
+    assert learn_weights(kind, crfs, torch.full_like(gold, 2)) == (0.5, 0.5)
 
 
 # -- asking a pool ----------------------------------------------------------------------------------------

@@ -127,7 +127,11 @@ def load_corpora(
         size = sample_size(sample, language)
         if size is not None:
             corpora.notes.append(resample(language, splits, size))
-        if not splits["dev"] and sum(sentence.tags is not None for sentence in splits["train"]) > 1:
+        if (
+            language not in text_only
+            and not splits["dev"]
+            and sum(sentence.tags is not None for sentence in splits["train"]) > 1
+        ):
             corpora.notes.append(cut_dev(language, splits))
         if not splits["test"] and splits["dev"]:
             corpora.notes.append(halve_dev(language, splits))

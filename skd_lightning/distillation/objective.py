@@ -25,6 +25,7 @@ class Needs:
         emissions: the teacher's emissions.
         k: how many of its best tag sequences, with their log-probabilities; 0 for none.
         marginals: its posterior marginals, of potentials that are divided by this temperature; None for none.
+        softening: T of q^{1/T}, renormalised, which the marginals are then made to.
         transition_counts: its expected transition counts, of potentials that are divided by this temperature.
         chain: its whole distribution, as potentials.
         path_set: the likely paths that together have this probability; None for none.
@@ -33,6 +34,7 @@ class Needs:
     emissions: bool = False
     k: int = 0
     marginals: float | None = None
+    softening: float = 1.0
     transition_counts: float | None = None
     chain: bool = False
     path_set: float | None = None

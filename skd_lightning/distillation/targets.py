@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
@@ -63,7 +64,8 @@ class TeacherTargets:
             targets.unary = teacher.unary.detach()
             targets.transitions = teacher.transitions.detach().expand(len(teacher.lengths), -1, -1)
         if needs.marginals is not None:
-            targets.marginals = _tempered(teacher, needs.marginals).marginals.detach()
+            marginals = _tempered(teacher, needs.marginals).marginals.detach()
+            targets.marginals = softened(marginals, needs.softening)
         if needs.transition_counts is not None:
             counts = _tempered(teacher, needs.transition_counts).transition_counts
             targets.transition_counts = counts.detach()
@@ -74,6 +76,19 @@ class TeacherTargets:
         if needs.path_set is not None:
             targets.pairs = path_set([teacher], [1.0], needs.path_set)
         return targets
+
+
+def softened(marginals: Tensor, temperature: float) -> Tensor:
+    """Return q^{1/T}, renormalised over the tags; 0 where all are 0, as at padding.
+
+    Args:
+        marginals: (…, tags) probabilities q.
+        temperature: T.
+    """
+    if temperature == 1.0:
+        return marginals
+    powers = marginals.pow(1.0 / temperature)
+    return powers / powers.sum(-1, keepdim=True).clamp(min=torch.finfo(powers.dtype).tiny)
 
 
 def _tempered(crf: LinearChainCRF, temperature: float) -> LinearChainCRF:

@@ -85,6 +85,7 @@ def train(run: Run, anew: bool = False) -> None:
     """
     began = time.perf_counter()
     settings, folder = run.parse(), run.folder
+    settings.refuse_itself(folder.path)
     cli, key = settings.cli, settings.key()
     made_from = provenance.provenance(settings.data, settings.languages(), settings.teachers)
     if not anew and has_finished(folder, key):

@@ -45,7 +45,7 @@ def provenance(
         assert teachers is not None
         for folder in teachers.of(language):
             if (best := RunFolder(folder).best).is_file():
-                found[f"teacher {folder.name}"] = _hash(best)
+                found[f"teacher {'/'.join(folder.parts[-3:])}"] = _hash(best)
     return found
 
 

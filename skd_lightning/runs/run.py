@@ -105,6 +105,18 @@ class Settings:
         values: dict[str, Any] = yaml.safe_load(self.text)["data"]
         return values
 
+    def refuse_itself(self, folder: Path) -> None:
+        """Refuse a run that would take the place of one of its teachers.
+
+        Raises:
+            UserError: naming the folder.
+        """
+        teachers = self.teachers
+        for language in self.languages() if teachers else ():
+            assert teachers is not None
+            if folder.resolve() in (path.resolve() for path in teachers.of(language)):
+                raise UserError(f"{folder}: is one of the student's teachers; give the student a name (--name)")
+
     @property
     def teachers(self) -> TeacherSet | None:
         """Return the teachers that it learns from, if any."""

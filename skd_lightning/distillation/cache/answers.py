@@ -14,6 +14,7 @@ from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.distillation.cache.sparse import SparseRows, joined, sparsified
 from skd_lightning.distillation.path_sets import PackedPairs, path_set
+from skd_lightning.distillation.targets import softened
 from skd_lightning.ragged import cells
 
 SENTENCES = 256
@@ -44,27 +45,25 @@ class Answers:
         self._members = members
         self._starts = np.cumsum(lengths) - lengths
 
-    def expectations(self, temperature: float = 1.0) -> tuple[SparseRows, SparseRows]:
+    def expectations(self, temperature: float = 1.0, softening: float = 1.0) -> tuple[SparseRows, SparseRows]:
         """Return marginals and transition counts; values below 0.0001 are 0.
 
         Args:
             temperature: divides the potentials.
+            softening: of the marginals, see :func:`softened`; softened from what is stored, they would lack a tail.
 
         Returns:
             p(y_i | x), a row a word; and the expected numbers N(a, b) of tag a before tag b, a row a sentence, in
             column a · tags + b.
         """
 
-        def softened(crf: LinearChainCRF) -> LinearChainCRF:
-            return crf if temperature == 1.0 else crf.tempered(temperature)
-
         def make() -> dict[str, np.ndarray]:
             marginals, counts, words, numbers = [], [], [], []
             for sentences, crfs in self._chains():
-                soft = [softened(crf) for crf in crfs]
+                soft = crfs if temperature == 1.0 else [crf.tempered(temperature) for crf in crfs]
                 row, word = cells(self.lengths[sentences])
                 by_word = self._mean(lambda crf: crf.marginals, soft)[row, word]
-                marginals.append(sparsified(by_word.numpy(), np.float16))
+                marginals.append(sparsified(softened(by_word, softening).numpy(), np.float16))
                 by_pair = self._mean(lambda crf: crf.transition_counts, soft).flatten(1)
                 counts.append(sparsified(by_pair.numpy(), np.float32))
                 words.append(self._words(sentences))
@@ -72,7 +71,8 @@ class Answers:
             of_words = {f"marginal_{name}": array for name, array in joined(marginals, words).items()}
             return of_words | {f"count_{name}": array for name, array in joined(counts, numbers).items()}
 
-        arrays = self.parts.find_or_make(f"expectations-t{temperature:g}", make)[0]
+        name = f"expectations-t{temperature:g}" + (f"-s{softening:g}" if softening != 1.0 else "")
+        arrays = self.parts.find_or_make(name, make)[0]
         return SparseRows.of(arrays, "marginal_"), SparseRows.of(arrays, "count_")
 
     def paths(self, k: int) -> tuple[np.ndarray, np.ndarray]:

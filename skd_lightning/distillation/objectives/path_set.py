@@ -39,7 +39,7 @@ class PathSet(Objective):
         """Return the loss of each sentence, (batch,) nats."""
         pairs = given(teacher.pairs, "pairs")
         unary = student.unary
-        first = unary[:, :1].masked_fill(~pairs[:, :1, 0], -torch.inf)
+        first = unary[:, :1].masked_fill(~pairs[:, :1].any(2), -torch.inf)
         between = student.transitions.view(-1, 1, *pairs.shape[2:]).masked_fill(~pairs[:, 1:], -torch.inf)
         inside = LinearChainCRF(torch.cat([first, unary[:, 1:]], dim=1), between, student.lengths)
         log_inside = inside.log_partition

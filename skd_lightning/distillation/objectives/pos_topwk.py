@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -41,7 +41,7 @@ class PosTopWK(Objective):
     def needs(self) -> Needs:
         """The needs of both."""
         posterior, topwk = self._both()
-        return Needs(k=topwk.needs.k, marginals=posterior.needs.marginals)
+        return replace(posterior.needs, k=topwk.needs.k)
 
     def __call__(self, student: LinearChainCRF, teacher: TeacherTargets) -> Tensor:
         """Return the loss of each sentence, (batch,) nats."""

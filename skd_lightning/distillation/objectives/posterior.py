@@ -31,8 +31,10 @@ class Posterior(Objective):
 
     @property
     def needs(self) -> Needs:
-        """The marginals, made from tempered potentials where these are tempered."""
-        return Needs(marginals=self.temperature if self.tempering == "potentials" else 1.0)
+        """The marginals, tempered as they are or made from tempered potentials."""
+        if self.tempering == "potentials":
+            return Needs(marginals=self.temperature)
+        return Needs(marginals=1.0, softening=self.temperature)
 
     def __call__(self, student: LinearChainCRF, teacher: TeacherTargets) -> Tensor:
         """Return the loss of each sentence, (batch,) nats."""
@@ -42,8 +44,6 @@ class Posterior(Objective):
             student = student.tempered(temperature)
         log_student = student.log_marginals
         if temperature != 1.0 and tempering == "marginals":
-            soft = soft.pow(1.0 / temperature)
-            soft = soft / soft.sum(-1, keepdim=True).clamp(min=torch.finfo(soft.dtype).tiny)
             inside = log_student.masked_fill(~student.mask.unsqueeze(-1), 0.0)
             log_student = torch.log_softmax(inside / temperature, dim=-1)
         return temperature**2 * expected(soft, log_student).sum(dim=(1, 2))

@@ -194,7 +194,7 @@ class Asking:
             assert potentials is not None
             words.potentials = potentials()
         if needs.marginals is not None:
-            words.marginals, _ = answers.expectations(needs.marginals)
+            words.marginals, _ = answers.expectations(needs.marginals, needs.softening)
         if needs.transition_counts is not None:
             _, words.transition_counts = answers.expectations(needs.transition_counts)
         if needs.k:

@@ -26,6 +26,8 @@ from skd_lightning.distillation.cache.entry import Potentials
 Kind = Literal["mixture", "product"]
 Weighting = Literal["uniform", "dev", "similarity"]
 
+FLOOR = -1e4
+"""Nats that stand for -inf while the weights of a product are sought."""
 LEAST_SIMILAR = 1e-6
 """Every member keeps a weight above 0."""
 ROUNDS = 200
@@ -113,25 +115,33 @@ def learn_weights(kind: Kind, crfs: Sequence[LinearChainCRF], gold: Tensor) -> t
     For a mixture by expectation maximisation, for a product by exponentiated gradients (Kivinen and Warmuth 1997);
     both searches are for the one maximum of a concave function.
 
+    Sentences whose tags the pool forbids with any weights do not count; where none is left, the weights are equal.
+
     Args:
         kind: of the pool.
         crfs: the members' distributions on the same sentences.
         gold: (sentences, words) tags.
     """
     weights = torch.full((len(crfs),), 1.0 / len(crfs), dtype=torch.double)
+    log_probs = torch.stack([crf.log_prob(gold) for crf in crfs], dim=1).double()
+    allowed = ~torch.isneginf(log_probs)
+    possible = allowed.any(1) if kind == "mixture" else allowed.all(1)
+    if not possible.any():
+        return tuple(weights.tolist())
     if kind == "mixture":
-        log_probs = torch.stack([crf.log_prob(gold) for crf in crfs], dim=1).double()
         for _ in range(ROUNDS):
-            weights = torch.softmax(log_probs + weights.log(), dim=1).mean(0)
+            weights = torch.softmax(log_probs[possible] + weights.log(), dim=1).mean(0)
     else:
         words = crfs[0].lengths.sum().clamp(min=1)
         for _ in range(ROUNDS):
             free = weights.clone().requires_grad_()
+            # A finite floor: the gradient of -inf times a weight would be NaN.
             unary, transitions = (
-                torch.stack([getattr(crf, name).double() for crf in crfs], dim=-1) @ free
+                torch.stack([getattr(crf, name).double() for crf in crfs], dim=-1).clamp(min=FLOOR) @ free
                 for name in ("unary", "transitions")
             )
-            likelihood = LinearChainCRF(unary, transitions, crfs[0].lengths).log_prob(gold).sum() / words
+            pool = LinearChainCRF(unary, transitions, crfs[0].lengths)
+            likelihood = pool.log_prob(gold)[possible].sum() / words
             (slope,) = torch.autograd.grad(likelihood, free)
             weights = torch.softmax(weights.log() + slope, dim=0)
     return tuple((weights / weights.sum()).tolist())

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import yaml
 
-from skd_lightning.distillation.teachers.pools import Kind, Pool, Weighting
+from skd_lightning.distillation.teachers.pools import Kind, Pool, Weighting, uniform
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 
@@ -59,6 +59,8 @@ class TeacherSet:
             tags = mapping.pop(TAGS, {})
             if not isinstance(tags, dict):
                 raise UserError(f"{paths[0]}: 'tags' must map names of tags, such as {{PERSON: PER}}")
+            if not mapping:
+                raise UserError(f"{paths[0]}: it names no teachers; write '*': FOLDER beside 'tags'")
             return cls(paths, mapping, {str(a): str(b) for a, b in tags.items()}, kind, weights)
         return cls(paths, kind=kind, weights=weights)
 
@@ -138,11 +140,24 @@ class TeacherSet:
             "of these, or {mixture: [...]} or {product: [...]}, each with weights if you like"
         )
 
+    def _names_kind(self, spec: Any) -> bool:
+        """Return True if an entry says how its teachers become one."""
+        if isinstance(spec, str) and spec in self.mapping:
+            return self._names_kind(self.mapping[spec])
+        return isinstance(spec, dict)
+
     def _joined(
         self, kind: Kind, specs: list[Any], weights: Any, language: str, way: tuple[str, ...]
     ) -> Pool:
         members = [self._pool(spec, language, way) for spec in specs]
         folders = tuple(folder for member in members for folder in member.folders)
+        for spec, member in zip(specs, members, strict=True):
+            if self._names_kind(spec) and member.kind != kind:
+                raise UserError(
+                    f"{self.sources[0]}: the teachers of '{way[-1]}' are a {member.kind} inside a {kind}"
+                )
+        if weights == "uniform" and len(folders) > len(specs):  # of the entries, not of the runs
+            weights = [1] * len(specs)
         if weights not in get_args(Weighting):
             if (
                 not isinstance(weights, list)
@@ -154,9 +169,11 @@ class TeacherSet:
                     f"uniform, dev, similarity, or {len(specs)} numbers above 0"
                 )
             shares = [
-                weight / len(member.folders)
+                weight * share
                 for weight, member in zip(weights, members, strict=True)
-                for _ in member.folders
+                for share in (
+                    uniform(len(member.folders)) if isinstance(member.weights, str) else member.weights
+                )
             ]
             weights = tuple(share / sum(shares) for share in shares)
         return Pool(folders, kind, weights)
