@@ -27,8 +27,7 @@ COLUMNS = (
 """Columns of the counts of a sentence, or of all sentences of a language."""
 
 Chunks = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Chunks of a batch, told at the words where they begin: four tensors (batch, words). True where a chunk begins; last
-word + 1 of the chunk that begins there; type of the word's tag, 0 for none; True where a well-formed chunk begins."""
+"""Chunks of a batch, see :meth:`TaggingScores._chunks`."""
 
 
 class TaggingScores(Metric):
@@ -104,22 +103,22 @@ class TaggingScores(Metric):
             lengths: (batch,) words of each sentence; 0 for a sentence that does not count.
             languages: (batch,) int64 places in the list of languages.
         """
-        chunks = self.both(predicted, gold, lengths)
+        chunks = self._both(predicted, gold, lengths)
         self.counts.index_add_(0, languages, self._count(predicted, gold, lengths, chunks))
         if chunks is None:
             return
         ours, true = chunks
-        marks = ((in_both(ours, true), true), (ours[0], ours), (true[0], true))
+        marks = ((_in_both(ours, true), true), (ours[0], ours), (true[0], true))
         for column, (mark, (_, _, types, _)) in enumerate(marks):
             cells = (languages.unsqueeze(1) * len(self.types) + types).flatten()
             self.type_counts.view(-1, 3)[:, column].index_add_(0, cells, mark.flatten().to(torch.int64))
 
     def count(self, predicted: Tensor, gold: Tensor, lengths: Tensor) -> Tensor:
         """Return (batch, 9) int64 counts of each sentence, see :data:`COLUMNS`; arguments as for :meth:`update`."""
-        return self._count(predicted, gold, lengths, self.both(predicted, gold, lengths))
+        return self._count(predicted, gold, lengths, self._both(predicted, gold, lengths))
 
-    def both(self, predicted: Tensor, gold: Tensor, lengths: Tensor) -> tuple[Chunks, Chunks] | None:
-        """Return the chunks of both, None where tags mark none; arguments as for :meth:`update`."""
+    def _both(self, predicted: Tensor, gold: Tensor, lengths: Tensor) -> tuple[Chunks, Chunks] | None:
+        """Find the chunks of both; None where tags mark none."""
         words = _words(gold, lengths)
         none = self.tag_set.scheme == "none"
         return None if none else (self._chunks(predicted, words), self._chunks(gold, words))
@@ -132,14 +131,23 @@ class TaggingScores(Metric):
             per_sentence += [torch.zeros_like(lengths)] * 6
         else:
             ours, true = chunks
-            found = in_both(ours, true)
+            found = _in_both(ours, true)
             (begins_p, _, _, strict_p), (begins_g, _, _, strict_g) = ours, true
             marks = [found, begins_p, begins_g, found & strict_p & strict_g, strict_p, strict_g]
             per_sentence += [mark.sum(1) for mark in marks]
         return torch.stack([column.to(torch.int64) for column in per_sentence], dim=1)
 
     def _chunks(self, tags: Tensor, words: Tensor) -> Chunks:
-        """Find the chunks of tags (batch, words) int64, where ``words`` (batch, words) is False at padding."""
+        """Find the chunks of each sentence, told at the words where they begin.
+
+        Args:
+            tags: (batch, words) int64.
+            words: (batch, words) bool, False at padding.
+
+        Returns:
+            Four tensors (batch, words): True where a chunk begins; last word + 1 of the chunk that begins
+            there; its type; True where a well-formed chunk begins.
+        """
         outside = len(self.tag_set)
         tags = torch.where(words, tags, outside)
         edge = tags.new_full((len(tags), 1), outside)
@@ -208,7 +216,7 @@ def _words(gold: Tensor, lengths: Tensor) -> Tensor:
     return torch.arange(gold.shape[1], device=gold.device) < lengths.unsqueeze(1)
 
 
-def in_both(ours: Chunks, true: Chunks) -> Tensor:
+def _in_both(ours: Chunks, true: Chunks) -> Tensor:
     """Return (batch, words) bool: a chunk begins there that has the same last word and type in both."""
     return ours[0] & true[0] & (ours[1] == true[1]) & (ours[2] == true[2])
 

@@ -1,38 +1,28 @@
-"""How sure taggers are against how often they are right: counts, error, file, and section of the report."""
+"""How sure taggers are against how often they are right: counts and error."""
 
 from __future__ import annotations
 
 import copy
 import itertools
-import json
-from pathlib import Path
+import math
+from random import Random
 
 import numpy as np
 import pytest
 import torch
-from made_up_runs import SMALL, make_peers, make_runs
 from torch import Tensor
 
 from skd_lightning.analysis.calibration import Bins, expected_calibration_error
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.display.style import Plot
-from skd_lightning.display.table import Table
-from skd_lightning.metrics import TaggingScores
-from skd_lightning.report.findings import Section, gather
-from skd_lightning.report.sections import calibration
-from skd_lightning.report.write import make_sections, write_report
-from skd_lightning.run_folder import RunFolder
+from skd_lightning.data.batches import SentenceDataset
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.encoders import BiLSTM, NgramEmbedder
 from skd_lightning.runs.calibration import BinCounts, Calibration
+from skd_lightning.taggers import Teacher
 from skd_lightning.taggers.confidences import BINS, ConfidenceCounts
-from skd_lightning.taggers.entity_probability import entity_probabilities
-from skd_lightning.tags import Scheme, TagSet, continues, entities
+from skd_lightning.tags import Scheme, TagSet, entities
 
 NV = TagSet.of(["N", "V"], "none")
-
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skd_lightning.analysis.comparison.Comparison.draw.__defaults__", (50,))
 
 
 def independent(probabilities: list[list[float]]) -> LinearChainCRF:
@@ -48,7 +38,7 @@ def independent(probabilities: list[list[float]]) -> LinearChainCRF:
 def count(
     counts: ConfidenceCounts, crf: LinearChainCRF, gold: Tensor, lengths: Tensor, languages: Tensor
 ) -> None:
-    counts.update(crf, crf.viterbi(), gold, lengths, languages, None)
+    counts.update(crf, crf.viterbi(), gold, lengths, languages)
 
 
 def chain(tag_set: TagSet, words: int, constrained: bool) -> LinearChainCRF:
@@ -62,6 +52,16 @@ def chain(tag_set: TagSet, words: int, constrained: bool) -> LinearChainCRF:
     return LinearChainCRF(torch.randn(1, words, tags), transitions, torch.tensor([words]), start, end)
 
 
+def assert_counts(found: dict[str, list], items: list[tuple[float, bool]]) -> None:
+    """Compare with words or entities that are told one by one, each with its probability and if it is right."""
+    rows = np.zeros((BINS, 3))
+    for probability, right in items:
+        rows[math.ceil(probability * BINS) - 1] += 1, probability, right
+    number, confidence, correct = rows.T.tolist()
+    assert (found["count"], found["correct"]) == (number, correct)
+    assert found["confidence"] == pytest.approx(confidence, rel=1e-4, abs=2e-6)
+
+
 @pytest.mark.parametrize("constrained", [True, False])
 @pytest.mark.parametrize(("scheme", "words"), [("iob2", 1), ("iob2", 5), ("bioes", 4)])
 def test_entities_have_the_probability_of_all_sequences_that_hold_them(
@@ -69,33 +69,61 @@ def test_entities_have_the_probability_of_all_sequences_that_hold_them(
 ) -> None:
     torch.manual_seed(1)
     tag_set = TagSet.of(["B-X"] if scheme == "bioes" else ["B-X", "B-Y"], scheme)
-    table = torch.tensor([[continues(a, b) for b in tag_set.names] for a in tag_set.names])
     every = list(itertools.product(range(len(tag_set)), repeat=words))
-    seen = 0
+    spelt = [entities(tag_set.decode(path)) for path in every]
+    counts = ConfidenceCounts(tag_set, ["en"], well_formed=constrained)
+    items = []
     for _ in range(12):
         crf = chain(tag_set, words, constrained)
         probabilities = crf.log_prob(torch.tensor([every]))[0].exp().tolist()
-        path = crf.sample(1)[:, 0]
-        tags = tag_set.decode(path[0].tolist())
-        lengths = torch.tensor([words])
-        chunks = TaggingScores(tag_set, ["en"]).both(path, path, lengths)
-        assert chunks
-        found = entity_probabilities(crf, path, chunks[0], table)[0]
-        for entity in entities(tags):
-            _, first, end = entity
-            expected = 0.0
-            for other, probability in zip(every, probabilities, strict=True):
-                spelt = tag_set.decode(other)
-                # Ill-formed tags have other spellings of the entity, which do not count.
-                same = constrained or spelt[first:end] == tags[first:end]
-                expected += probability * (same and entity in entities(spelt))
-            assert found[first].item() == pytest.approx(expected, rel=1e-4, abs=1e-6)
-            seen += 1
-    assert seen > 5
+        path, gold = crf.sample(2).unbind(1)
+        counts.update(crf, path, gold, torch.tensor([words]), torch.tensor([0]))
+        true = entities(tag_set.decode(gold[0].tolist()))
+        for entity in entities(tag_set.decode(path[0].tolist())):
+            those = [p for p, held in zip(probabilities, spelt, strict=True) if entity in held]
+            items.append((sum(those), entity in true))
+    assert len(items) > 5
+    assert {right for _, right in items} == {True, False}
+    assert_counts(counts.compute()["en"]["entities"], items)
+
+
+@pytest.mark.parametrize("constrain", [True, False])
+@pytest.mark.parametrize("scheme", ["iob2", "bioes"])
+def test_a_tested_tagger_counts_what_it_predicts(scheme: Scheme, constrain: bool) -> None:
+    torch.manual_seed(5)
+    tag_set = TagSet.of(["B-X", "B-Y"], scheme)
+    network = NgramEmbedder(4, 64), BiLSTM(4)
+    tagger = Teacher(list(tag_set.names), scheme, ["en"], *network, constrain=constrain).eval()
+    with torch.no_grad():
+        tagger.head.emissions.bias.copy_(torch.randn(len(tag_set)))
+        tagger.head.transitions.copy_(torch.randn(len(tag_set), len(tag_set)))
+    draw = Random(5)
+    drawn = [
+        Sentence(tuple(map(str, range(row, row + n))), tuple(draw.choices(tag_set.names, k=n)), "en")
+        for row, n in enumerate((7, 3, 0, 1, 6, 7))
+    ]
+    other = Sentence(("0", "1"), language="en")  # nobody annotated it
+    batch = SentenceDataset([*drawn, other], tagger.featurizer, ["en"], tag_set).__getitems__([*range(7)])
+    tagger.tested.begin(7, torch.device("cpu"))
+    with torch.no_grad():
+        tagger.test_step(batch, 0)
+    found = tagger.tested.calibration()["en"]
+    predictions = tagger.predict([sentence.words for sentence in drawn])
+    of_words, of_entities = [], []
+    for sentence, predicted in zip(drawn, predictions, strict=True):
+        gold = sentence.tags
+        assert gold is not None
+        right = [tag == true for tag, true in zip(predicted.tags, gold, strict=True)]
+        of_words += zip(predicted.confidences, right, strict=True)
+        true = entities(gold)
+        of_entities += [(p, (label, first, last + 1) in true) for first, last, label, p in predicted.entities]
+    assert len(of_entities) > 4
+    assert_counts(found["words"], of_words)
+    assert_counts(found["entities"], of_entities)
 
 
 def test_bins_by_hand() -> None:
-    counts = ConfidenceCounts(NV, ["de", "en"])
+    counts = ConfidenceCounts(NV, ["de", "en"], well_formed=True)
     # Decoded: N with .9 (right), V with .7 (wrong: gold N has .3), N with .62 (right); in German one N with .9, wrong.
     crf = independent([[0.9, 0.3, 0.62], [0.9]])
     gold = torch.tensor([[0, 0, 0], [1, -100, -100]])
@@ -118,13 +146,12 @@ def test_bins_by_hand() -> None:
 
 def test_entities_are_counted_by_their_own_probability() -> None:
     tag_set = TagSet.of(["B-X"], "iob2")
-    scores = TaggingScores(tag_set, ["en"])
-    counts = ConfidenceCounts(tag_set, ["en"])
+    counts = ConfidenceCounts(tag_set, ["en"], well_formed=True)
     # O, B-X, I-X, words independent: B-X then no I-X.
     p = torch.tensor([[[0.1, 0.8, 0.1], [0.25, 0.25, 0.5], [0.7, 0.2, 0.1]]])
     crf = LinearChainCRF(p.log(), torch.zeros(3, 3), torch.tensor([3]))
     path, gold, length = torch.tensor([[1, 2, 0]]), torch.tensor([[1, 2, 1]]), torch.tensor([3])
-    counts.update(crf, path, gold, length, torch.tensor([0]), scores.both(path, gold, length))
+    counts.update(crf, path, gold, length, torch.tensor([0]))
     found = counts.compute()["en"]["entities"]
     sure = 0.8 * 0.5 * (1 - 0.1)
     place = int(np.ceil(sure * BINS)) - 1
@@ -138,13 +165,12 @@ def test_a_tagger_that_draws_the_gold_tags_is_calibrated_and_a_surer_one_is_not(
     words = torch.full((4000,), 6)
     transitions, start, end = (mask.float() * -1e9 for mask in tag_set.forbidden())
     crf = LinearChainCRF(1.5 * torch.randn(4000, 6, 5), transitions, words, start, end)
-    gold, scores = crf.sample(1)[:, 0], TaggingScores(tag_set, ["en"])
+    gold = crf.sample(1)[:, 0]
     errors = {}
     for sureness in (1.0, 4.0):
         tagger = crf.tempered(1 / sureness)
-        counts, path = ConfidenceCounts(tag_set, ["en"]), tagger.viterbi()
-        chunks = scores.both(path, gold, words)
-        counts.update(tagger, path, gold, words, torch.zeros(4000, dtype=torch.int64), chunks)
+        counts = ConfidenceCounts(tag_set, ["en"], well_formed=True)
+        count(counts, tagger, gold, words, torch.zeros(4000, dtype=torch.int64))
         row = counts.compute()["en"]
         for unit in ("words", "entities"):
             bins = Bins.of([BinCounts.model_validate(row[unit])])
@@ -161,7 +187,7 @@ def test_a_tagger_that_draws_the_gold_tags_is_calibrated_and_a_surer_one_is_not(
 
 
 def test_constant_overconfidence_is_the_gap() -> None:
-    counts = ConfidenceCounts(NV, ["en"])
+    counts = ConfidenceCounts(NV, ["en"], well_formed=True)
     crf = independent([[0.95] * 10])
     count(counts, crf, torch.tensor([[0] * 6 + [1] * 4]), torch.tensor([10]), torch.tensor([0]))
     bins = Bins.of([BinCounts.model_validate(counts.compute()["en"]["words"])])
@@ -172,21 +198,20 @@ def test_constant_overconfidence_is_the_gap() -> None:
 def test_padding_and_sentences_without_gold_tags_do_not_count() -> None:
     torch.manual_seed(3)
     tag_set = TagSet.of(["B-X", "B-Y"], "iob2")
-    scores, languages = TaggingScores(tag_set, ["de", "en"]), torch.tensor([0, 1, 1, 0])
+    languages = torch.tensor([0, 1, 1, 0])
     lengths, labelled = torch.tensor([3, 5, 2, 0]), torch.tensor([True, True, False, True])
     emissions, gold = torch.randn(4, 5, len(tag_set)), torch.randint(len(tag_set), (4, 5))
     transitions = torch.randn(len(tag_set), len(tag_set))
 
     def counted(rows: list[int], padding: int, garbage: float) -> dict:
-        counts = ConfidenceCounts(tag_set, ["de", "en"])
+        counts = ConfidenceCounts(tag_set, ["de", "en"], well_formed=False)
         words = torch.arange(5 + padding) < lengths[rows].unsqueeze(1)
         padded = torch.nn.functional.pad(emissions[rows], (0, 0, 0, padding)).masked_fill(
             ~words[..., None], garbage
         )
         tags = torch.nn.functional.pad(gold[rows], (0, padding)).masked_fill(~words, -100)
         crf = LinearChainCRF(padded, transitions, lengths[rows])
-        own, path = torch.where(labelled[rows], lengths[rows], 0), crf.viterbi()
-        counts.update(crf, path, tags, own, languages[rows], scores.both(path, tags, own))
+        count(counts, crf, tags, torch.where(labelled[rows], lengths[rows], 0), languages[rows])
         return counts.compute()
 
     whole = counted([0, 1, 2, 3], 0, 0.0)
@@ -206,12 +231,12 @@ def test_halves_add_up_to_the_last_digit() -> None:
     path, marginals = crf.viterbi(), crf.marginals
 
     def counted(rows: list[slice]) -> ConfidenceCounts:
-        counts = ConfidenceCounts(NV, ["de", "en"])
+        counts = ConfidenceCounts(NV, ["de", "en"], well_formed=True)
         for row in rows:
             part = copy.copy(crf)
             part._recursions = type("Recursions", (), {"marginals": marginals[row]})
             lengths = torch.full((len(path[row]),), 7)
-            counts.update(part, path[row], gold[row], lengths, languages[row], None)
+            counts.update(part, path[row], gold[row], lengths, languages[row])
         return counts
 
     one = counted([slice(0, 30)])
@@ -221,108 +246,44 @@ def test_halves_add_up_to_the_last_digit() -> None:
     assert first.compute() == one.compute()
 
 
-def test_a_tagger_without_finite_weights_has_counts_all_the_same() -> None:
-    counts = ConfidenceCounts(NV, ["en"])
-    crf = LinearChainCRF(torch.full((1, 2, 2), torch.nan), torch.zeros(2, 2), torch.tensor([2]))
-    count(counts, crf, torch.tensor([[0, 1]]), torch.tensor([2]), torch.tensor([0]))
-    found = Calibration.model_validate({"languages": counts.compute()}).languages["en"]
-    assert (found.words.count[0], found.words.confidence[0]) == (2, 0.0)
-    assert 87 < found.log_loss < 88
-
-
-# -- files and report -----------------------------------------------------------------------------------------
-
-
-def shown(section: Section | None) -> dict[str, Table | Plot]:
-    assert section
-    return {
-        f"{type(item).__name__} {item.name}": item for item in section.content if not isinstance(item, str)
-    }
-
-
-def test_the_file_is_written_whole_and_read_again(tmp_path: Path) -> None:
-    counts = ConfidenceCounts(NV, ["de", "en"])
-    count(counts, independent([[0.9, 0.3]]), torch.tensor([[0, 0]]), torch.tensor([2]), torch.tensor([1]))
-    written, folder = Calibration.model_validate({"languages": counts.compute()}), RunFolder(tmp_path)
-    assert Calibration.read(folder) is None
-    written.save(folder)
-    assert Calibration.read(folder) == written
-    assert list(written.languages) == ["en"]  # nothing was tested in German
-    found = json.loads(folder.calibration.read_text())
-    found["languages"]["en"]["words"]["correct"][13] = 2
-    folder.calibration.write_text(json.dumps(found))
-    with pytest.raises(ValueError, match=r"^2 right, of a confidence of 0\.9, among 1$"):
-        Calibration.read(folder)
-    del found["languages"]["en"]["words"]["count"]
-    folder.calibration.write_text(json.dumps(found))
-    with pytest.raises(ValueError, match=r"^languages\.en\.words\.count: Field required$"):
-        Calibration.read(folder)
-
-
-def test_the_section_has_macro_means_over_languages_and_deviations_over_seeds(tmp_path: Path) -> None:
-    runs = make_peers(
-        make_runs(tmp_path, **SMALL), languages=SMALL["languages"], sentences=SMALL["sentences"]
+@pytest.mark.parametrize("constrained", [True, False])
+@pytest.mark.parametrize("scheme", ["none", "iob2", "bioes"])
+def test_a_tagger_without_finite_weights_has_counts_all_the_same(scheme: Scheme, constrained: bool) -> None:
+    torch.manual_seed(6)
+    tag_set = NV if scheme == "none" else TagSet.of(["B-X"], scheme)
+    sound, tags = chain(tag_set, 3, constrained), len(tag_set)
+    crf = LinearChainCRF(
+        torch.full((tags**3, 3, tags), torch.nan), sound.transitions, torch.full((tags**3,), 3)
     )
-    items = shown(calibration.section(gather(runs, "wikiann")))
-    assert list(items) == [
-        "Table calibration",
-        "Table calibration-languages",
-        "Plot calibration-words",
-        "Plot calibration-entities",
-    ]
-    table = items["Table calibration"]
-    assert isinstance(table, Table)
-    assert table.columns == ["", "word ECE", "entity ECE", "log loss", "seeds"]
-    rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["crfsuite (peer)"] == ["–", "–", "–", ""]
-    means = []
-    for seed in (1, 2, 3):
-        found = json.loads((runs / f"wikiann/topk/seed{seed}/calibration.json").read_text())["languages"]
-        errors = []
-        for code in ("de", "en"):
-            bins = found[code]["entities"]
-            gaps = np.abs(np.array(bins["correct"]) - np.array(bins["confidence"]))
-            errors.append(gaps.sum() / sum(bins["count"]))
-        means.append(np.mean(errors))
-    assert rows["topk"][1] == f"{100 * np.mean(means):.2f} ± {100 * np.std(means, ddof=1):.2f}"
-    assert rows["topk"][3] == "3"
-    assert rows["teachers"][3] == ""
-    assert max(map(len, table.markdown().splitlines()[2:-2])) < 80
+    paths = torch.tensor(list(itertools.product(range(tags), repeat=3)))  # whatever is decoded
+    counts = ConfidenceCounts(tag_set, ["en"], well_formed=constrained)
+    counts.update(crf, paths, paths.flip(0), crf.lengths, torch.zeros(tags**3, dtype=torch.int64))
+    found = Calibration.model_validate({"languages": counts.compute()}).languages["en"]
+    assert (found.words.count[0], found.words.confidence[0]) == (3 * tags**3, 0.0)
+    assert 87 < found.log_loss < 88
+    if scheme == "none":
+        assert found.entities is None
+    else:
+        assert found.entities
+        held = sum(len(entities(tag_set.decode(path))) for path in paths.tolist())
+        assert (found.entities.count[0], found.entities.confidence[0]) == (held, 0.0)
 
 
-def test_runs_of_earlier_versions_have_dashes_and_parts_are_marked(tmp_path: Path) -> None:
-    runs = make_runs(tmp_path, **SMALL)
-    for seed in (1, 2, 3):
-        (runs / f"wikiann/none/seed{seed}/calibration.json").unlink()
-    (runs / "wikiann/teachers/de/calibration.json").unlink()
-    (runs / "wikiann/topk/seed1/calibration.json").write_text("{}")
-    wrong = runs / "wikiann/topk/seed2/calibration.json"
-    wrong.write_text((runs / "wikiann/posterior/seed2/calibration.json").read_text())
-    findings = gather(runs, "wikiann")
-    table = shown(calibration.section(findings))["Table calibration"]
-    assert isinstance(table, Table)
-    rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["none (baseline)"] == ["–", "–", "–", ""]
-    assert all(cell.endswith("*") for cell in rows["teachers"][:3])
-    assert rows["topk"][3] == "1"
-    assert "±" not in rows["topk"][0]
-    assert table.notes[-1].startswith("* ")
-    assert [note.partition(" (")[0] for note in findings.notes] == [
-        "topk/seed1/calibration.json: not readable",
-        "topk/seed2/calibration.json: not readable",
-    ]
-    for file in runs.glob("wikiann/*/*/calibration.json"):
-        file.unlink()
-    assert calibration.section(gather(runs, "wikiann")) is None
-
-
-def test_without_entities_there_are_words_alone(tmp_path: Path) -> None:
-    runs = make_runs(tmp_path / "runs", **{**SMALL, "metric": "accuracy"})
-    findings = gather(runs, "wikiann")
-    items = shown(calibration.section(findings))
-    assert list(items) == ["Table calibration", "Table calibration-languages", "Plot calibration-words"]
-    assert "calibration" in [section.name for section in make_sections(findings)]
-    write_report(runs, "wikiann", tmp_path / "report")
-    header = (tmp_path / "report/calibration-languages.csv").read_text().partition("\n")[0]
-    assert header.startswith("system,language,word_ece,word_ece_deviation,log_loss")
-    assert (tmp_path / "report/calibration-words.png").is_file()
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_counts_the_same() -> None:
+    torch.manual_seed(7)
+    tag_set = TagSet.of(["B-X", "B-Y"], "iob2")
+    tags, lengths = len(tag_set), torch.tensor([6, 0, 2, 5])
+    scores = torch.randn(4, 6, tags), torch.randn(tags, tags), lengths
+    path, gold = LinearChainCRF(*scores).sample(2).unbind(1)
+    found = []
+    for device in ("cpu", "cuda"):
+        counts = ConfidenceCounts(tag_set, ["de", "en"], well_formed=False).to(device)
+        rest = (x.to(device) for x in (path, gold, lengths, torch.tensor([0, 1, 1, 0])))
+        counts.update(LinearChainCRF(*(x.to(device) for x in scores)), *rest)
+        found.append(counts.compute())
+    for code, unit in itertools.product(("de", "en"), ("words", "entities")):
+        ours, theirs = (rows[code][unit] for rows in found)
+        assert sum(ours["count"]) > 0
+        assert (ours["count"], ours["correct"]) == (theirs["count"], theirs["correct"])
+        assert ours["confidence"] == pytest.approx(theirs["confidence"], abs=1e-4)

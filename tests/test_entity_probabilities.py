@@ -102,6 +102,14 @@ def test_a_tagger_says_how_sure_it_is_of_each_entity() -> None:
     assert predictions[0].entities
 
 
+def test_an_entity_that_no_allowed_sequence_spells() -> None:
+    tag_set = TagSet(("O", "I-X"), "iob2")  # nothing begins an X
+    found = entities_with_probabilities(
+        chain(tag_set, True, seed=0), [("O", "I-X"), (), (), ()], tag_set, well_formed=True
+    )
+    assert found == [(Entity(1, 1, "X", 0.0),), (), (), ()]
+
+
 def test_tags_of_no_scheme_have_no_entities() -> None:
     tagger = Teacher(["NOUN", "VERB"], "none", ["en"], NgramEmbedder(4, 64), BiLSTM(4)).eval()
     assert tagger.predict([["a", "b"]])[0].entities == ()

@@ -10,9 +10,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.metrics import Chunks, in_both
-from skd_lightning.taggers.entity_probability import entity_probabilities
-from skd_lightning.tags import TagSet, continues
+from skd_lightning.taggers.entity_probabilities import entities_with_probabilities
+from skd_lightning.tags import TagSet, entities
 
 BINS = 15
 """Number of bins of equal width that confidences are sorted into; as in Guo et al. 2017."""
@@ -24,20 +23,21 @@ UNIT = 2**32
 class ConfidenceCounts(Metric):
     """Counts of the decoded words and entities of each language by their probability.
 
-    The confidence of a word is p(y_i|x) of its decoded tag, that of an entity its probability (see
-    :func:`entity_probabilities`). Bin m of the ``BINS`` holds the confidences in (m/BINS, (m + 1)/BINS], counted from
-    0. An entity is right if it is one of the gold annotation, in conlleval's reading. Integers alone are kept and
-    summed over processes. Sentences of 0 words count for nothing.
+    The confidence of a word is p(y_i|x) of its decoded tag, that of an entity its probability: both are those of a
+    :class:`~skd_lightning.taggers.prediction.Prediction`. Bin m of the ``BINS`` holds the confidences in
+    (m/BINS, (m + 1)/BINS], counted from 0. An entity is right if it is one of the gold annotation, in conlleval's
+    reading. Integers alone are kept and summed over processes. Sentences of 0 words count for nothing.
 
     Args:
         tag_set: the tags.
         languages: their codes; ``update`` receives places in this list.
+        well_formed: True if the distributions give ill-formed sequences no probability; saves work.
 
     Examples:
-        >>> counts = ConfidenceCounts(TagSet.of(["N", "V"], "none"), ["en"])
+        >>> counts = ConfidenceCounts(TagSet.of(["N", "V"], "none"), ["en"], well_formed=True)
         >>> crf = LinearChainCRF(torch.tensor([[[2.0, 0.0]]]), torch.zeros(2, 2), torch.tensor([1]))
         >>> path, gold = crf.viterbi(), torch.tensor([[1]])
-        >>> counts.update(crf, path, gold, lengths=torch.tensor([1]), languages=torch.tensor([0]), chunks=None)
+        >>> counts.update(crf, path, gold, lengths=torch.tensor([1]), languages=torch.tensor([0]))
         >>> found = counts.compute()["en"]
         >>> found["words"]["count"].index(1), sum(found["words"]["correct"])  # 0.88 is in the bin up to 14/15
         (13, 0)
@@ -51,18 +51,16 @@ class ConfidenceCounts(Metric):
     words: Tensor
     entities: Tensor
     loss: Tensor
-    _continues: Tensor
 
-    def __init__(self, tag_set: TagSet, languages: Sequence[str], **kwargs: Any) -> None:
+    def __init__(self, tag_set: TagSet, languages: Sequence[str], well_formed: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.tag_set, self.well_formed = tag_set, well_formed
         self.languages = list(languages)
         self.of_entities = tag_set.scheme != "none"
         bins = torch.zeros(len(self.languages), BINS, 3, dtype=torch.int64)  # count, confidence, correct
         self.add_state("words", bins.clone(), dist_reduce_fx="sum")
         self.add_state("entities", bins, dist_reduce_fx="sum")
         self.add_state("loss", torch.zeros(len(self.languages), dtype=torch.int64), dist_reduce_fx="sum")
-        table = torch.tensor([[continues(a, b) for b in tag_set.names] for a in tag_set.names])
-        self.register_buffer("_continues", table, persistent=False)
 
     def update(
         self,
@@ -71,7 +69,6 @@ class ConfidenceCounts(Metric):
         gold: Tensor,
         lengths: Tensor,
         languages: Tensor,
-        chunks: tuple[Chunks, Chunks] | None,
     ) -> None:
         """Count a batch.
 
@@ -81,22 +78,39 @@ class ConfidenceCounts(Metric):
             gold: (batch, words) int64 tags; anything at padding.
             lengths: (batch,) words of each sentence; 0 for a sentence that does not count.
             languages: (batch,) int64 places in the list of languages.
-            chunks: the entities of the paths and of the gold tags, see :meth:`TaggingScores.both`; None where tags
-                mark none.
         """
         words = torch.arange(paths.shape[1], device=paths.device) < lengths.unsqueeze(1)
         gold = torch.where(words, gold, 0)
         # A tagger whose weights are not finite is sure of nothing; its results have to be written all the same.
         marginals = crf.marginals.nan_to_num(0.0)
         of_path, of_gold = (marginals.gather(2, tags.unsqueeze(2)).squeeze(2) for tags in (paths, gold))
-        _add(self.words, of_path, paths == gold, words, languages)
+        owners = languages.unsqueeze(1).expand_as(paths)
+        _add(self.words, of_path[words], (paths == gold)[words], owners[words])
         # What underflows counts 87 nats, not infinitely many.
         loss = -of_gold.clamp(torch.finfo(of_gold.dtype).tiny, 1).log()
         self.loss.index_add_(0, languages, torch.where(words, _units(loss), 0).sum(1))
-        if chunks is not None:
-            own, true = chunks
-            sure = entity_probabilities(crf, paths, own, self._continues).nan_to_num(0.0)
-            _add(self.entities, sure, in_both(own, true), own[0], languages)
+        if self.of_entities:
+            self._count_entities(crf, paths, gold, lengths, languages)
+
+    def _count_entities(
+        self, crf: LinearChainCRF, paths: Tensor, gold: Tensor, lengths: Tensor, languages: Tensor
+    ) -> None:
+        """Count the entities of a batch; arguments as for :meth:`update`."""
+        decoded, true = (
+            [self.tag_set.decode(row[:n]) for row, n in zip(tags.tolist(), lengths.tolist(), strict=True)]
+            for tags in (paths, gold)
+        )
+        found = entities_with_probabilities(crf, decoded, self.tag_set, self.well_formed)
+        confidences, right = [], []
+        for own, tags in zip(found, true, strict=True):
+            spans = set(entities(tags))
+            confidences += [entity.probability for entity in own]
+            right += [(entity.label, entity.first, entity.last + 1) in spans for entity in own]
+        device = languages.device
+        sure = torch.tensor(confidences, dtype=torch.double, device=device).nan_to_num(0.0)
+        sizes = torch.tensor([len(own) for own in found], dtype=torch.int64, device=device)
+        owners = languages.repeat_interleave(sizes)
+        _add(self.entities, sure, torch.tensor(right, dtype=torch.bool, device=device), owners)
 
     def compute(self) -> dict[str, dict[str, Any]]:
         """Return the counts as plain numbers.
@@ -118,13 +132,12 @@ class ConfidenceCounts(Metric):
         return found
 
 
-def _add(counts: Tensor, confidence: Tensor, right: Tensor, there: Tensor, languages: Tensor) -> None:
-    """Add (batch, words) confidences to the counts (languages, BINS, 3), where something is ``there``."""
+def _add(counts: Tensor, confidence: Tensor, right: Tensor, languages: Tensor) -> None:
+    """Add n words or entities to the counts (languages, BINS, 3), told by three tensors (n,)."""
     confidence = confidence.clamp(0, 1)
     bins = ((confidence * BINS).ceil().long() - 1).clamp(0, BINS - 1)
-    rows = torch.stack([torch.ones_like(bins), _units(confidence), right.long()], 2)
-    cells = languages.unsqueeze(1) * BINS + bins
-    counts.view(-1, 3).index_add_(0, cells.flatten(), (rows * there.unsqueeze(2)).flatten(0, 1))
+    rows = torch.stack([torch.ones_like(bins), _units(confidence), right.long()], 1)
+    counts.view(-1, 3).index_add_(0, languages * BINS + bins, rows)
 
 
 def _units(values: Tensor) -> Tensor:

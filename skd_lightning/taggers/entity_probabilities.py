@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -85,11 +86,11 @@ def _sums(
 ) -> list[float]:
     """Return the signed sum of the probabilities of each owner's spans, as many as ``number``."""
     if not spans:
-        return []
+        return [0.0] * number
     rows, firsts, sequences = zip(*spans, strict=True)
     sizes = np.array([len(sequence) for sequence in sequences])
     padded = np.full((len(sizes), sizes.max()), -1)
-    padded[cells(sizes)] = np.concatenate(sequences)
+    padded[cells(sizes)] = np.fromiter(chain.from_iterable(sequences), dtype=np.int64)
     log_probs = crf.span_log_prob(torch.tensor(rows), torch.tensor(firsts), torch.from_numpy(padded))
     signed = log_probs.double().exp().cpu() * torch.tensor(signs)
     sums = torch.zeros(number, dtype=torch.double).index_add(0, torch.tensor(owners), signed)

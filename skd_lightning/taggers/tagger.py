@@ -88,7 +88,7 @@ class Tagger(pl.LightningModule):
         self.head = ChainHead(self.encoder.output_size, self.tag_set, decoder, constrain)
         self.wide = WidePath(wide, self.tag_set, decoder, constrain) if wide else None
         self.dev_scores = TaggingScores(self.tag_set, self.languages)
-        self.tested = TestedSentences(self.tag_set, self.languages)
+        self.tested = TestedSentences(self.tag_set, self.languages, self.head.well_formed)
         self.means = torch.nn.ModuleDict(
             {name.replace("/", "_"): MeanMetric(nan_strategy="disable") for name in self.curves}
         )

@@ -22,6 +22,7 @@ class TestedSentences(nn.Module):
     Args:
         tag_set: the tags.
         languages: those of the test.
+        well_formed: True if the tagger gives ill-formed sequences no probability.
 
     Attributes:
         scores: counts of each language.
@@ -29,13 +30,13 @@ class TestedSentences(nn.Module):
             tests draw sentences.
     """
 
-    def __init__(self, tag_set: TagSet, languages: Sequence[str]) -> None:
+    def __init__(self, tag_set: TagSet, languages: Sequence[str], well_formed: bool) -> None:
         super().__init__()
         self.scores = TaggingScores(tag_set, list(languages))
         self.sentences = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
         # Counts of words, summed over processes; a word with the gold tag -1 does not count.
         self._confusion = MulticlassConfusionMatrix(len(tag_set), ignore_index=-1, validate_args=False)
-        self._confidences = ConfidenceCounts(tag_set, languages)
+        self._confidences = ConfidenceCounts(tag_set, languages, well_formed)
 
     def begin(self, sentences: int, device: torch.device) -> None:
         """Make room for the counts of so many sentences."""
@@ -53,8 +54,7 @@ class TestedSentences(nn.Module):
         self.scores.update(paths, batch.tags, lengths, batch.languages)
         words = torch.arange(paths.shape[1], device=paths.device) < lengths.unsqueeze(1)
         self._confusion.update(paths, batch.tags.masked_fill(~words, -1))
-        chunks = self.scores.both(paths, batch.tags, lengths)
-        self._confidences.update(crf, paths, batch.tags, lengths, batch.languages, chunks)
+        self._confidences.update(crf, paths, batch.tags, lengths, batch.languages)
         there = batch.indices >= 0
         self.sentences[batch.indices[there]] = self.scores.count(paths, batch.tags, lengths)[there]
 
