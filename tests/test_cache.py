@@ -158,7 +158,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
 
 def read(entry: CacheEntry, columns: np.ndarray, tags: int, temperature: float = 1.0) -> TeacherTargets:
     """Everything about sentences 2, none and 0, padded to six words."""
-    needs = Needs(True, 3, temperature, temperature, True, 0.95)
+    needs = Needs(True, 3, temperature, 1.0, temperature, True, 0.95)
     found = answers(entry)
     words = TeacherWords(
         LENGTHS,
@@ -263,7 +263,7 @@ def test_softened_marginals_keep_their_tail(tmp_path: Path, temperature: float) 
 
     entry = CacheEntry(tmp_path / "key", LENGTHS, "float32")
     entry.potentials(lambda: (emissions, Independent()))
-    _, columns, values = answers(entry).expectations(1.0, temperature)[0].take(np.arange(9))
+    _, _, values = answers(entry).expectations(1.0, temperature)[0].take(np.arange(9))
     powers = np.array([1.0, *[5e-5 ** (1 / temperature)] * 3])
     np.testing.assert_allclose(values.reshape(9, TAGS), np.tile(powers / powers.sum(), (9, 1)), atol=1e-3)
     assert answers(entry).expectations()[0].values.shape == (9,)
@@ -309,6 +309,7 @@ class Speaker:
     """A teacher of made-up emissions."""
 
     tag_set = TagSet(("A", "B", "C", "D"), "none")
+    languages = ["en"]
 
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
         return Head().scores()

@@ -179,8 +179,8 @@ def test_token_is_the_cross_entropy_of_softmax_decoders(temperature: float) -> N
     teacher, student = potentials(6), potentials(7)
     nothing = torch.zeros(TAGS, TAGS, dtype=torch.double), *[torch.zeros(TAGS, dtype=torch.double)] * 2
     teacher, student = (teacher[0], *nothing), (student[0], *nothing)
-    said = targets(teacher, 1)
     objective = Token(temperature)
+    said = TeacherTargets.of(chain(teacher), objective)
 
     def one(row: int) -> Tensor:
         length = int(LENGTHS[row])

@@ -14,6 +14,7 @@ import yaml
 
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation.teachers import TeacherSet
+from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.succession import has_finished
@@ -115,7 +116,9 @@ class Settings:
         for language in self.languages() if teachers else ():
             assert teachers is not None
             if folder.resolve() in (path.resolve() for path in teachers.of(language)):
-                raise UserError(f"{folder}: is one of the student's teachers; give the student a name (--name)")
+                raise UserError(
+                    f"{folder}: is one of the student's teachers; give the student a name (--name)"
+                )
 
     @property
     def teachers(self) -> TeacherSet | None:
