@@ -277,6 +277,26 @@ def test_weights_make_the_annotated_sentences_most_probable(kind: str) -> None:
     assert found[0] == pytest.approx(best, abs=0.01)
 
 
+@pytest.mark.parametrize("kind", ["mixture", "product"])
+def test_weights_are_learned_where_members_forbid_tags_and_a_member_is_useless(kind: str) -> None:
+    lengths = torch.full((20,), 4)
+    generator = torch.Generator().manual_seed(0)
+    gold = torch.randint(TAGS - 1, (20, 4), generator=generator)
+    transitions = torch.zeros(TAGS, TAGS)
+    transitions[TAGS - 1] = -torch.inf  # from the last tag to any
+
+    def member(scores: float) -> LinearChainCRF:
+        emissions = scores * torch.nn.functional.one_hot(gold, TAGS).float()
+        return LinearChainCRF(emissions, transitions, lengths)
+
+    good, bad = learn_weights(kind, [member(3.0), member(-3.0)], gold)
+    assert good > 0.99
+    assert 0 < bad < 0.01  # a weight of 0 would lose what the member forbids: 0 · -inf
+    gold[0] = TAGS - 1  # impossible for both; the other sentences still count
+    assert learn_weights(kind, [member(3.0), member(-3.0)], gold)[0] == pytest.approx(good, rel=1e-3)
+    assert learn_weights(kind, [member(3.0), member(-3.0)], torch.full((20, 4), TAGS - 1)) == (0.5, 0.5)
+
+
 # -- asking a pool ----------------------------------------------------------------------------------------
 
 
@@ -330,6 +350,20 @@ def test_members_with_tags_in_another_order_are_pooled(tmp_path: Path) -> None:
     assert not found.hit
     assert asking(tmp_path, "product", Needs(chain=True)).answers(TEXT, [])[1].hit
     assert len(found.parts) == 3  # both members, and the pool
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [Needs(k=2), Needs(marginals=1.0, transition_counts=1.0), Needs(path_set=0.9), Needs(emissions=True)],
+    ids=["k", "expectations", "path set", "emissions"],
+)
+def test_a_product_answers_every_question(tmp_path: Path, needs: Needs) -> None:
+    """Its potentials and what is derived from them are parts of one folder, which is locked for each."""
+    words, found = asking(tmp_path, "product", needs, most_disagreement=1.0).answers(TEXT, [])
+    assert found.pooled.has("emissions")
+    assert words.taught.shape == LENGTHS.shape
+    again = asking(tmp_path, "product", needs, most_disagreement=1.0).answers(TEXT, [])[0]
+    np.testing.assert_array_equal(again.taught, words.taught)
 
 
 def test_a_mixture_without_potentials_is_refused_where_they_are_needed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ et al. 2023) has the mixture's expectation with more noise, so it is not offered
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +25,9 @@ Weighting = Literal["uniform", "dev"]
 
 ROUNDS = 200
 """Steps of the search for weights; each is cheap."""
+
+LEAST = 1e-6
+"""The smallest weight that is learned: of a member of weight 0, no product could tell what it forbids."""
 
 
 @dataclass(frozen=True)
@@ -70,30 +73,43 @@ def product(members: Sequence[Potentials], weights: Sequence[float]) -> Potentia
 
 
 def learn_weights(kind: Kind, crfs: Sequence[LinearChainCRF], gold: Tensor) -> tuple[float, ...]:
-    """Return the weights under which annotated sentences are most probable.
+    """Return the weights under which annotated sentences are most probable; none is below ``LEAST``.
 
     For a mixture by expectation maximisation, for a product by exponentiated gradients (Kivinen and Warmuth 1997);
-    both searches are for the one maximum of a concave function.
+    both searches are for the one maximum of a concave function. Sentences that the pool finds impossible whatever its
+    weights are, such as those with a tag that no member knows, do not count; where none is left, the weights are equal.
 
     Args:
         kind: of the pool.
         crfs: the members' distributions on the same sentences.
         gold: (sentences, words) tags.
     """
+    log_probs = torch.stack([crf.log_prob(gold) for crf in crfs], dim=1).double()
+    ruled_out = torch.isneginf(log_probs)
+    counts = ~(ruled_out.all(1) if kind == "mixture" else ruled_out.any(1))
+    if not counts.any():
+        return uniform(len(crfs))
     weights = torch.full((len(crfs),), 1.0 / len(crfs), dtype=torch.double)
     if kind == "mixture":
-        log_probs = torch.stack([crf.log_prob(gold) for crf in crfs], dim=1).double()
         for _ in range(ROUNDS):
-            weights = torch.softmax(log_probs + weights.log(), dim=1).mean(0)
+            weights = torch.softmax(log_probs[counts] + weights.log(), dim=1).mean(0)
     else:
-        words = crfs[0].lengths.sum().clamp(min=1)
+        lengths = crfs[0].lengths[counts]
+        unary = _averages([crf.unary[counts].double() for crf in crfs])
+        transitions = _averages([crf.transitions.double() for crf in crfs])
         for _ in range(ROUNDS):
             free = weights.clone().requires_grad_()
-            unary, transitions = (
-                torch.stack([getattr(crf, name).double() for crf in crfs], dim=-1) @ free
-                for name in ("unary", "transitions")
-            )
-            likelihood = LinearChainCRF(unary, transitions, crfs[0].lengths).log_prob(gold).sum() / words
+            pool = LinearChainCRF(unary(free), transitions(free), lengths)
+            likelihood = pool.log_prob(gold[counts]).sum() / lengths.sum().clamp(min=1)
             (slope,) = torch.autograd.grad(likelihood, free)
-            weights = torch.softmax(weights.log() + slope, dim=0)
+            weights = torch.softmax(weights.log() + slope, dim=0).clamp(min=LEAST)
+    weights = weights.clamp(min=LEAST)
     return tuple((weights / weights.sum()).tolist())
+
+
+def _averages(scores: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return the function from weights (members,) to the weighted averages of scores; -inf where any member has it."""
+    stacked = torch.stack([*scores], dim=-1)
+    forbidden = torch.isneginf(stacked).any(-1)
+    finite = stacked.masked_fill(forbidden.unsqueeze(-1), 0.0)  # 0 · -inf would be NaN in the gradient
+    return lambda weights: (finite @ weights).masked_fill(forbidden, -torch.inf)
