@@ -70,6 +70,7 @@ def test_a_file_of_teachers(runs: Path) -> None:
         de: @teachers/de
         ga: {product: [en, de], weights: [3, 1]}
         "*": {mixture: [@multi/seed1, @multi/seed2], weights: dev}
+        sv: "*"
         tags: {PERSON: PER}
         """,
     )
@@ -79,10 +80,10 @@ def test_a_file_of_teachers(runs: Path) -> None:
     assert teachers.pool("en") == Pool((en, first))
     assert teachers.pool("de") == Pool((de,))
     assert teachers.pool("ga") == Pool((en, first, de), "product", (0.375, 0.375, 0.25))
-    assert teachers.pool("fi") == Pool((first, second), "mixture", "dev")
+    assert teachers.pool("fi") == teachers.pool("sv") == Pool((first, second), "mixture", "dev")
     assert teachers.tags == {"PERSON": "PER"}
-    teachers.require(["en", "de", "ga", "fi"])
-    teachers.require(["ga"])  # the others are its teachers
+    teachers.require(["en", "de", "ga", "fi", "sv"])
+    teachers.require(["ga", "sv"])  # the others are its teachers
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,8 @@ def test_a_file_of_teachers(runs: Path) -> None:
             r"weights of 'en' are \[1\].*2 numbers above 0",
         ),
         ("en: {product: [@teachers, @multi/seed1], weights: [1, 0]}", "2 numbers above 0"),
+        ("en: {product: [@teachers, @multi/seed1], weights: [1, .inf]}", "2 numbers above 0"),
+        ("en: {product: [@teachers, @multi/seed1], weights: [1, true]}", "2 numbers above 0"),
         ("en: {sum: [@teachers]}", r"the teachers of 'en' are \{'sum'"),
         ("en: []", r"the teachers of 'en' are \[\]; expected"),
         ("en: 3", "the teachers of 'en' are 3; expected"),
@@ -104,11 +107,27 @@ def test_a_file_of_teachers(runs: Path) -> None:
         ("en: 'a", "not YAML"),
         ("no: @teachers", "write the language as 'no'"),
         ("en: @teachers\ntags: [PER]", "'tags' must map names of tags"),
+        ("en: @teachers\ntags: {PER: }", "'tags' must map names of tags"),
+        ("en: [@teachers, {product: [@multi/seed1, @multi/seed2]}]", "'en' has {'product'.* as a member"),
+        (
+            "en: [de, @teachers]\nde: {product: [@teachers, @multi/seed1]}",
+            "'en' has {'product'.* as a member",
+        ),
+        ("en: [@teachers, []]", r"the teachers of 'en' are \[\]; expected"),
     ],
 )
 def test_mistakes_in_a_file_of_teachers_are_named(runs: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         file_of(runs, text).require(["en"])
+
+
+@pytest.mark.parametrize("wrong", ["multi/seed9", "empty", "teachers.yaml"])
+def test_a_teacher_that_does_not_exist_is_named_beside_others_that_do(runs: Path, wrong: str) -> None:
+    (runs / "empty").mkdir()
+    file_of(runs, "en: @teachers")
+    teachers = TeacherSet.named([str(runs / "teachers"), str(runs / wrong)])
+    with pytest.raises(UserError, match=rf"{wrong}: no teacher for en, de there; expected a run folder"):
+        teachers.require(["en", "de"])
 
 
 def test_a_missing_file_of_teachers_is_named(tmp_path: Path) -> None:
