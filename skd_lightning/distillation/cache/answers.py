@@ -72,7 +72,7 @@ class Answers:
             of_words = {f"marginal_{name}": array for name, array in joined(marginals, words).items()}
             return of_words | {f"count_{name}": array for name, array in joined(counts, numbers).items()}
 
-        arrays = self._find_or_make(f"expectations-t{temperature:g}", make)
+        arrays = self._find_or_make(f"expectations-t{temperature:.12g}", make)
         return SparseRows.of(arrays, "marginal_"), SparseRows.of(arrays, "count_")
 
     def paths(self, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +107,7 @@ class Answers:
                 bits[self._words(sentences)] = np.packbits(pairs.flatten(1).numpy(), axis=1)
             return {"bits": bits}
 
-        return PackedPairs(self._find_or_make(f"path-sets-m{mass:g}", make)["bits"])
+        return PackedPairs(self._find_or_make(f"path-sets-m{mass:.12g}", make)["bits"])
 
     def disagreement(self) -> np.ndarray:
         """Return (sentences,) Σ_m w_m KL(product ‖ p_m) in nats: Σ_m w_m log Z_m − log Z of the averaged potentials."""
