@@ -112,6 +112,14 @@ def test_what_is_stored_is_found_without_the_potentials(entry: CacheEntry) -> No
     assert all(isinstance(array, np.memmap) for array in (found.expectations()[0].values, found.paths(3)[0]))
 
 
+def test_damaged_potentials_are_mended_when_something_new_is_derived(entry: CacheEntry) -> None:
+    before = answers(entry).paths(2)[1].copy()
+    (entry.parts.folder / "emissions" / "emissions.npy").write_bytes(b"")
+    again = CacheEntry(entry.parts.folder, LENGTHS, "float32")
+    found = Answers(again.parts, LENGTHS, lambda: [again.potentials(predict)[0]])
+    np.testing.assert_array_equal(found.paths(1)[1], before[:, :1])
+
+
 @pytest.mark.parametrize("damage", ["truncate", "empty", "meta", "missing", "flipped bit", "swapped"])
 @pytest.mark.parametrize("part", ["paths-k5", "expectations-t1", "emissions"])
 def test_damage_is_noticed_and_mended(entry: CacheEntry, part: str, damage: str) -> None:

@@ -219,11 +219,11 @@ def test_structural_goes_from_the_reverse_to_the_forward_divergence() -> None:
     teacher, student = potentials(22), potentials(23)
     said = targets(teacher, 1)
     forward, reverse = (Structural(alpha)(chain(student), said) for alpha in (1.0, 0.0))
-    close = {"rtol": 1e-4, "atol": 1e-4}
+    close = {"rtol": 5e-3, "atol": 5e-3}
     torch.testing.assert_close(
-        Structural(1 - 1e-6)(chain(student), said), forward - chain(teacher).entropy(), **close
+        Structural(0.999)(chain(student), said), forward - chain(teacher).entropy(), **close
     )
-    torch.testing.assert_close(Structural(1e-6)(chain(student), said), reverse, **close)
+    torch.testing.assert_close(Structural(0.001)(chain(student), said), reverse, **close)
 
 
 def test_structural_is_top_wk_with_every_path() -> None:
@@ -246,6 +246,25 @@ def test_structural_is_finite_where_one_forbids_what_the_other_allows(alpha: flo
         )
         assert loss.isfinite().all()
         assert torch.autograd.grad(loss.sum(), emissions)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.001, 0.999, 1.0])
+def test_structural_is_exact_in_single_precision(alpha: float) -> None:
+    lengths, generator = torch.tensor([40]), torch.Generator().manual_seed(0)
+    emissions = [4 * torch.randn(1, 40, 9, generator=generator) for _ in range(2)]
+    slopes = []
+    for dtype in (torch.float32, torch.float64):
+        student, teacher = (one.to(dtype).requires_grad_() for one in emissions)
+        crfs = [LinearChainCRF(one, torch.eye(9, dtype=dtype), lengths) for one in (student, teacher)]
+        objective = Structural(alpha)
+        loss = objective(crfs[0], TeacherTargets.of(crfs[1], objective)).sum()
+        slopes.append(torch.autograd.grad(loss, student)[0].double())
+    torch.testing.assert_close(slopes[0], slopes[1], rtol=0, atol=1e-3)
+
+
+def test_a_mass_of_1_leaves_out_no_path_of_a_sure_teacher() -> None:
+    sure = LinearChainCRF(torch.tensor([[[40.0, 0.0], [0.0, 40.0]]]), torch.zeros(2, 2), torch.tensor([2]))
+    assert path_set([sure], [1.0], 1.0).all()
 
 
 @pytest.mark.parametrize("mass", [0.3, 0.95, 1.0])
@@ -412,7 +431,12 @@ def test_a_misspelt_objective_is_told_the_nearest() -> None:
             "--model.objective.tempering is both, it must be marginals or potentials",
         ),
         (PosTopWK, {"topwk_weight": -0.5}, "--model.objective.topwk_weight is -0.5, it must be at least 0"),
-        (Structural, {"alpha": 1.5}, "--model.objective.alpha is 1.5, it must be from 0 to 1"),
+        (
+            Structural,
+            {"alpha": 1.5},
+            "--model.objective.alpha is 1.5, it must be 0, 1, or from 0.001 to 0.999",
+        ),
+        (Structural, {"alpha": 1e-6}, "--model.objective.alpha is 1e-06, it must be 0, 1, or from 0.001"),
         (Structural, {"temperature": -1.0}, "--model.objective.temperature is -1.0, it must be above 0"),
         (PathSet, {"mass": 0.0}, "--model.objective.mass is 0.0, it must be above 0, at most 1"),
         (PosTopWK, {"posterior_weight": math.nan}, "--model.objective.posterior_weight is nan"),

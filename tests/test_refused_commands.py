@@ -53,6 +53,12 @@ def state(folder: Path) -> dict[str, bytes]:
         (["--langs", "de", "en", "--data.seed", "-1"], "--data.seed is -1"),
         (["--langs", "de", "en", "--trainer.devices", "99"], "--trainer.devices is 99"),
         (["--langs", "de", "xx"], "xx"),
+        (
+            ["--langs", "de", "en", "--data.text_only", '["de", "en"]'],
+            "text_only names all languages, de, en",
+        ),
+        (["--langs", "de", "en", "--distillation.most_disagreement", ".nan"], "most_disagreement is nan"),
+        (["--langs", "de", "en", "--teachers", "runs/none", "runs/nothing"], "no teacher for language"),
     ],
 )
 def test_a_refused_command_changes_nothing(
@@ -65,6 +71,16 @@ def test_a_refused_command_changes_nothing(
     after = state(home / "runs")
     assert {name: after.get(name) for name in before} == before
     assert not [name for name in after.keys() - before.keys() if "cache" not in name]
+
+
+def test_a_run_that_would_be_its_own_teacher_is_refused(home: Path, capsys: pytest.CaptureFixture) -> None:
+    before = state(home / "runs")
+    sources = [str(home / "runs/mine/teachers"), str(home / "runs/mine/../mine/topk/seed1")]
+    common = ["distill", "--runs", str(home / "runs"), "--task", "mine", "--data", str(home), *QUICK]
+    line = refused(capsys, *common, "--langs", *LANGUAGES, "--teachers", *sources)
+    assert "its own teacher" in line
+    assert "--name" in line
+    assert state(home / "runs") == before
 
 
 def test_a_finished_run_stays_until_its_successor_has_finished(

@@ -70,6 +70,7 @@ def test_a_file_of_teachers(runs: Path) -> None:
         de: @teachers/de
         ga: {product: [en, de], weights: [3, 1]}
         "*": {mixture: [@multi/seed1, @multi/seed2], weights: dev}
+        sv: "*"
         tags: {PERSON: PER}
         """,
     )
@@ -79,15 +80,13 @@ def test_a_file_of_teachers(runs: Path) -> None:
     assert teachers.pool("en") == Pool((en, first))
     assert teachers.pool("de") == Pool((de,))
     assert teachers.pool("ga") == Pool((en, first, de), "product", (0.375, 0.375, 0.25))
-    assert teachers.pool("fi") == Pool((first, second), "mixture", "dev")
+    assert teachers.pool("fi") == teachers.pool("sv") == Pool((first, second), "mixture", "dev")
     assert teachers.tags == {"PERSON": "PER"}
-    teachers.require(["en", "de", "ga", "fi"])
-    teachers.require(["ga"])  # the others are its teachers
+    teachers.require(["en", "de", "ga", "fi", "sv"])
+    teachers.require(["ga", "sv"])  # the others are its teachers
 
 
 def test_entries_of_several_teachers_count_as_one_each(runs: Path) -> None:
-    both = file_of(runs, "en: [@teachers, de]\nde: {mixture: [@multi/seed1, @multi/seed2], weights: [3, 1]}")
-    assert both.pool("en").weights == (0.5, 0.375, 0.125)
     apart = file_of(runs, "en: [@teachers, de]\nde: [@multi/seed1, @multi/seed2]")
     assert apart.pool("en").weights == (0.5, 0.25, 0.25)
 
@@ -102,8 +101,10 @@ def test_entries_of_several_teachers_count_as_one_each(runs: Path) -> None:
             r"weights of 'en' are \[1\].*2 numbers above 0",
         ),
         ("en: {product: [@teachers, @multi/seed1], weights: [1, 0]}", "2 numbers above 0"),
+        ("en: {product: [@teachers, @multi/seed1], weights: [1, .inf]}", "2 numbers above 0"),
+        ("en: {product: [@teachers, @multi/seed1], weights: [1, true]}", "2 numbers above 0"),
         ("en: {sum: [@teachers]}", r"the teachers of 'en' are \{'sum'"),
-        ("en: {product: [{mixture: [@teachers]}, @multi/seed1]}", "a mixture inside a product"),
+        ("en: {product: [{mixture: [@teachers]}, @multi/seed1]}", "a pool inside of another is not offered"),
         ("tags: {PERSON: PER}", "it names no teachers"),
         ("en: []", r"the teachers of 'en' are \[\]; expected"),
         ("en: 3", "the teachers of 'en' are 3; expected"),
@@ -113,11 +114,27 @@ def test_entries_of_several_teachers_count_as_one_each(runs: Path) -> None:
         ("en: 'a", "not YAML"),
         ("no: @teachers", "write the language as 'no'"),
         ("en: @teachers\ntags: [PER]", "'tags' must map names of tags"),
+        ("en: @teachers\ntags: {PER: }", "'tags' must map names of tags"),
+        ("en: [@teachers, {product: [@multi/seed1, @multi/seed2]}]", "'en' has {'product'.* as a member"),
+        (
+            "en: [de, @teachers]\nde: {product: [@teachers, @multi/seed1]}",
+            "'en' has {'product'.* as a member",
+        ),
+        ("en: [@teachers, []]", r"the teachers of 'en' are \[\]; expected"),
     ],
 )
 def test_mistakes_in_a_file_of_teachers_are_named(runs: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         file_of(runs, text).require(["en"])
+
+
+@pytest.mark.parametrize("wrong", ["multi/seed9", "empty", "teachers.yaml"])
+def test_a_teacher_that_does_not_exist_is_named_beside_others_that_do(runs: Path, wrong: str) -> None:
+    (runs / "empty").mkdir()
+    file_of(runs, "en: @teachers")
+    teachers = TeacherSet.named([str(runs / "teachers"), str(runs / wrong)])
+    with pytest.raises(UserError, match=rf"{wrong}: no teacher for en, de there; expected a run folder"):
+        teachers.require(["en", "de"])
 
 
 def test_a_missing_file_of_teachers_is_named(tmp_path: Path) -> None:
@@ -302,6 +319,26 @@ def test_weights_are_numbers_where_members_forbid_what_somebody_annotated(kind: 
     assert learn_weights(kind, crfs, torch.full_like(gold, 2)) == (0.5, 0.5)
 
 
+@pytest.mark.parametrize("kind", ["mixture", "product"])
+def test_weights_are_learned_where_members_forbid_tags_and_a_member_is_useless(kind: str) -> None:
+    lengths = torch.full((20,), 4)
+    generator = torch.Generator().manual_seed(0)
+    gold = torch.randint(TAGS - 1, (20, 4), generator=generator)
+    transitions = torch.zeros(TAGS, TAGS)
+    transitions[TAGS - 1] = -torch.inf  # from the last tag to any
+
+    def member(scores: float) -> LinearChainCRF:
+        emissions = scores * torch.nn.functional.one_hot(gold, TAGS).float()
+        return LinearChainCRF(emissions, transitions, lengths)
+
+    good, bad = learn_weights(kind, [member(3.0), member(-3.0)], gold)
+    assert good > 0.99
+    assert 0 < bad < 0.01  # a weight of 0 would lose what the member forbids: 0 · -inf
+    gold[0] = TAGS - 1  # impossible for both; the other sentences still count
+    assert learn_weights(kind, [member(3.0), member(-3.0)], gold)[0] == pytest.approx(good, rel=1e-3)
+    assert learn_weights(kind, [member(3.0), member(-3.0)], torch.full((20, 4), TAGS - 1)) == (0.5, 0.5)
+
+
 # -- asking a pool ----------------------------------------------------------------------------------------
 
 
@@ -356,6 +393,20 @@ def test_members_with_tags_in_another_order_are_pooled(tmp_path: Path) -> None:
     assert not found.hit
     assert asking(tmp_path, "product", Needs(chain=True)).answers(TEXT, [])[1].hit
     assert len(found.parts) == 3  # both members, and the pool
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [Needs(k=2), Needs(marginals=1.0, transition_counts=1.0), Needs(path_set=0.9), Needs(emissions=True)],
+    ids=["k", "expectations", "path set", "emissions"],
+)
+def test_a_product_answers_every_question(tmp_path: Path, needs: Needs) -> None:
+    """Its potentials and what is derived from them are parts of one folder, which is locked for each."""
+    words, found = asking(tmp_path, "product", needs, most_disagreement=1.0).answers(TEXT, [])
+    assert found.pooled.has("emissions")
+    assert words.taught.shape == LENGTHS.shape
+    again = asking(tmp_path, "product", needs, most_disagreement=1.0).answers(TEXT, [])[0]
+    np.testing.assert_array_equal(again.taught, words.taught)
 
 
 def test_a_mixture_without_potentials_is_refused_where_they_are_needed(tmp_path: Path) -> None:

@@ -122,6 +122,10 @@ def load_corpora(
     chosen = languages or training_languages(task, data)
     if unknown := [language for language in text_only if language not in chosen]:
         raise UserError(f"--data.text_only names {', '.join(unknown)}; the languages are {', '.join(chosen)}")
+    if set(chosen) <= set(text_only):
+        raise UserError(
+            f"--data.text_only names all languages, {', '.join(chosen)}; leave one annotated, or train on more"
+        )
     for language in chosen:
         splits = load_language(task, data, language, notes=corpora.notes, revision=revision, **reading)
         size = sample_size(sample, language)

@@ -44,7 +44,7 @@ class DistillationCallback(pl.Callback):
             pool disagree more: Σ_m w_m KL(product ‖ p_m). None for all sentences.
 
     Raises:
-        UserError: ``most_disagreement`` is negative, or the file of teachers cannot be read.
+        UserError: ``most_disagreement`` is negative or no number, or the file of teachers cannot be read.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class DistillationCallback(pl.Callback):
         weights: Weighting = "uniform",
         most_disagreement: float | None = None,
     ) -> None:
-        if most_disagreement is not None and most_disagreement < 0:
+        if most_disagreement is not None and not most_disagreement >= 0:  # NaN is neither
             raise UserError(f"--distillation.most_disagreement is {most_disagreement}, it must be at least 0")
         self.teachers = TeacherSet.named(teachers, pool, weights)
         self.most_disagreement = most_disagreement

@@ -60,7 +60,9 @@ def path_set(crfs: Sequence[LinearChainCRF], weights: Sequence[float], mass: flo
 
 
 def _fewest(probabilities: Tensor, mass: float) -> Tensor:
-    """Return which of the probabilities (…, n) are the fewest that together reach the mass."""
+    """Return which of the probabilities (…, n) are the fewest that together reach the mass; all for a mass of 1."""
+    if mass >= 1:  # which rounded sums reach too early
+        return torch.ones_like(probabilities, dtype=torch.bool)
     ordered, order = probabilities.sort(dim=-1, descending=True)
     before = ordered.cumsum(-1) - ordered
     return torch.zeros_like(probabilities, dtype=torch.bool).scatter(-1, order, before < mass)

@@ -35,7 +35,11 @@ def map_tags(
             "train both with the same --data.scheme"
         )
     renamed = [_renamed(name, names or {}) for name in teacher.names]
-    unknown = [tag for tag, name in zip(teacher.names, renamed, strict=True) if name not in student.names]
+    unknown = [
+        tag if name == tag else f"{tag} ({name})"
+        for tag, name in zip(teacher.names, renamed, strict=True)
+        if name not in student.names
+    ]
     if unknown:
         raise UserError(
             f"{where}: the student does not know the teacher's tags {', '.join(unknown)}; "

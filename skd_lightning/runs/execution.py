@@ -27,7 +27,7 @@ from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.record import Results, surroundings
 from skd_lightning.runs.resuming import LastState
-from skd_lightning.runs.run import Run, named_teachers
+from skd_lightning.runs.run import Run, Settings, named_teachers
 from skd_lightning.runs.succession import has_finished, make_room, take_place, working_folder
 from skd_lightning.runs.tracking import Labels, finish, stored_run_id
 from skd_lightning.storage import alone_in, remove, write_text
@@ -81,11 +81,11 @@ def train(run: Run, anew: bool = False) -> None:
 
     Raises:
         UserError: code, corpora or teachers of a stopped run have changed, a teacher is missing or does not fit, or
-            another process is at work on the run.
+            another process is at work on the run; or the run is its own teacher.
     """
     began = time.perf_counter()
     settings, folder = run.parse(), run.folder
-    settings.refuse_itself(folder.path)
+    _refuse_own_teacher(run, settings)
     cli, key = settings.cli, settings.key()
     made_from = provenance.provenance(settings.data, settings.languages(), settings.teachers)
     if not anew and has_finished(folder, key):
@@ -130,6 +130,17 @@ def train(run: Run, anew: bool = False) -> None:
 def first_process() -> bool:
     """Return True in the process that speaks for all of a distributed training."""
     return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _refuse_own_teacher(run: Run, settings: Settings) -> None:
+    """Refuse a run among whose teachers is the one that it would replace."""
+    teachers, own = settings.teachers, run.path.resolve()
+    for language in settings.languages() if teachers else ():
+        assert teachers is not None
+        if own in [folder.resolve() for folder in teachers.of(language)]:
+            raise UserError(
+                f"{run.path}: this run would be its own teacher, and replace it; give another --name"
+            )
 
 
 def _refuse_damaged(checkpoint: Path) -> None:

@@ -41,12 +41,32 @@ def provenance(
     found |= {name: version(name) for name in ("torch", "pytorch-lightning")}
     for file in corpus_files(data["task"], data["data"], languages, data["unlabelled"]):
         found[f"corpus {file.parent.name}/{file.name}"] = _hash(file)
-    for language in languages if teachers else ():
-        assert teachers is not None
-        for folder in teachers.of(language):
-            if (best := RunFolder(folder).best).is_file():
-                found[f"teacher {'/'.join(folder.parts[-3:])}"] = _hash(best)
+    folders = (
+        list(dict.fromkeys(folder for code in languages for folder in teachers.of(code))) if teachers else []
+    )
+    for folder, name in _short_names(folders).items():
+        if (best := RunFolder(folder).best).is_file():
+            found[f"teacher {name}"] = _hash(best)
     return found
+
+
+def _short_names(folders: Sequence[Path]) -> dict[Path, str]:
+    """Return a name for each folder, the end of its path that no other one has.
+
+    >>> list(_short_names([Path("runs/demo/topk/seed1"), Path("runs/demo/token/seed1"), Path("runs/en")]).values())
+    ['topk/seed1', 'token/seed1', 'en']
+    """
+
+    def end(folder: Path, parts: int) -> str:
+        return "/".join(folder.parts[-parts:])
+
+    names = {}
+    for folder in folders:
+        others, parts = [other for other in folders if other != folder], 1
+        while parts < len(folder.parts) and end(folder, parts) in [end(other, parts) for other in others]:
+            parts += 1
+        names[folder] = end(folder, parts)
+    return names
 
 
 def write(folder: RunFolder, found: Mapping[str, str]) -> None:

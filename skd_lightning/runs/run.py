@@ -14,7 +14,6 @@ import yaml
 
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation.teachers import TeacherSet
-from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.succession import has_finished
@@ -105,20 +104,6 @@ class Settings:
         """Return the settings of the data as plain values."""
         values: dict[str, Any] = yaml.safe_load(self.text)["data"]
         return values
-
-    def refuse_itself(self, folder: Path) -> None:
-        """Refuse a run that would take the place of one of its teachers.
-
-        Raises:
-            UserError: naming the folder.
-        """
-        teachers = self.teachers
-        for language in self.languages() if teachers else ():
-            assert teachers is not None
-            if folder.resolve() in (path.resolve() for path in teachers.of(language)):
-                raise UserError(
-                    f"{folder}: is one of the student's teachers; give the student a name (--name)"
-                )
 
     @property
     def teachers(self) -> TeacherSet | None:

@@ -57,9 +57,9 @@ class Answers:
             column a · tags + b.
         """
 
-        def make() -> dict[str, np.ndarray]:
+        def make(members: Sequence[Potentials]) -> dict[str, np.ndarray]:
             marginals, counts, words, numbers = [], [], [], []
-            for sentences, crfs in self._chains():
+            for sentences, crfs in self._chains(members):
                 soft = crfs if temperature == 1.0 else [crf.tempered(temperature) for crf in crfs]
                 row, word = cells(self.lengths[sentences])
                 by_word = self._mean(lambda crf: crf.marginals, soft)[row, word]
@@ -71,8 +71,8 @@ class Answers:
             of_words = {f"marginal_{name}": array for name, array in joined(marginals, words).items()}
             return of_words | {f"count_{name}": array for name, array in joined(counts, numbers).items()}
 
-        name = f"expectations-t{temperature:g}" + (f"-s{softening:g}" if softening != 1.0 else "")
-        arrays = self.parts.find_or_make(name, make)[0]
+        name = f"expectations-t{temperature:.12g}" + (f"-s{softening:.12g}" if softening != 1.0 else "")
+        arrays = self._find_or_make(name, make)
         return SparseRows.of(arrays, "marginal_"), SparseRows.of(arrays, "count_")
 
     def paths(self, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,47 +82,58 @@ class Answers:
         mixed probability, of those that are among the k best of a member.
         """
 
-        def make() -> dict[str, np.ndarray]:
-            tags = self._members()[0].tags
+        def make(members: Sequence[Potentials]) -> dict[str, np.ndarray]:
+            tags = members[0].tags
             paths = np.zeros((self._words_in_all, k), dtype=np.uint8 if tags <= 256 else np.uint16)
             log_probs = np.full((len(self.lengths), k), -np.inf, dtype=np.float32)
-            for sentences, crfs in self._chains():
+            for sentences, crfs in self._chains(members):
                 best, log_probs[sentences] = _best_of_mixture(crfs, self.weights, k)
                 row, word = cells(self.lengths[sentences])
                 paths[self._words(sentences)] = best.numpy()[row, :, word]
             return {"paths": paths, "log_probs": log_probs}
 
-        arrays = self.parts.find_or_make(f"paths-k{k}", make)[0]
+        arrays = self._find_or_make(f"paths-k{k}", make)
         return arrays["paths"], arrays["log_probs"]
 
     def path_sets(self, mass: float) -> PackedPairs:
         """Return the pairs of tags that the paths of the set S consist of, see :func:`path_set`."""
 
-        def make() -> dict[str, np.ndarray]:
-            tags = self._members()[0].tags
+        def make(members: Sequence[Potentials]) -> dict[str, np.ndarray]:
+            tags = members[0].tags
             bits = np.zeros((self._words_in_all, -(-tags * tags // 8)), dtype=np.uint8)
-            for sentences, crfs in self._chains():
+            for sentences, crfs in self._chains(members):
                 row, word = cells(self.lengths[sentences])
                 pairs = path_set(crfs, self.weights, mass)[row, word]
                 bits[self._words(sentences)] = np.packbits(pairs.flatten(1).numpy(), axis=1)
             return {"bits": bits}
 
-        return PackedPairs(self.parts.find_or_make(f"path-sets-m{mass:g}", make)[0]["bits"])
+        return PackedPairs(self._find_or_make(f"path-sets-m{mass:.12g}", make)["bits"])
 
     def disagreement(self) -> np.ndarray:
         """Return (sentences,) Σ_m w_m KL(product ‖ p_m) in nats: Σ_m w_m log Z_m − log Z of the averaged potentials."""
 
-        def make() -> dict[str, np.ndarray]:
+        def make(members: Sequence[Potentials]) -> dict[str, np.ndarray]:
             found = np.zeros(len(self.lengths), dtype=np.float32)
-            for sentences, crfs in self._chains():
+            for sentences, crfs in self._chains(members):
                 unary = self._mean(lambda crf: crf.unary, crfs)
                 transitions = self._mean(lambda crf: crf.transitions, crfs)
                 log_mean = LinearChainCRF(unary, transitions, crfs[0].lengths).log_partition
                 found[sentences] = (self._mean(lambda crf: crf.log_partition, crfs) - log_mean).numpy()
             return {"nats": np.maximum(found, 0.0)}
 
-        nats: np.ndarray = self.parts.find_or_make("disagreement", make)[0]["nats"]
+        nats: np.ndarray = self._find_or_make("disagreement", make)["nats"]
         return nats
+
+    def _find_or_make(
+        self, part: str, make: Callable[[Sequence[Potentials]], dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        """Return the arrays of a part, made from the members' potentials where they are missing."""
+        found = self.parts.open(part)
+        if found is None:
+            # Asked for before the folder is locked: they may be a part of it that is still missing, or damaged.
+            members = self._members()
+            found = self.parts.find_or_make(part, lambda: make(members))[0]
+        return found
 
     @property
     def _words_in_all(self) -> int:
@@ -135,9 +146,8 @@ class Answers:
         return words
 
     @torch.inference_mode()
-    def _chains(self) -> Iterator[tuple[np.ndarray, list[LinearChainCRF]]]:
+    def _chains(self, members: Sequence[Potentials]) -> Iterator[tuple[np.ndarray, list[LinearChainCRF]]]:
         """Yield the numbers of sentences of similar length, and the members' distributions on them."""
-        members = self._members()
         order = np.argsort(self.lengths, kind="stable")
         for first in range(0, len(order), SENTENCES):
             sentences = order[first : first + SENTENCES]

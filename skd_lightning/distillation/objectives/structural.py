@@ -30,7 +30,7 @@ class Structural(Objective):
     and the loss is infinite only where the two have no sequence in common.
 
     Attributes:
-        alpha: α, from 0 to 1.
+        alpha: α, 0, 1, or between 0.001 and 0.999: nearer to the ends, rounding would decide about the loss.
         temperature: T, softens the potentials of teacher and student alike; 1 leaves both as they are.
     """
 
@@ -38,7 +38,8 @@ class Structural(Objective):
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        refuse_unless(0 <= self.alpha <= 1, "alpha", self.alpha, "from 0 to 1")
+        valid = self.alpha in (0, 1) or 0.001 <= self.alpha <= 0.999
+        refuse_unless(valid, "alpha", self.alpha, "0, 1, or from 0.001 to 0.999")
         refuse_temperature(self.temperature)
 
     @property

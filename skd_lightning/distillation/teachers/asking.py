@@ -158,12 +158,12 @@ class Asking:
             if len(np.unique(columns)) < len(columns) and (len(pool.folders) > 1 or self._needs_potentials):
                 raise UserError(
                     f"{folder}: several of its tags are one tag of the student's; that goes with a single teacher "
-                    "and an objective that asks for no potentials, such as structural, posterior or topk"
+                    "and an objective that asks for no potentials, such as posterior, topk, or structural with alpha 1"
                 )
         if len(pool.folders) > 1 and pool.kind == "mixture" and self._needs_potentials:
             raise UserError(
                 f"{len(pool.folders)} teachers speak on '{language}' as a mixture, which has no potentials for this "
-                "objective: give --distillation.pool product, or another objective such as structural"
+                "objective: give --distillation.pool product, or another objective such as posterior"
             )
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -26,12 +26,11 @@ from skd_lightning.distillation.cache.entry import Potentials
 Kind = Literal["mixture", "product"]
 Weighting = Literal["uniform", "dev", "similarity"]
 
-FLOOR = -1e4
-"""Nats that stand for -inf while the weights of a product are sought."""
-LEAST_SIMILAR = 1e-6
-"""Every member keeps a weight above 0."""
 ROUNDS = 200
 """Steps of the search for weights; each is cheap."""
+
+LEAST = 1e-6
+"""The smallest weight of a member: of a member of weight 0, no product could tell what it forbids."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def by_similarity(
     [1.0, 0.0]
     """
     own = _trigrams(text)
-    cosines = [max(_cosine(own, _trigrams(other)), LEAST_SIMILAR) for other in texts]
+    cosines = [max(_cosine(own, _trigrams(other)), LEAST) for other in texts]
     return tuple(cosine / sum(cosines) for cosine in cosines)
 
 
@@ -110,38 +109,43 @@ def product(members: Sequence[Potentials], weights: Sequence[float]) -> Potentia
 
 
 def learn_weights(kind: Kind, crfs: Sequence[LinearChainCRF], gold: Tensor) -> tuple[float, ...]:
-    """Return the weights under which annotated sentences are most probable.
+    """Return the weights under which annotated sentences are most probable; none is below ``LEAST``.
 
     For a mixture by expectation maximisation, for a product by exponentiated gradients (Kivinen and Warmuth 1997);
-    both searches are for the one maximum of a concave function.
-
-    Sentences whose tags the pool forbids with any weights do not count; where none is left, the weights are equal.
+    both searches are for the one maximum of a concave function. Sentences that the pool finds impossible whatever its
+    weights are, such as those with a tag that no member knows, do not count; where none is left, the weights are equal.
 
     Args:
         kind: of the pool.
         crfs: the members' distributions on the same sentences.
         gold: (sentences, words) tags.
     """
-    weights = torch.full((len(crfs),), 1.0 / len(crfs), dtype=torch.double)
     log_probs = torch.stack([crf.log_prob(gold) for crf in crfs], dim=1).double()
-    allowed = ~torch.isneginf(log_probs)
-    possible = allowed.any(1) if kind == "mixture" else allowed.all(1)
-    if not possible.any():
-        return tuple(weights.tolist())
+    ruled_out = torch.isneginf(log_probs)
+    counts = ~(ruled_out.all(1) if kind == "mixture" else ruled_out.any(1))
+    if not counts.any():
+        return uniform(len(crfs))
+    weights = torch.full((len(crfs),), 1.0 / len(crfs), dtype=torch.double)
     if kind == "mixture":
         for _ in range(ROUNDS):
-            weights = torch.softmax(log_probs[possible] + weights.log(), dim=1).mean(0)
+            weights = torch.softmax(log_probs[counts] + weights.log(), dim=1).mean(0)
     else:
-        words = crfs[0].lengths.sum().clamp(min=1)
+        lengths = crfs[0].lengths[counts]
+        unary = _averages([crf.unary[counts].double() for crf in crfs])
+        transitions = _averages([crf.transitions.double() for crf in crfs])
         for _ in range(ROUNDS):
             free = weights.clone().requires_grad_()
-            # A finite floor: the gradient of -inf times a weight would be NaN.
-            unary, transitions = (
-                torch.stack([getattr(crf, name).double() for crf in crfs], dim=-1).clamp(min=FLOOR) @ free
-                for name in ("unary", "transitions")
-            )
-            pool = LinearChainCRF(unary, transitions, crfs[0].lengths)
-            likelihood = pool.log_prob(gold)[possible].sum() / words
+            pool = LinearChainCRF(unary(free), transitions(free), lengths)
+            likelihood = pool.log_prob(gold[counts]).sum() / lengths.sum().clamp(min=1)
             (slope,) = torch.autograd.grad(likelihood, free)
-            weights = torch.softmax(weights.log() + slope, dim=0)
+            weights = torch.softmax(weights.log() + slope, dim=0).clamp(min=LEAST)
+    weights = weights.clamp(min=LEAST)
     return tuple((weights / weights.sum()).tolist())
+
+
+def _averages(scores: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return the function from weights (members,) to the weighted averages of scores; -inf where any member has it."""
+    stacked = torch.stack([*scores], dim=-1)
+    forbidden = torch.isneginf(stacked).any(-1)
+    finite = stacked.masked_fill(forbidden.unsqueeze(-1), 0.0)  # 0 · -inf would be NaN in the gradient
+    return lambda weights: (finite @ weights).masked_fill(forbidden, -torch.inf)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import yaml
 
-from skd_lightning.distillation.teachers.pools import Kind, Pool, Weighting, uniform
+from skd_lightning.distillation.teachers.pools import Kind, Pool, Weighting
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 
@@ -57,11 +57,13 @@ class TeacherSet:
         if len(paths) == 1 and paths[0].suffix in (".yaml", ".yml"):
             mapping = _read(paths[0])
             tags = mapping.pop(TAGS, {})
-            if not isinstance(tags, dict):
+            if not isinstance(tags, dict) or not all(
+                isinstance(x, str) for pair in tags.items() for x in pair
+            ):
                 raise UserError(f"{paths[0]}: 'tags' must map names of tags, such as {{PERSON: PER}}")
             if not mapping:
                 raise UserError(f"{paths[0]}: it names no teachers; write '*': FOLDER beside 'tags'")
-            return cls(paths, mapping, {str(a): str(b) for a, b in tags.items()}, kind, weights)
+            return cls(paths, mapping, tags, kind, weights)
         return cls(paths, kind=kind, weights=weights)
 
     def pool(self, language: str) -> Pool:
@@ -88,10 +90,10 @@ class TeacherSet:
         return self.pool(language).folders
 
     def require(self, languages: Iterable[str]) -> None:
-        """Refuse languages on which no teacher speaks, and a file that names other languages.
+        """Refuse languages on which no teacher speaks, a file that names other languages, and a source of no teacher.
 
         Raises:
-            UserError: naming the languages and the command that trains their teachers.
+            UserError: naming the source, or the languages and the command that trains their teachers.
         """
         languages, where = list(languages), " ".join(map(str, self.sources))
         if others := [
@@ -106,30 +108,44 @@ class TeacherSet:
                 f"no teacher for language {named} in {where}; train it with: skd teachers --langs {codes} "
                 f'(or make teachers LANGS="{codes}"), and the same task and data'
             )
+        for source in () if self.mapping else self.sources:
+            if not any(_runs(source, language) for language in languages):
+                raise UserError(
+                    f"{source}: no teacher for {', '.join(languages)} there; expected a run folder, or a folder with "
+                    "one run folder a language (a file of teachers is given alone, without others)"
+                )
 
     def _cited(self, code: str) -> bool:
         """Return True if another language's teachers are said to be those of this one."""
         return any(code in _words(spec) for key, spec in self.mapping.items() if key != code)
 
-    def _pool(self, spec: Any, language: str, way: tuple[str, ...]) -> Pool:
+    def _pool(self, spec: Any, language: str, way: tuple[str, ...], member: bool = False) -> Pool:
         """Return the pool that an entry of the file describes.
 
         Args:
             spec: the entry, or a part of it.
             language: on which the teachers are to speak.
             way: languages whose entries led here, so that a circle is seen.
+            member: of another pool.
         """
         if isinstance(spec, str):
             if spec in self.mapping:
                 if spec in way:
                     raise UserError(f"{self.sources[0]}: the teachers of {spec} are said to be its own")
-                return self._pool(self.mapping[spec], spec, (*way, spec))
+                return self._pool(
+                    self.mapping[spec], language if spec == OTHERS else spec, (*way, spec), member
+                )
             found = _runs(Path(spec), language)
             if not found:
                 raise UserError(f"{self.sources[0]}: {spec} holds no finished teacher for '{language}'")
             return Pool(tuple(found), self.kind, self.weights)
         if isinstance(spec, list) and spec:
             return self._joined(self.kind, spec, self.weights, language, way)
+        if isinstance(spec, dict) and member:
+            raise UserError(
+                f"{self.sources[0]}: '{way[0]}' has {spec!r} as a member; a pool inside of another is not offered, "
+                "name its teachers"
+            )
         if isinstance(spec, dict):
             kinds = [kind for kind in ("mixture", "product") if kind in spec]
             if len(kinds) == 1 and set(spec) <= {*kinds, "weights"} and isinstance(spec[kinds[0]], list):
@@ -140,40 +156,27 @@ class TeacherSet:
             "of these, or {mixture: [...]} or {product: [...]}, each with weights if you like"
         )
 
-    def _names_kind(self, spec: Any) -> bool:
-        """Return True if an entry says how its teachers become one."""
-        if isinstance(spec, str) and spec in self.mapping:
-            return self._names_kind(self.mapping[spec])
-        return isinstance(spec, dict)
-
     def _joined(
         self, kind: Kind, specs: list[Any], weights: Any, language: str, way: tuple[str, ...]
     ) -> Pool:
-        members = [self._pool(spec, language, way) for spec in specs]
+        members = [self._pool(spec, language, way, member=True) for spec in specs]
         folders = tuple(folder for member in members for folder in member.folders)
-        for spec, member in zip(specs, members, strict=True):
-            if self._names_kind(spec) and member.kind != kind:
-                raise UserError(
-                    f"{self.sources[0]}: the teachers of '{way[-1]}' are a {member.kind} inside a {kind}"
-                )
         if weights == "uniform" and len(folders) > len(specs):  # of the entries, not of the runs
             weights = [1] * len(specs)
         if weights not in get_args(Weighting):
             if (
                 not isinstance(weights, list)
                 or len(weights) != len(specs)
-                or not all(isinstance(weight, int | float) and weight > 0 for weight in weights)
+                or not all(type(weight) in (int, float) and 0 < weight < float("inf") for weight in weights)
             ):
                 raise UserError(
                     f"{self.sources[0]}: the weights of '{way[-1]}' are {weights!r}; expected "
                     f"uniform, dev, similarity, or {len(specs)} numbers above 0"
                 )
             shares = [
-                weight * share
+                weight / len(member.folders)
                 for weight, member in zip(weights, members, strict=True)
-                for share in (
-                    uniform(len(member.folders)) if isinstance(member.weights, str) else member.weights
-                )
+                for _ in member.folders
             ]
             weights = tuple(share / sum(shares) for share in shares)
         return Pool(folders, kind, weights)
