@@ -225,3 +225,28 @@ def test_tags_unknown_to_a_tagger_count_against_it(home: Path) -> None:
 
     found, _ = evaluate(tagger, {"fi": [Sentence(("a", "b"), ("S-NEW", "O"), "fi")]})
     assert found["languages"]["fi"]["recall"] == 0.0
+
+
+def test_students_that_learn_from_students_are_a_phase_after_them(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(
+        """
+        title: Two generations
+        runs: runs
+        seeds: [1, 2]
+        tasks: {demo: {languages: [de, en]}}
+        variants:
+          third: {loss: structural, distillation.teachers: [runs/demo/second/seed1, runs/demo/teachers]}
+          second: {loss: structural, distillation.teachers: [runs/demo/none/seed1, runs/demo/none/seed2]}
+          none:
+          topk:
+        """
+    )
+    found = phases(read_suite(file))
+    teachers, *students, transfer = [{job.title.split()[1] for job in phase} for phase in found]
+    assert teachers == {"de", "en"}
+    assert students == [{"none", "topk"}, {"second"}, {"third"}]
+    assert not transfer
+    circle = file.read_text().replace("runs/demo/none/seed1", "runs/demo/third/seed1")
+    file.write_text(circle)
+    assert len(phases(read_suite(file))) == 4  # both are tried, and say what they lack

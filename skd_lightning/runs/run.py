@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,6 +77,13 @@ class Run:
         """
         arguments = [*self.arguments, "--trainer.default_root_dir", str(self.path)]
         return Settings(TaggingCLI(arguments, run=False, instantiate=False), self.loss != "none")
+
+    def named_teachers(self) -> list[Path]:
+        """Return the folders that are named as teachers, as the last ``--distillation.teachers`` does."""
+        names = [b for a, b in itertools.pairwise(self.arguments) if a == "--distillation.teachers"]
+        if not names:
+            return []
+        return [Path(name) for name in (json.loads(names[-1]) if names[-1].startswith("[") else [names[-1]])]
 
     def finished(self) -> bool:
         """Return True where a run with these very settings has written its results."""

@@ -144,20 +144,18 @@ def _known(settings: Any, kind: type, where: str) -> dict[str, Any]:
 def phases(suite: Suite, data: str | None = None, anew: bool = False) -> list[list[Job]]:
     """Return teachers, then students, then transfer: the jobs of a phase do not depend on one another.
 
+    Students that learn from other students of the suite are a phase after them.
+
     Args:
         suite: what to run.
         data: folder of the corpora, or None for the default.
         anew: a training that was stopped starts from scratch; finished ones stay finished.
     """
-    runs = [planned_runs(suite, task, data) for task in suite.tasks]
+    runs = [run for task in suite.tasks for run in planned_runs(suite, task, data)]
+    teachers, students = ([run for run in runs if run.role == role] for role in ("teacher", "student"))
     trainings = [
-        [
-            dataclasses.replace(job(run, anew), finished=run.finished)
-            for group in runs
-            for run in group
-            if run.role == role
-        ]
-        for role in ("teacher", "student")
+        [dataclasses.replace(job(run, anew), finished=run.finished) for run in phase]
+        for phase in (teachers, *generations(students))
     ]
     transfers = [
         Transfer(suite.runs, task, own.zeroshot_task or task, data, tuple(own.zeroshot)).job()
@@ -165,6 +163,19 @@ def phases(suite: Suite, data: str | None = None, anew: bool = False) -> list[li
         if own.zeroshot
     ]
     return [*trainings, transfers]
+
+
+def generations(students: Sequence[Run]) -> list[list[Run]]:
+    """Return the students in groups, each after those that its teachers are in."""
+    waiting, groups = list(students), []
+    while waiting:
+        missing = {run.path for run in waiting}
+        ready = [run for run in waiting if not missing & {*run.named_teachers()} - {run.path}]
+        if not ready:  # a circle: each of them says what it lacks
+            ready = waiting
+        groups.append(ready)
+        waiting = [run for run in waiting if run not in ready]
+    return groups or [[]]
 
 
 def planned_runs(suite: Suite, task: str, data: str | None = None) -> list[Run]:
