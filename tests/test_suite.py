@@ -244,7 +244,7 @@ def test_students_that_learn_from_students_are_a_phase_after_them(tmp_path: Path
     )
     found = phases(read_suite(file))
     teachers, *students, transfer = [{job.title.split()[1] for job in phase} for phase in found]
-    assert teachers == {"de", "en"}
+    assert teachers == {"teacher"}
     assert students == [{"none", "topk"}, {"second"}, {"third"}]
     assert not transfer
     circle = file.read_text().replace("runs/demo/none/seed1", "runs/demo/third/seed1")
