@@ -182,9 +182,12 @@ import os, sys, time
 from pathlib import Path
 from skd_lightning.storage import alone_in
 with alone_in(Path(sys.argv[1])):
-    if len(sys.argv) > 2 and os.fork() == 0:  # as loader workers are made
-        time.sleep(600)
-    print("there", flush=True)
+    if len(sys.argv) > 2:  # a worker as loaders make them, which says when it runs
+        if os.fork() == 0:
+            print("there", flush=True)
+            time.sleep(600)
+    else:
+        print("there", flush=True)
     sys.stdin.read()
 """
 

@@ -135,7 +135,7 @@ def test_teachers_may_know_fewer_tags(home: Path) -> None:
     folder = RunFolder(runs / "topk/seed1")
     results = Results.read(folder)
     assert results is not None
-    found = confusion_matrices(folder, results, TeacherSet(runs / "teachers"))
+    found = confusion_matrices(folder, results, TeacherSet.named(str(runs / "teachers")))
     assert list(found) == ["teachers (de en)", "student"]
     own = {code: Results.read(RunFolder(runs / "teachers" / code)).tags for code in LANGUAGES}
     assert len(own["de"]) < len(own["en"]) == len(results.tags)
