@@ -122,3 +122,13 @@ def test_without_entities_there_are_words_alone(tmp_path: Path) -> None:
     header = (tmp_path / "report/calibration-languages.csv").read_text().partition("\n")[0]
     assert header.startswith("system,language,word_ece,word_ece_deviation,log_loss")
     assert (tmp_path / "report/calibration-words.png").is_file()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_handful_of_words_is_drawn_without_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No bin has enough of them to be drawn."""
+    runs = make_runs(tmp_path / "runs", **SMALL)
+    monkeypatch.setattr(calibration, "FEWEST", 10**9)
+    assert "Plot calibration-words" in shown(calibration.section(gather(runs, "wikiann")))

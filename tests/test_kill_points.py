@@ -23,7 +23,7 @@ SIZES = {"train": 40, "dev": 10, "test": 10}
 QUICK = [*SMALL, "--trainer.max_epochs", "2", "--data.tokens", "100"]
 
 TAGGER = "skd_lightning.taggers.tagger:Tagger."
-CACHE = "skd_lightning.distillation.cache:"
+CACHE = "skd_lightning.distillation.cache.answers:"
 TEACHERS: dict[str, list[Any]] = {
     "before the first step": [TAGGER + "on_train_batch_start", 1, "SIGKILL"],
     "first epoch": [TAGGER + "on_train_batch_start", 3, "SIGKILL"],
@@ -47,7 +47,7 @@ STUDENT: dict[str, list[Any]] = {
     "prediction, asked to stop": [TAGGER + "predict_emissions", 2, "SIGTERM"],
     "emissions half written": ["numpy:save", 2, "SIGKILL"],
     "emissions written, not in place": ["skd_lightning.storage:os.replace", 4, "SIGKILL"],
-    "paths": [CACHE + "CacheEntry._kbest", 1, "SIGKILL"],
+    "paths": [CACHE + "_best_of_mixture", 1, "SIGKILL"],
     "paths half written": ["numpy:save", 6, "SIGKILL"],
     "no room for the cache": ["numpy:save", 3, "full disk"],
     "first epoch": [TAGGER + "on_train_batch_start", 5, "SIGKILL"],

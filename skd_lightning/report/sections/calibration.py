@@ -139,7 +139,8 @@ def reliability_plot(
         axes.set(xlim=(0, 101), ylim=(0, 101), ylabel=f"right {unit} (%)")
         axes.tick_params(labelbottom=False)
         below.set(yscale="log", xlabel="probability (%)", ylabel=f"{unit} (%)")
-        below.set_ylim(top=100)
+        lowest = below.get_ylim()[0]  # not above 0 where no bin is drawn
+        below.set_ylim(lowest if lowest > 0 else 1, 100)
         below.yaxis.set_major_formatter("{x:g}")
         below.yaxis.set_major_locator(LogLocator(numticks=6))
         # Where there is one power of ten, matplotlib would label these too, as formulae.
