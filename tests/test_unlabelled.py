@@ -149,7 +149,7 @@ def test_a_language_that_nobody_annotated_is_taught_by_a_pool_of_other_teachers(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the student teaches the next generation, beside a teacher, on the same text."""
-    from skd_lightning.taggers import Student
+    from skd_lightning.taggers import Student, load
 
     monkeypatch.chdir(tmp_path)
     write_corpus(tmp_path / "mine", ("de", "en", "fi"), SIZES)
@@ -174,6 +174,18 @@ def test_a_language_that_nobody_annotated_is_taught_by_a_pool_of_other_teachers(
     student = tmp_path / "runs/mine/structural/seed1"
     main(["zeroshot", str(student), "--task", "mine", "--data", str(tmp_path), "--langs", "de", "fi"])
     assert set(json.loads((student / "zeroshot/results.json").read_text())["languages"]) == {"fi"}
+
+    more = ["--teachers", "teachers.yaml", "--name", "text", "--model.wide.of_text", "true"]
+    main(["distill", *shared, *text, *more])
+    with_text = load(tmp_path / "runs/mine/text/seed1").wide
+    without = load(student).wide
+    assert len(with_text.keys) > 1.2 * len(without.keys)  # features of the third language, too
+    own = len(with_text.keys) - len(without.keys)
+    assert with_text.weight[-own:].abs().max() > 0.01
+    with pytest.raises(SystemExit) as stop:
+        main(["distill", *shared, *text, "--teachers", str(student)])
+    assert stop.value.code == 2
+    assert "this run would be its own teacher, and replace it; give another --name" in capsys.readouterr().err
 
     both = [
         "--teachers",

@@ -12,6 +12,9 @@ from scipy.optimize import minimize
 
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
+from skd_lightning.distillation.cache.sparse import SparseRows, sparsified
+from skd_lightning.distillation.objective import Needs
 from skd_lightning.encoders.bag_sums import bag_sums
 from skd_lightning.encoders.feature_table import FeatureTable
 from skd_lightning.encoders.features import word_shape
@@ -200,6 +203,42 @@ def test_the_fit_reaches_the_optimum_of_the_regularised_likelihood() -> None:
         assert loss(found + 1e-2 * rng.normal(size=len(found))) > start
     lower = minimize(loss, found, method="CG", options={"maxiter": 2})
     assert start - float(lower.fun) < 1e-4
+
+
+def test_a_certain_teacher_is_as_good_as_annotation() -> None:
+    """And one that says nothing certain leaves other weights."""
+    annotated = [
+        Sentence(("Anna", "in", "Lincoln"), ("O", "O", "B-LOC"), "en"),
+        Sentence(("New", "York"), ("B-LOC", "I-LOC"), "en"),
+        Sentence(("a",), ("O",), "en"),
+    ]
+    text = [annotated[0], *(Sentence(sentence.words, None, "en") for sentence in annotated[1:])]
+
+    def said(sureness: float, heard: bool = True) -> CachedTargets:
+        """A teacher of the last two sentences; the first is nobody's."""
+        marginals, counts = np.zeros((3, len(TAGS)), np.float32), np.zeros((2, len(TAGS) ** 2), np.float32)
+        marginals[[0, 1, 2], [TAGS.index(tag) for tag in ("B-LOC", "I-LOC", "O")]] = sureness
+        marginals[:, TAGS.index("O")] += 1 - sureness
+        counts[0, TAGS.index("B-LOC") * len(TAGS) + TAGS.index("I-LOC")] = sureness
+        counts[0, TAGS.index("O") * len(TAGS) + TAGS.index("O")] = 1 - sureness
+        words = TeacherWords(np.array([2, 1]), np.arange(len(TAGS)), taught=np.array([heard, True]))
+        words.marginals, words.transition_counts = (
+            SparseRows.of(sparsified(rows, np.float32)) for rows in (marginals, counts)
+        )
+        needs = Needs(marginals=1.0, transition_counts=1.0)
+        return CachedTargets([words], np.zeros(3, np.int64), np.array([0, 0, 1]), len(TAGS), needs)
+
+    def fitted(sentences: list[Sentence], teachers: CachedTargets | None = None) -> torch.Tensor:
+        wide = WidePath(Wide(l2=0.3), TAGS)
+        wide.learn_features([sentence.words for sentence in annotated], ["en"] * 3)
+        fit_wide(wide, sentences, TAGS, teachers=teachers)
+        return wide.weight.detach()
+
+    gold = fitted(annotated)
+    torch.testing.assert_close(fitted(text, said(1.0)), gold, rtol=0, atol=2e-3)
+    assert (fitted(text, said(0.5)) - gold).abs().max() > 0.05
+    without = fitted([annotated[0], annotated[2]])
+    torch.testing.assert_close(fitted(text, said(1.0, heard=False)), without, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize(

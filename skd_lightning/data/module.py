@@ -210,6 +210,11 @@ class TaggingData(pl.LightningDataModule):
         """Annotated training sentences of all languages."""
         return self._split("train")
 
+    @property
+    def unlabelled_sentences(self) -> list[Sentence]:
+        """Training sentences of all languages that nobody annotated."""
+        return self._split("unlabelled")
+
     def _all(self, language: str) -> list[Sentence]:
         return [sentence for split in self.corpora.languages[language].values() for sentence in split]
 

@@ -30,3 +30,17 @@ def expected_paths(student: LinearChainCRF, paths: Tensor, weights: Tensor) -> T
         weights: (batch, k) of these sequences; 0 where a sentence has fewer than k.
     """
     return expected(weights, student.log_prob(paths)).sum(-1)
+
+
+def expected_chain(student: LinearChainCRF, marginals: Tensor, counts: Tensor) -> Tensor:
+    """Return (batch,) −Σ_y p(y) log p_s(y) in nats over all tag sequences, for p a chain or a mixture of chains.
+
+    What the student forbids is dropped, as in :func:`expected`.
+
+    Args:
+        student: the student's distributions.
+        marginals: (batch, words, tags) of p.
+        counts: (batch, tags, tags) expected transition counts of p.
+    """
+    unary = expected(marginals, student.unary).sum(dim=(1, 2))
+    return student.log_partition + unary + expected(counts, student.transitions).sum(dim=(1, 2))

@@ -157,6 +157,8 @@ class TaggingCLI(LightningCLI):
             super().instantiate_classes()
             if self.subcommand in (None, "fit"):  # the others train nothing
                 sentences = self.datamodule.train_sentences
+                if self.model.fits_text:
+                    sentences = sentences + self.datamodule.unlabelled_sentences
                 self.model.learn_vocabulary(
                     [sentence.words for sentence in sentences], [sentence.language for sentence in sentences]
                 )

@@ -107,6 +107,11 @@ class Tagger(pl.LightningModule):
         return False
 
     @property
+    def fits_text(self) -> bool:
+        """Say if its features are fitted to what teachers say about unlabelled text."""
+        return self.wide is not None and self.wide.settings.of_text and self.learns_from_unlabelled
+
+    @property
     def featurizer(self) -> Featurizer:
         """Return what makes the inputs of a prediction: those of the network and of the wide path."""
         parts = [self.encoder.featurizer, *([] if self.wide is None else [self.wide.featurizer])]
@@ -182,8 +187,10 @@ class Tagger(pl.LightningModule):
         if self.wide is not None and self.trainer.ckpt_path is None:
             if self.trainer.is_global_zero:
                 began = time.perf_counter()
-                sentences = self.trainer.datamodule.train_sentences  # type: ignore[attr-defined]
-                fit_wide(self.wide, sentences, self.tag_set, bool(self.trainer.progress_bar_callback))
+                data = self.trainer.datamodule  # type: ignore[attr-defined]
+                text = data.train_dataset.sentences if self.fits_text else data.train_sentences
+                teachers = data.train_dataset.targets.expectations() if self.fits_text else None
+                fit_wide(self.wide, text, self.tag_set, bool(self.trainer.progress_bar_callback), teachers)
                 taken = f"{time.perf_counter() - began:.0f} s"
                 Console().print(f"{len(self.wide.keys)} features fitted in {taken}", highlight=False)
             if self.trainer.world_size > 1:

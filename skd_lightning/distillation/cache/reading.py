@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ class TeacherWords:
         log_probs: (sentences, k) log p of these in nats.
         path_sets: pairs of the paths in S, of each word.
         taught: (sentences,) bool, False for those on which nobody listens.
+        expectations: returns marginals and transition counts, whatever the objective needs.
     """
 
     lengths: np.ndarray
@@ -41,6 +42,7 @@ class TeacherWords:
     log_probs: np.ndarray | None = None
     path_sets: PackedPairs | None = None
     taught: np.ndarray | None = None
+    expectations: Callable[[], tuple[SparseRows, SparseRows]] | None = None
 
     def __post_init__(self) -> None:
         self.starts = np.cumsum(self.lengths) - self.lengths
@@ -96,6 +98,18 @@ class CachedTargets:
             rows = np.flatnonzero(spoken == number)
             self._fill(filled, self.teachers[number], rows, self.place[sentences[rows]])
         return TeacherTargets(**{name: torch.from_numpy(array) for name, array in filled.items()})
+
+    def expectations(self) -> CachedTargets:
+        """Return the same teachers' marginals and transition counts, whatever the objective needs."""
+        teachers = []
+        for teacher in self.teachers:
+            assert teacher.expectations is not None
+            marginals, counts = teacher.expectations()
+            own = TeacherWords(teacher.lengths, teacher.columns, taught=teacher.taught)
+            own.marginals, own.transition_counts = marginals, counts
+            teachers.append(own)
+        needs = Needs(marginals=1.0, transition_counts=1.0)
+        return CachedTargets(teachers, self.owner, self.place, self.tags, needs)
 
     def _fill(
         self, filled: dict[str, np.ndarray], teacher: TeacherWords, rows: np.ndarray, place: np.ndarray

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.distillation.cross_entropy import expected
+from skd_lightning.distillation.cross_entropy import expected_chain
 from skd_lightning.distillation.objective import Needs, Objective, refuse_temperature, refuse_unless
 from skd_lightning.distillation.targets import TeacherTargets, given
 
@@ -56,7 +56,7 @@ class Structural(Objective):
         if self.alpha == 1:
             marginals = given(teacher.marginals, "marginals")
             counts = given(teacher.transition_counts, "transition_counts")
-            distance = cross_entropy(marginals, counts, student)
+            distance = expected_chain(student, marginals, counts)
         else:
             chain = teacher.chain(student.lengths)
             if self.temperature != 1.0:
@@ -66,18 +66,6 @@ class Structural(Objective):
             else:
                 distance = chain.renyi(student, self.alpha) / self.alpha
         return self.temperature**2 * distance
-
-
-def cross_entropy(marginals: Tensor, counts: Tensor, other: LinearChainCRF) -> Tensor:
-    """Return (batch,) −Σ_y p(y) log q(y) in nats; what q forbids counts for nothing.
-
-    Args:
-        marginals: (batch, words, tags) of p.
-        counts: (batch, tags, tags) expected transition counts of p.
-        other: q.
-    """
-    unary = expected(marginals, other.unary).sum(dim=(1, 2))
-    return other.log_partition + unary + expected(counts, other.transitions).sum(dim=(1, 2))
 
 
 def reverse_divergence(student: LinearChainCRF, teacher: LinearChainCRF) -> Tensor:

@@ -188,7 +188,7 @@ class Asking:
             weights = self._weights(pool, text, dev)
             answers, potentials = self._pooled(pool, members, text, weights)
             columns = np.arange(len(self.student.tag_set))
-        words, needs = TeacherWords(text.lengths, columns), self.needs
+        words, needs = TeacherWords(text.lengths, columns, expectations=answers.expectations), self.needs
         found = Found(text, members, answers.parts)
         if self._needs_potentials:
             assert potentials is not None
