@@ -23,6 +23,20 @@ def cells(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(np.arange(len(lengths)), lengths), column
 
 
+def ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the places of the entries of some ranges of a joined array, range by range.
+
+    Args:
+        starts: (ranges,) place of each one's first entry.
+        sizes: (ranges,) entries of each.
+
+    >>> ranges(np.array([5, 0]), np.array([2, 3]))
+    array([5, 6, 0, 1, 2])
+    """
+    places: np.ndarray = np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+    return places
+
+
 def distinct(items: Sequence[np.ndarray], words: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the different numbers among those of all words, and the place of each word's number among them.
 

@@ -305,10 +305,12 @@ class LinearChainCRF:
         return divergences.renyi(self, other, alpha)
 
     def tempered(self, temperature: float) -> LinearChainCRF:
-        """Return the distribution ∝ p(y|x)^{1/T}: all potentials are divided by the temperature T.
+        """Return the distribution ∝ p(y|x)^{1/T}: all potentials are divided by the temperature T; itself for T = 1.
 
         >>> crf = LinearChainCRF(torch.tensor([[[4.0, 0.0]]]), torch.zeros(2, 2), torch.tensor([1]))
         >>> crf.marginals, crf.tempered(4.0).marginals
         (tensor([[[0.9820, 0.0180]]]), tensor([[[0.7311, 0.2689]]]))
         """
+        if temperature == 1.0:
+            return self
         return LinearChainCRF(self.unary / temperature, self.transitions / temperature, self.lengths)

@@ -118,7 +118,8 @@ class DistillationCallback(pl.Callback):
         began = time.perf_counter()
         data = cast("Any", trainer).datamodule
         dataset: SentenceDataset = data.train_dataset
-        texts = _texts(dataset)
+        members = _members(dataset)
+        texts = [_text(dataset, name, positions) for name, positions in members.items()]
         languages = sorted({text.language for text in texts})
         self.teachers.require(languages)
         annotated = {text.language: text.sentences for text in texts if text.labelled}
@@ -134,9 +135,9 @@ class DistillationCallback(pl.Callback):
                 self.found.append(found)
             trainer.strategy.barrier()  # what other processes predicted is on disk from here on
         owner, place = np.zeros(len(dataset), np.int64), np.zeros(len(dataset), np.int64)
-        for number, members in enumerate(_members(dataset).values()):
-            owner[members] = number
-            place[members] = np.arange(len(members))
+        for number, positions in enumerate(members.values()):
+            owner[positions] = number
+            place[positions] = np.arange(len(positions))
         answers = [spoken[text.name] for text in texts]
         tags = len(asking.student.tag_set)
         dataset.targets = CachedTargets(answers, owner, place, tags, objective.needs)
@@ -192,10 +193,7 @@ def _members(dataset: SentenceDataset) -> dict[str, np.ndarray]:
     return {name: np.array(positions) for name, positions in found.items()}
 
 
-def _texts(dataset: SentenceDataset) -> list[Text]:
-    texts = []
-    for name, positions in _members(dataset).items():
-        sentences = [dataset.sentences[i] for i in positions]
-        words = [sentence.words for sentence in sentences]
-        texts.append(Text(name, sentences[0].language, words, bool(dataset.labelled[positions[0]])))
-    return texts
+def _text(dataset: SentenceDataset, name: str, positions: np.ndarray) -> Text:
+    sentences = [dataset.sentences[i] for i in positions]
+    words = [sentence.words for sentence in sentences]
+    return Text(name, sentences[0].language, words, bool(dataset.labelled[positions[0]]))

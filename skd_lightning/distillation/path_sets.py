@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
+from skd_lightning.distillation.mixtures import mixed
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,8 @@ def path_set(crfs: Sequence[LinearChainCRF], weights: Sequence[float], mass: flo
         mass: above 0, at most 1.
     """
     mask, lengths = crfs[0].mask, crfs[0].lengths
-    pairs = sum(weight * crf.pair_marginals for weight, crf in zip(weights, crfs, strict=True))
-    alone = sum(weight * crf.marginals for weight, crf in zip(weights, crfs, strict=True))[:, :1]  # type: ignore[index]
-    assert isinstance(pairs, Tensor)
+    pairs = mixed(lambda crf: crf.pair_marginals, crfs, weights)
+    alone = mixed(lambda crf: crf.marginals[:, :1], crfs, weights)
     first = _fewest(alone, mass) | (lengths > 1)[:, None, None]
     kept = _fewest(pairs.flatten(2), mass).view_as(pairs)
     for crf in crfs:

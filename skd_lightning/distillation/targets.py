@@ -64,10 +64,10 @@ class TeacherTargets:
             targets.unary = teacher.unary.detach()
             targets.transitions = teacher.transitions.detach().expand(len(teacher.lengths), -1, -1)
         if needs.marginals is not None:
-            marginals = _tempered(teacher, needs.marginals).marginals.detach()
+            marginals = teacher.tempered(needs.marginals).marginals.detach()
             targets.marginals = softened(marginals, needs.softening)
         if needs.transition_counts is not None:
-            counts = _tempered(teacher, needs.transition_counts).transition_counts
+            counts = teacher.tempered(needs.transition_counts).transition_counts
             targets.transition_counts = counts.detach()
         if needs.k:
             best = teacher.kbest(needs.k)
@@ -89,10 +89,6 @@ def softened(marginals: Tensor, temperature: float) -> Tensor:
         return marginals
     powers = marginals.pow(1.0 / temperature)
     return powers / powers.sum(-1, keepdim=True).clamp(min=torch.finfo(powers.dtype).tiny)
-
-
-def _tempered(crf: LinearChainCRF, temperature: float) -> LinearChainCRF:
-    return crf if temperature == 1.0 else crf.tempered(temperature)
 
 
 def given(target: Tensor | None, name: str) -> Tensor:

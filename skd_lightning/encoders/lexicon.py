@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from skd_lightning.encoders.base import Featurizer
-from skd_lightning.ragged import distinct
+from skd_lightning.ragged import distinct, ranges
 
 REMEMBERED = 2**16
 """Words whose features are remembered from one call to the next where sentences are not kept."""
@@ -58,8 +58,7 @@ class Lexicon:
     def take(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the features of the words at these places, joined, and how many each has."""
         starts, sizes = self._starts[places], self._starts[places + 1] - self._starts[places]
-        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return self._values[np.repeat(starts, sizes) + within], sizes
+        return self._values[ranges(starts, sizes)], sizes
 
 
 def _with_room(array: np.ndarray, used: int, wanted: int) -> np.ndarray:

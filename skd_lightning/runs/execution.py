@@ -134,13 +134,10 @@ def first_process() -> bool:
 
 def _refuse_own_teacher(run: Run, settings: Settings) -> None:
     """Refuse a run among whose teachers is the one that it would replace."""
-    teachers, own = settings.teachers, run.path.resolve()
-    for language in settings.languages() if teachers else ():
-        assert teachers is not None
-        if own in [folder.resolve() for folder in teachers.of(language)]:
-            raise UserError(
-                f"{run.path}: this run would be its own teacher, and replace it; give another --name"
-            )
+    teachers = settings.teachers
+    folders = teachers.folders(settings.languages()) if teachers else []
+    if run.path.resolve() in [folder.resolve() for folder in folders]:
+        raise UserError(f"{run.path}: this run would be its own teacher, and replace it; give another --name")
 
 
 def _refuse_damaged(checkpoint: Path) -> None:

@@ -41,10 +41,7 @@ def provenance(
     found |= {name: version(name) for name in ("torch", "pytorch-lightning")}
     for file in corpus_files(data["task"], data["data"], languages, data["unlabelled"]):
         found[f"corpus {file.parent.name}/{file.name}"] = _hash(file)
-    folders = (
-        list(dict.fromkeys(folder for code in languages for folder in teachers.of(code))) if teachers else []
-    )
-    for folder, name in _short_names(folders).items():
+    for folder, name in _short_names(teachers.folders(languages) if teachers else []).items():
         if (best := RunFolder(folder).best).is_file():
             found[f"teacher {name}"] = _hash(best)
     return found

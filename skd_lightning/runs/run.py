@@ -78,7 +78,7 @@ class Run:
         arguments = [*self.arguments, "--trainer.default_root_dir", str(self.path)]
         return Settings(TaggingCLI(arguments, run=False, instantiate=False), self.loss != "none")
 
-    def named_teachers(self) -> list[Path]:
+    def teacher_paths(self) -> list[Path]:
         """Return the folders that are named as teachers, as the last ``--distillation.teachers`` does."""
         names = [b for a, b in itertools.pairwise(self.arguments) if a == "--distillation.teachers"]
         if not names:

@@ -170,7 +170,7 @@ def generations(students: Sequence[Run]) -> list[list[Run]]:
     waiting, groups = list(students), []
     while waiting:
         missing = {run.path for run in waiting}
-        ready = [run for run in waiting if not missing & {*run.named_teachers()} - {run.path}]
+        ready = [run for run in waiting if not missing & {*run.teacher_paths()} - {run.path}]
         if not ready:  # a circle: each of them says what it lacks
             ready = waiting
         groups.append(ready)

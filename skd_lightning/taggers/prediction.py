@@ -15,7 +15,7 @@ from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.sampling import EvaluationBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
-from skd_lightning.ragged import cells
+from skd_lightning.ragged import cells, ranges
 from skd_lightning.taggers.entity_probabilities import Entity, entities_with_probabilities
 
 if TYPE_CHECKING:
@@ -173,6 +173,6 @@ def predict_emissions(
     emissions = np.zeros((lengths.sum(), len(tagger.tag_set)), dtype=np.float32)
     for indices, crf in chains(tagger, sentences, language):
         row, word = cells(lengths[indices])
-        emissions[starts[indices][row] + word] = crf.emissions.float().cpu().numpy()[row, word]
+        emissions[ranges(starts[indices], lengths[indices])] = crf.emissions.float().cpu().numpy()[row, word]
         advance(len(indices))
     return emissions

@@ -13,9 +13,10 @@ from skd_lightning.crf import LinearChainCRF
 from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.distillation.cache.sparse import SparseRows, joined, sparsified
+from skd_lightning.distillation.mixtures import mixed
 from skd_lightning.distillation.path_sets import PackedPairs, path_set
 from skd_lightning.distillation.targets import softened
-from skd_lightning.ragged import cells
+from skd_lightning.ragged import cells, ranges
 
 SENTENCES = 256
 """A batch while something is derived."""
@@ -60,11 +61,11 @@ class Answers:
         def make(members: Sequence[Potentials]) -> dict[str, np.ndarray]:
             marginals, counts, words, numbers = [], [], [], []
             for sentences, crfs in self._chains(members):
-                soft = crfs if temperature == 1.0 else [crf.tempered(temperature) for crf in crfs]
+                soft = [crf.tempered(temperature) for crf in crfs]
                 row, word = cells(self.lengths[sentences])
-                by_word = self._mean(lambda crf: crf.marginals, soft)[row, word]
+                by_word = mixed(lambda crf: crf.marginals, soft, self.weights)[row, word]
                 marginals.append(sparsified(softened(by_word, softening).numpy(), np.float16))
-                by_pair = self._mean(lambda crf: crf.transition_counts, soft).flatten(1)
+                by_pair = mixed(lambda crf: crf.transition_counts, soft, self.weights).flatten(1)
                 counts.append(sparsified(by_pair.numpy(), np.float32))
                 words.append(self._words(sentences))
                 numbers.append(sentences)
@@ -115,10 +116,12 @@ class Answers:
         def make(members: Sequence[Potentials]) -> dict[str, np.ndarray]:
             found = np.zeros(len(self.lengths), dtype=np.float32)
             for sentences, crfs in self._chains(members):
-                unary = self._mean(lambda crf: crf.unary, crfs)
-                transitions = self._mean(lambda crf: crf.transitions, crfs)
+                unary = mixed(lambda crf: crf.unary, crfs, self.weights)
+                transitions = mixed(lambda crf: crf.transitions, crfs, self.weights)
                 log_mean = LinearChainCRF(unary, transitions, crfs[0].lengths).log_partition
-                found[sentences] = (self._mean(lambda crf: crf.log_partition, crfs) - log_mean).numpy()
+                found[sentences] = (
+                    mixed(lambda crf: crf.log_partition, crfs, self.weights) - log_mean
+                ).numpy()
             return {"nats": np.maximum(found, 0.0)}
 
         nats: np.ndarray = self._find_or_make("disagreement", make)["nats"]
@@ -141,9 +144,7 @@ class Answers:
 
     def _words(self, sentences: np.ndarray) -> np.ndarray:
         """Return the numbers of the words of some sentences."""
-        row, word = cells(self.lengths[sentences])
-        words: np.ndarray = self._starts[sentences][row] + word
-        return words
+        return ranges(self._starts[sentences], self.lengths[sentences])
 
     @torch.inference_mode()
     def _chains(self, members: Sequence[Potentials]) -> Iterator[tuple[np.ndarray, list[LinearChainCRF]]]:
@@ -152,11 +153,6 @@ class Answers:
         for first in range(0, len(order), SENTENCES):
             sentences = order[first : first + SENTENCES]
             yield sentences, [member.chain(sentences, self.lengths, self._starts) for member in members]
-
-    def _mean(self, value: Callable[[LinearChainCRF], Tensor], crfs: Sequence[LinearChainCRF]) -> Tensor:
-        if len(crfs) == 1:
-            return value(crfs[0])
-        return sum(weight * value(crf) for weight, crf in zip(self.weights, crfs, strict=True))  # type: ignore[return-value]
 
 
 def _best_of_mixture(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.distillation.cache.parts import SCHEMA, Parts
-from skd_lightning.ragged import cells
+from skd_lightning.ragged import cells, ranges
 
 EmissionPrecision = Literal["float32", "float16"]
 
@@ -97,7 +97,7 @@ class Potentials:
         own = lengths[sentences]
         row, word = cells(own)
         emissions = np.zeros((len(sentences), own.max(initial=0), self.tags), dtype=np.float32)
-        emissions[row, word] = self.emissions[starts[sentences][row] + word]
+        emissions[row, word] = self.emissions[ranges(starts[sentences], own)]
         scores = (torch.from_numpy(np.array(x)) for x in (self.transitions, self.start, self.end))
         transitions, start, end = scores
         return LinearChainCRF(torch.from_numpy(emissions), transitions, torch.from_numpy(own), start, end)
@@ -116,11 +116,6 @@ class CacheEntry:
         self.parts = Parts(folder)
         self.lengths = lengths
         self.precision = precision
-
-    @property
-    def words(self) -> int:
-        """Number of words of all sentences together."""
-        return int(self.lengths.sum())
 
     def potentials(
         self, predict: Callable[[], tuple[np.ndarray, TransitionScores]]

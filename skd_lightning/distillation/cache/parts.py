@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +51,7 @@ class Parts:
             checksums = json.loads((folder / "meta.json").read_text())["sha256"]
             if {name: _checksum(folder / f"{name}.npy") for name in checksums} != checksums:
                 raise ValueError("wrong checksum")
-            arrays = {
-                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-                for name in sorted(checksums)
-            }
+            arrays = _mapped(folder, checksums)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             if str(folder) not in self.rebuilt:
                 self.rebuilt.append(str(folder))
@@ -64,15 +61,13 @@ class Parts:
 
     def write(self, part: str, arrays: Arrays) -> dict[str, np.ndarray]:
         """Store the arrays of a part, all or none of them, and open them."""
-        self._opened.pop(part, None)
         with new_folder(self.folder / part) as folder:
             for name, array in arrays.items():
                 np.save(folder / f"{name}.npy", array, allow_pickle=False)
             checksums = {name: _checksum(folder / f"{name}.npy") for name in arrays}
             (folder / "meta.json").write_text(json.dumps({"schema": SCHEMA, "sha256": checksums}))
-        opened = self.open(part)
-        assert opened is not None
-        return opened
+        self._opened[part] = _mapped(self.folder / part, arrays)
+        return self._opened[part]
 
     def find_or_make(self, part: str, make: Callable[[], Arrays]) -> tuple[dict[str, np.ndarray], bool]:
         """Return the arrays of a part, and True if they were there already."""
@@ -82,6 +77,12 @@ class Parts:
         with alone_in(self.folder):
             found = self.open(part)  # another process may have made it while this one waited
             return (self.write(part, make()), False) if found is None else (found, True)
+
+
+def _mapped(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    return {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in sorted(names)
+    }
 
 
 def _checksum(file: Path) -> str:

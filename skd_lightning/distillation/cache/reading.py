@@ -13,7 +13,7 @@ from skd_lightning.distillation.cache.sparse import SparseRows
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.distillation.path_sets import PackedPairs
 from skd_lightning.distillation.targets import TeacherTargets
-from skd_lightning.ragged import cells
+from skd_lightning.ragged import cells, ranges
 
 
 @dataclass
@@ -125,7 +125,7 @@ class CachedTargets:
         columns, lengths = teacher.columns, teacher.lengths[place]
         # Which sentence and word of the batch, and which word of the teacher's, each word is.
         sentence, word = cells(lengths)
-        row, source = rows[sentence], teacher.starts[place][sentence] + word
+        row, source = rows[sentence], ranges(teacher.starts[place], lengths)
         if teacher.paths is not None and teacher.log_probs is not None:
             filled["paths"][row, :, word] = columns[teacher.paths[source]]
             filled["log_probs"][rows] = teacher.log_probs[place]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skd_lightning.ragged import ranges
+
 LEAST = 1e-4
 """Smaller values are not stored."""
 
@@ -49,8 +51,7 @@ class SparseRows:
         """
         sizes = self.starts[rows + 1] - self.starts[rows]
         owner = np.repeat(np.arange(len(rows)), sizes)
-        within = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        place = self.starts[rows][owner] + within
+        place = ranges(self.starts[rows], sizes)
         return owner, self.columns[place], self.values[place]
 
 

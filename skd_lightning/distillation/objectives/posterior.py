@@ -40,7 +40,7 @@ class Posterior(Objective):
         """Return the loss of each sentence, (batch,) nats."""
         temperature, tempering = self.temperature, self.tempering
         soft = given(teacher.marginals, "marginals")
-        if temperature != 1.0 and tempering == "potentials":
+        if tempering == "potentials":
             student = student.tempered(temperature)
         log_student = student.log_marginals
         if temperature != 1.0 and tempering == "marginals":

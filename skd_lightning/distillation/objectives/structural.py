@@ -51,16 +51,13 @@ class Structural(Objective):
 
     def __call__(self, student: LinearChainCRF, teacher: TeacherTargets) -> Tensor:
         """Return the loss of each sentence, (batch,) nats."""
-        if self.temperature != 1.0:
-            student = student.tempered(self.temperature)
+        student = student.tempered(self.temperature)
         if self.alpha == 1:
             marginals = given(teacher.marginals, "marginals")
             counts = given(teacher.transition_counts, "transition_counts")
             distance = expected_chain(student, marginals, counts)
         else:
-            chain = teacher.chain(student.lengths)
-            if self.temperature != 1.0:
-                chain = chain.tempered(self.temperature)
+            chain = teacher.chain(student.lengths).tempered(self.temperature)
             if self.alpha == 0:
                 distance = reverse_divergence(student, chain)
             else:

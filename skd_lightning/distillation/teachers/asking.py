@@ -177,18 +177,18 @@ class Asking:
             text: to speak about.
             dev: annotated sentences of the language, from which weights of a pool may be learned.
         """
-        pool = self.teachers.pool(text.language)
+        pool, lengths = self.teachers.pool(text.language), text.lengths
         members = [self._member(folder, text) for folder in pool.folders]
         potentials: Callable[[], Potentials] | None
         if len(members) == 1:
             (only,) = members
-            answers = Answers(only.parts, text.lengths, lambda: [only.potentials()])
+            answers = Answers(only.parts, lengths, lambda: [only.potentials()])
             columns, potentials = only.columns, only.potentials
         else:
             weights = self._weights(pool, text, dev)
             answers, potentials = self._pooled(pool, members, text, weights)
             columns = np.arange(len(self.student.tag_set))
-        words, needs = TeacherWords(text.lengths, columns, expectations=answers.expectations), self.needs
+        words, needs = TeacherWords(lengths, columns, expectations=answers.expectations), self.needs
         found = Found(text, members, answers.parts)
         if self._needs_potentials:
             assert potentials is not None
@@ -204,8 +204,8 @@ class Asking:
         if needs.path_set is not None:
             words.path_sets = answers.path_sets(needs.path_set)
         if self.most_disagreement is not None and len(members) > 1 and not text.labelled:
-            everyone = Answers(answers.parts, text.lengths, lambda: self._aligned(members), weights)
-            nats = everyone.disagreement() / np.maximum(text.lengths, 1)
+            everyone = Answers(answers.parts, lengths, lambda: self._aligned(members), weights)
+            nats = everyone.disagreement() / np.maximum(lengths, 1)
             words.taught = nats <= self.most_disagreement
             found.taught = float(words.taught.mean())
         return words, found

@@ -89,6 +89,10 @@ class TeacherSet:
         """Return the run folders of the teachers that speak on a language; empty where there is none."""
         return self.pool(language).folders
 
+    def folders(self, languages: Iterable[str]) -> list[Path]:
+        """Return the run folders of all teachers that speak on these languages, each once."""
+        return list(dict.fromkeys(folder for language in languages for folder in self.of(language)))
+
     def require(self, languages: Iterable[str]) -> None:
         """Refuse languages on which no teacher speaks, a file that names other languages, and a source of no teacher.
 
