@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal, Protocol, get_args
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from skd_lightning.errors import UserError
 
@@ -252,7 +252,7 @@ class TagSet:
         """Return the tags of the numbers of a sentence."""
         return tuple(self.names[i] for i in indices)
 
-    def forbidden(self) -> tuple[Tensor, Tensor, Tensor]:
+    def forbidden(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
         """Return masks of all that makes a sentence ill-formed; a sentence with none of it is well-formed.
 
         Returns:
@@ -261,18 +261,18 @@ class TagSet:
 
         >>> neighbours, first, last = TagSet.of(["B-PER"], "iob2").forbidden()  # O, B-PER, I-PER
         >>> neighbours  # only I-PER after O
-        tensor([[False, False,  True],
-                [False, False, False],
-                [False, False, False]])
+        array([[False, False,  True],
+               [False, False, False],
+               [False, False, False]])
         >>> first, last
-        (tensor([False, False,  True]), tensor([False, False, False]))
+        (array([False, False,  True]), array([False, False, False]))
         """
         # Prefixes whose entity must have begun on the word before, and those whose entity must go on after.
         left, right = {"none": ("", ""), "iob2": ("I", ""), "bioes": ("IE", "BI")}[self.scheme]
         prefixes = [split_tag(name)[0] if split_tag(name)[1] else OUTSIDE for name in self.names]
-        needs_left = torch.tensor([prefix in left for prefix in prefixes], dtype=torch.bool)
-        needs_right = torch.tensor([prefix in right for prefix in prefixes], dtype=torch.bool)
+        needs_left = np.array([prefix in left for prefix in prefixes], dtype=bool)
+        needs_right = np.array([prefix in right for prefix in prefixes], dtype=bool)
         pairs = [continues(a, b) for a in self.names for b in self.names]
-        carries_on = torch.tensor(pairs, dtype=torch.bool).view(len(self), len(self))
-        neighbours = (needs_right.unsqueeze(1) | needs_left.unsqueeze(0)) & ~carries_on
+        carries_on = np.array(pairs, dtype=bool).reshape(len(self), len(self))
+        neighbours = (needs_right[:, None] | needs_left) & ~carries_on
         return neighbours, needs_left, needs_right

@@ -46,7 +46,7 @@ def chain(tag_set: TagSet, words: int, constrained: bool) -> LinearChainCRF:
     tags = len(tag_set)
     scores = [torch.randn(shape) for shape in ((tags, tags), (tags,), (tags,))]
     if constrained:
-        masks = tag_set.forbidden()
+        masks = [torch.from_numpy(mask) for mask in tag_set.forbidden()]
         scores = [s.masked_fill(mask, -torch.inf) for s, mask in zip(scores, masks, strict=True)]
     transitions, start, end = scores
     return LinearChainCRF(torch.randn(1, words, tags), transitions, torch.tensor([words]), start, end)
@@ -163,7 +163,7 @@ def test_a_tagger_that_draws_the_gold_tags_is_calibrated_and_a_surer_one_is_not(
     torch.manual_seed(2)
     tag_set = TagSet.of(["B-X"], "bioes")
     words = torch.full((4000,), 6)
-    transitions, start, end = (mask.float() * -1e9 for mask in tag_set.forbidden())
+    transitions, start, end = (torch.from_numpy(mask).float() * -1e9 for mask in tag_set.forbidden())
     crf = LinearChainCRF(1.5 * torch.randn(4000, 6, 5), transitions, words, start, end)
     gold = crf.sample(1)[:, 0]
     errors = {}

@@ -26,7 +26,7 @@ from skd_lightning.encoders import (
     NgramEmbedder,
     NoContext,
 )
-from skd_lightning.encoders.features import NgramFeaturizer
+from skd_lightning.encoders.ngram_features import NgramFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.taggers import Teacher

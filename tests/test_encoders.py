@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from skd_lightning.encoders import BiLSTM, Encoder, NgramEmbedder, NoContext
-from skd_lightning.encoders.features import NgramFeaturizer, character_features, word_shape
+from skd_lightning.encoders.ngram_features import NgramFeaturizer
 from skd_lightning.errors import UserError
+from skd_lightning.features.characters import character_features, word_shape
 
 SENTENCES = [["Anna", "lives", "in", "Lincoln", "."], ["Hi"], [], ["\u200b", "", "ß", "LINCOLN"]]
 

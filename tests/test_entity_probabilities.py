@@ -7,8 +7,9 @@ import torch
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.encoders import BiLSTM, NgramEmbedder
+from skd_lightning.predictions import Entity
 from skd_lightning.taggers import Teacher
-from skd_lightning.taggers.entity_probabilities import Entity, entities_with_probabilities
+from skd_lightning.taggers.entity_probabilities import entities_with_probabilities
 from skd_lightning.tags import Scheme, TagSet, entities
 
 WORDS = 4
@@ -23,7 +24,7 @@ def chain(tag_set: TagSet, well_formed: bool, seed: int, dtype: torch.dtype = to
         for shape in ((4, WORDS, tags), (tags, tags), (tags,), (tags,))
     )
     if well_formed:
-        neighbours, first, last = tag_set.forbidden()
+        neighbours, first, last = (torch.from_numpy(mask) for mask in tag_set.forbidden())
         transitions = transitions.masked_fill(neighbours, -torch.inf)
         start, end = start.masked_fill(first, -torch.inf), end.masked_fill(last, -torch.inf)
     return LinearChainCRF(emissions, transitions, torch.tensor([4, 3, 1, 0]), start, end)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from skd_lightning.encoders import BiLSTM, NgramEmbedder, StaticEmbedder, features, lexicon
+from skd_lightning.encoders import BiLSTM, NgramEmbedder, StaticEmbedder, lexicon, ngram_features
 from skd_lightning.encoders.fasttext import TextVectors
-from skd_lightning.encoders.features import NgramFeaturizer
 from skd_lightning.encoders.lexicon import WordFeaturizer
+from skd_lightning.encoders.ngram_features import NgramFeaturizer
 from skd_lightning.encoders.pieces import without_surrogates
 from skd_lightning.encoders.static import StaticFeaturizer
 from skd_lightning.encoders.vector_store import sentence_key
@@ -173,11 +173,11 @@ def test_the_work_of_a_call_does_not_grow_with_the_words_met_before(
 ) -> None:
     """Counted: words whose features are made, and numbers that are copied."""
     made: list[str] = []
-    original = features.character_features
+    original = ngram_features.feature_buckets
     monkeypatch.setattr(
-        features,
-        "character_features",
-        lambda word: made.append(word) or original(word),  # type: ignore[func-returns-value]
+        ngram_features,
+        "feature_buckets",
+        lambda word, buckets: made.append(word) or original(word, buckets),  # type: ignore[func-returns-value]
     )
     copied: list[int] = []
     concatenate = np.concatenate

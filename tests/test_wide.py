@@ -17,9 +17,9 @@ from skd_lightning.distillation.cache.sparse import SparseRows, sparsified
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.encoders.bag_sums import bag_sums
 from skd_lightning.encoders.feature_table import FeatureTable
-from skd_lightning.encoders.features import word_shape
-from skd_lightning.encoders.word_hashes import BAGS, REACH, edge_hashes, word_hashes
 from skd_lightning.errors import UserError
+from skd_lightning.features.characters import word_shape
+from skd_lightning.features.word_hashes import BAGS, REACH, edge_hashes, word_hashes
 from skd_lightning.taggers.wide import Wide, WidePath
 from skd_lightning.taggers.wide_fit import fit_wide
 from skd_lightning.tags import TagSet

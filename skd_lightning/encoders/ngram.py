@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skd_lightning.encoders.base import Embedder
-from skd_lightning.encoders.features import NgramFeaturizer
+from skd_lightning.encoders.ngram_features import NgramFeaturizer
 from skd_lightning.errors import UserError
 
 DEVIATION = 2.0

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from skd_lightning.encoders.feature_table import FeatureTable
 from skd_lightning.encoders.lexicon import IndexedWords, WordFeaturizer, joined_features
-from skd_lightning.encoders.word_hashes import BAGS, edge_hashes, word_hashes
+from skd_lightning.features.word_hashes import BAGS, edge_hashes, word_hashes
 
 
 class WideFeaturizer(WordFeaturizer):

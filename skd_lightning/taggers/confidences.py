@@ -24,7 +24,7 @@ class ConfidenceCounts(Metric):
     """Counts of the decoded words and entities of each language by their probability.
 
     The confidence of a word is p(y_i|x) of its decoded tag, that of an entity its probability: both are those of a
-    :class:`~skd_lightning.taggers.prediction.Prediction`. Bin m of the ``BINS`` holds the confidences in
+    :class:`~skd_lightning.predictions.Prediction`. Bin m of the ``BINS`` holds the confidences in
     (m/BINS, (m + 1)/BINS], counted from 0. An entity is right if it is one of the gold annotation, in conlleval's
     reading. Integers alone are kept and summed over processes. Sentences of 0 words count for nothing.
 

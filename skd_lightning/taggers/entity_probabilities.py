@@ -1,46 +1,23 @@
-"""Exact probabilities of entities: of all tag sequences of a sentence in which they stand."""
+"""Exact probabilities of entities from a batch of distributions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from skd_lightning import entity_spans
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.ragged import cells
-from skd_lightning.tags import TagSet, continues, entities, split_tag
-
-
-class Entity(NamedTuple):
-    """An entity of a sentence.
-
-    Attributes:
-        first: place of its first word, counted from 0.
-        last: place of its last word.
-        label: its type, such as ``"PER"``.
-        probability: probability that an entity of this type spans exactly these words: the sum of p(y | x) over all tag
-            sequences y that spell it, in the reading of :func:`~skd_lightning.tags.entities`.
-    """
-
-    first: int
-    last: int
-    label: str
-    probability: float
+from skd_lightning.predictions import Entity
+from skd_lightning.tags import TagSet
 
 
 def entities_with_probabilities(
     crf: LinearChainCRF, tags: Sequence[Sequence[str]], tag_set: TagSet, well_formed: bool
 ) -> list[tuple[Entity, ...]]:
     """Return the entities of each sentence of a batch, with their exact probabilities.
-
-    Both the entities and their probabilities follow the lenient reading of :func:`~skd_lightning.tags.entities`: a tag
-    of an entity that does not carry on the one before it starts an entity. In a well-formed sequence of BIOES tags,
-    this is the entity that the tags say; its probability is that of its own tags. In IOB2, an entity ends where no I-
-    follows: p(B I … I) − p(B I … I I).
 
     Args:
         crf: the distributions.
@@ -55,84 +32,11 @@ def entities_with_probabilities(
     >>> found[0][0].label, round(found[0][0].probability, 4)  # 0.8 · (1 − 0.4)
     ('PER', 0.48)
     """
-    if tag_set.scheme == "none":
-        return [()] * len(tags)
-    found = [entities(own) for own in tags]
-    spans: list[tuple[int, int, tuple[int, ...]]] = []
-    signs: list[int] = []
-    owners: list[int] = []
-    number = 0
-    for row, own in enumerate(found):
-        for label, first, end in own:
-            at_edges = first == 0, end == len(tags[row])
-            for sign, shift, sequence in _signed_spans(tag_set, label, end - first, *at_edges, well_formed):
-                spans.append((row, first + shift, sequence))
-                signs.append(sign)
-                owners.append(number)
-            number += 1
-    probabilities = iter(_sums(crf, spans, signs, owners, number))
-    return [
-        tuple(Entity(first, end - 1, label, next(probabilities)) for label, first, end in own)
-        for own in found
-    ]
 
+    def span_log_prob(*spans: NDArray[np.int64]) -> NDArray[np.float64]:
+        log_probs: NDArray[np.float64] = (
+            crf.span_log_prob(*map(torch.from_numpy, spans)).double().cpu().numpy()
+        )
+        return log_probs
 
-def _sums(
-    crf: LinearChainCRF,
-    spans: Sequence[tuple[int, int, tuple[int, ...]]],
-    signs: Sequence[int],
-    owners: Sequence[int],
-    number: int,
-) -> list[float]:
-    """Return the signed sum of the probabilities of each owner's spans, as many as ``number``."""
-    if not spans:
-        return [0.0] * number
-    rows, firsts, sequences = zip(*spans, strict=True)
-    sizes = np.array([len(sequence) for sequence in sequences])
-    padded = np.full((len(sizes), sizes.max()), -1)
-    padded[cells(sizes)] = np.fromiter(chain.from_iterable(sequences), dtype=np.int64)
-    log_probs = crf.span_log_prob(torch.tensor(rows), torch.tensor(firsts), torch.from_numpy(padded))
-    signed = log_probs.double().exp().cpu() * torch.tensor(signs)
-    sums = torch.zeros(number, dtype=torch.double).index_add(0, torch.tensor(owners), signed)
-    return sums.clamp(0.0, 1.0).tolist()  # type: ignore[no-any-return]
-
-
-@lru_cache(maxsize=10_000)
-def _signed_spans(
-    tag_set: TagSet, label: str, size: int, begins: bool, ends: bool, well_formed: bool
-) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
-    """Return spans whose signed probabilities add up to that of an entity, each (sign, place, tag numbers).
-
-    An entity stands where each of its tags carries on the one before, unless it goes on to the left or to the right.
-    The longer spans are subtracted; then those longer on both sides have been subtracted twice, and are added.
-
-    Args:
-        tag_set: of an entity scheme.
-        label: the type of the entity.
-        size: its words.
-        begins: its first word is the sentence's first one.
-        ends: its last word is the sentence's last one.
-        well_formed: leave out spans that only ill-formed sequences have.
-
-    Returns:
-        sign: 1 or -1.
-        place: of the span's first word, from the entity's first one: 0 or -1.
-        tag numbers: one a word.
-    """
-    own = [name for name in tag_set.names if split_tag(name)[1] == label]
-    _, needs_left, needs_right = (mask.tolist() for mask in tag_set.forbidden())
-    starts = [name for name in own if not (well_formed and needs_left[tag_set.index(name)])]
-    sequences: list[tuple[str, ...]] = [(name,) for name in starts]
-    for _ in range(size - 1):
-        sequences = [(*names, name) for names in sequences for name in own if continues(names[-1], name)]
-    spans = []
-    for names in sequences:
-        if well_formed and needs_right[tag_set.index(names[-1])]:
-            continue
-        before = [()] if begins else [(), *((name,) for name in own if continues(name, names[0]))]
-        behind = [()] if ends else [(), *((name,) for name in own if continues(names[-1], name))]
-        for left in before:
-            for right in behind:
-                sign = (-1) ** (len(left) + len(right))
-                spans.append((sign, -len(left), tuple(tag_set.encode((*left, *names, *right)))))
-    return tuple(spans)
+    return entity_spans.entities_with_probabilities(span_log_prob, tags, tag_set, well_formed)

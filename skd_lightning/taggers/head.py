@@ -52,7 +52,7 @@ class ChainHead(nn.Module):
         self.start = nn.Parameter(torch.zeros(tags), requires_grad=learned)
         self.end = nn.Parameter(torch.zeros(tags), requires_grad=learned)
         free = [torch.zeros(shape, dtype=torch.bool) for shape in ((tags, tags), (tags,), (tags,))]
-        masks = tag_set.forbidden() if self.well_formed else free
+        masks = [torch.from_numpy(mask) for mask in tag_set.forbidden()] if self.well_formed else free
         for name, mask in zip(("forbidden", "forbidden_start", "forbidden_end"), masks, strict=True):
             self.register_buffer(name, mask)
 

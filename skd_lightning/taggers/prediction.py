@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,57 +15,15 @@ from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.sampling import EvaluationBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
+from skd_lightning.predictions import Alternative, Languages, Prediction, refuse_other_than_words
 from skd_lightning.ragged import cells, ranges
-from skd_lightning.taggers.entity_probabilities import Entity, entities_with_probabilities
+from skd_lightning.taggers.entity_probabilities import entities_with_probabilities
 
 if TYPE_CHECKING:
     from skd_lightning.taggers.tagger import Tagger
 
 TOKENS = 4000
 """Words a batch when nothing is trained."""
-
-Languages = str | Sequence[str] | None
-"""The language of all sentences, that of each, or None: the tagger's where it has one, else unknown."""
-
-
-class Prediction(NamedTuple):
-    """The tags of a sentence.
-
-    Attributes:
-        tags: the most probable sequence, one tag a word (or each word's most probable tag, see ``Tagger``).
-        confidences: posterior probability p(y_i | x) of each of these tags.
-        probability: probability p(y | x) of the whole sequence.
-        entities: the entities that the tags spell, in order, each with the probability that an entity of its type
-            spans exactly its words; none if the tags are not those of an entity scheme.
-    """
-
-    tags: tuple[str, ...]
-    confidences: tuple[float, ...]
-    probability: float
-    entities: tuple[Entity, ...]
-
-
-def refuse_other_than_words(sentences: Sequence[Sequence[str]]) -> None:
-    """Refuse anything but lists of words.
-
-    Raises:
-        UserError: naming the sentence and the word, counted from 1.
-    """
-    if isinstance(sentences, str):
-        raise UserError(
-            "a text is no list of sentences: split it into words, and give a list of lists of words"
-        )
-    for number, words in enumerate(sentences, start=1):
-        if not isinstance(words, Sequence | np.ndarray) or isinstance(words, str | bytes):
-            raise UserError(f"sentence {number} is {_shown(words)}, not a list of words")
-        for place, word in enumerate(words, start=1):
-            if not isinstance(word, str):
-                raise UserError(f"sentence {number}, word {place} is {_shown(word)}, not a string")
-
-
-def _shown(value: object) -> str:
-    text = repr(value).replace("\n", " ")
-    return f"{text if len(text) <= 40 else text[:39] + '…'} ({type(value).__name__})"
 
 
 def languages_of(tagger: Tagger, sentences: Sequence[Sequence[str]], language: Languages) -> list[str]:
@@ -136,7 +94,9 @@ def distribution(tagger: Tagger, sentences: Sequence[Sequence[str]], language: L
     return LinearChainCRF(emissions, transitions, lengths, start, end)
 
 
-def predict(tagger: Tagger, sentences: Sequence[Sequence[str]], language: Languages) -> list[Prediction]:
+def predict(
+    tagger: Tagger, sentences: Sequence[Sequence[str]], language: Languages, k: int = 0
+) -> list[Prediction]:
     """Return tags and probabilities of each sentence; see :meth:`Tagger.predict`."""
     predictions: dict[int, Prediction] = {}
     for indices, crf in chains(tagger, sentences, language):
@@ -148,6 +108,7 @@ def predict(tagger: Tagger, sentences: Sequence[Sequence[str]], language: Langua
             for path, i in zip(paths.tolist(), indices, strict=True)
         ]
         found = entities_with_probabilities(crf, tags, tagger.tag_set, tagger.head.well_formed)
+        alternatives = _alternatives(tagger, crf, k) if k else [()] * len(indices)
         for row, i in enumerate(indices):
             length = len(sentences[i])
             own = tuple(confidences[row][:length])
@@ -156,8 +117,23 @@ def predict(tagger: Tagger, sentences: Sequence[Sequence[str]], language: Langua
                     f"sentence {i + 1} has no tag sequence with a probability: the tagger's weights are not finite, "
                     f"or its tags {', '.join(tagger.tag_set.names)} allow none of {length} words"
                 )
-            predictions[i] = Prediction(tags[row], own, probabilities[row], found[row])
+            predictions[i] = Prediction(tags[row], own, probabilities[row], found[row], alternatives[row])
     return [predictions[i] for i in range(len(sentences))]
+
+
+def _alternatives(tagger: Tagger, crf: LinearChainCRF, k: int) -> list[tuple[Alternative, ...]]:
+    """Return the k most probable tag sequences of each sentence, best first."""
+    best = crf.kbest(k)
+    probabilities = (best.scores - crf.log_partition.unsqueeze(1)).exp()
+    rows = zip(best.paths.tolist(), probabilities.tolist(), crf.lengths.tolist(), strict=True)
+    return [
+        tuple(
+            Alternative(tagger.tag_set.decode(path[:length]), probability)
+            for path, probability in zip(paths, own, strict=True)
+            if probability > 0
+        )
+        for paths, own, length in rows
+    ]
 
 
 def predict_emissions(

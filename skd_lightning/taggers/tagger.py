@@ -21,13 +21,13 @@ from skd_lightning.data.batches import Batch
 from skd_lightning.encoders import BiLSTM, Context, Embedder, Encoder, Featurizer, JoinedFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, TaggingScores
+from skd_lightning.predictions import Languages, Prediction
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers import prediction
 from skd_lightning.taggers.checkpoints import SCHEMA, refuse_other
 from skd_lightning.taggers.head import ChainHead, Decoder, Decoding
 from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.optimization import Optimization
-from skd_lightning.taggers.prediction import Languages, Prediction
 from skd_lightning.taggers.tested import TestedSentences, labelled_lengths
 from skd_lightning.taggers.wide import Wide, WidePath
 from skd_lightning.taggers.wide_fit import fit_wide
@@ -307,7 +307,9 @@ class Tagger(pl.LightningModule):
         """
         return prediction.distribution(self, sentences, language)
 
-    def predict(self, sentences: Sequence[Sequence[str]], language: Languages = None) -> list[Prediction]:
+    def predict(
+        self, sentences: Sequence[Sequence[str]], language: Languages = None, k: int = 0
+    ) -> list[Prediction]:
         """Return the best tags of sentences that are given as lists of words, with true posterior confidences.
 
         Several threads may ask a tagger that is in evaluation mode.
@@ -316,11 +318,12 @@ class Tagger(pl.LightningModule):
             sentences: lists of words.
             language: code of the sentences' language, or of each; "" where it is unknown. None stands for the tagger's
                 language if it has one, else for unknown. It matters to taggers with features of languages.
+            k: number of the most probable tag sequences that each prediction holds besides.
 
         Raises:
             UserError: something is no list of words, or no tag sequence has a probability.
         """
-        return prediction.predict(self, sentences, language)
+        return prediction.predict(self, sentences, language, k)
 
     def predict_emissions(
         self,

@@ -14,8 +14,8 @@ from torch.nn import functional
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.encoders.bag_sums import bag_sums
 from skd_lightning.encoders.wide_features import WideFeaturizer
-from skd_lightning.encoders.word_hashes import BAGS, REACH
 from skd_lightning.errors import UserError
+from skd_lightning.features.word_hashes import BAGS, REACH
 from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.tags import TagSet
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,36 +9,7 @@ import torch
 from torch import Tensor
 
 from skd_lightning.encoders.lexicon import IndexedWords, WordFeaturizer, joined_features
-
-FORMS = 2
-"""Form features of a word: as written, and in lower case."""
-
-
-def word_shape(word: str) -> str:
-    """Return the classes of a word's characters, runs collapsed.
-
-    >>> word_shape("McDonald's3")
-    'XxXx.xd'
-    """
-    shape = ""
-    for char in word:
-        kind = "X" if char.isupper() else "d" if char.isdigit() else "x" if char.isalpha() else "."
-        if not shape.endswith(kind):
-            shape += kind
-    return shape
-
-
-def character_features(word: str, ngram: int = 3, affix: int = 4) -> list[str]:
-    """Return the shape, the prefixes and suffixes of 1 to ``affix`` characters, and the inner n-grams of a word."""
-    lower = word.lower()
-    reach = range(1, min(affix, len(lower)) + 1)
-    marked = f"<{lower}>"
-    return [
-        f"shape={word_shape(word)}",
-        *(f"prefix={lower[:n]}" for n in reach),
-        *(f"suffix={lower[-n:]}" for n in reach),
-        *(f"gram={marked[i : i + ngram]}" for i in range(max(len(marked) - ngram + 1, 1))),
-    ]
+from skd_lightning.features.characters import FORMS, feature_buckets
 
 
 class NgramFeaturizer(WordFeaturizer):
@@ -60,11 +30,7 @@ class NgramFeaturizer(WordFeaturizer):
 
     def features(self, words: Sequence[str], language: str = "") -> list[np.ndarray]:
         """Return (2 + character features,) int64 buckets of each word, its two forms first."""
-        return [np.array([self._bucket(name) for name in _names(word)], dtype=np.int64) for word in words]
-
-    def _bucket(self, name: str) -> int:
-        # Stable over processes, unlike hash(); text from the web may hold lone surrogates.
-        return zlib.crc32(name.encode("utf-8", "surrogatepass")) % self.buckets
+        return [np.array(feature_buckets(word, self.buckets), dtype=np.int64) for word in words]
 
     def collate(self, items: Sequence[IndexedWords | np.ndarray], words: int) -> dict[str, Tensor]:
         """Return the inputs of a batch, in which a word that occurs twice has its features once.
@@ -92,7 +58,3 @@ class NgramFeaturizer(WordFeaturizer):
             "known": known,
         }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-
-def _names(word: str) -> list[str]:
-    return [f"word={word}", f"lower={word.lower()}", *character_features(word)]

@@ -1,0 +1,1 @@
+"""Features of words: of their characters and forms, by name and as hashes. Nothing here needs PyTorch."""
