@@ -11,20 +11,12 @@ import torch
 from torch import Tensor
 
 from skd_lightning.encoders.base import Featurizer
+from skd_lightning.features.subwords import without_surrogates
 from skd_lightning.ragged import cells
 
 Pooling = Literal["mean", "first"]
 OVERLAP = 0.25
 """The share of a window that the next one repeats, where a sentence is longer than the model can read."""
-
-
-def without_surrogates(word: str) -> str:
-    r"""Return a word with U+FFFD in the place of lone surrogates, which no UTF-8 has and no tokenizer takes.
-
-    >>> without_surrogates("a\ud800") == "a\ufffd"
-    True
-    """
-    return word.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class PieceFeaturizer(Featurizer):

@@ -13,9 +13,9 @@ from torch.nn import Parameter
 
 from skd_lightning.encoders.base import Embedder
 from skd_lightning.encoders.lexicon import IndexedWords, WordFeaturizer, joined_features
-from skd_lightning.encoders.pieces import without_surrogates
 from skd_lightning.encoders.subword_table import read_table
 from skd_lightning.errors import UserError
+from skd_lightning.features.subwords import PieceCutter
 
 
 class SubwordFeaturizer(WordFeaturizer):
@@ -30,23 +30,12 @@ class SubwordFeaturizer(WordFeaturizer):
     """
 
     def __init__(self, tokenizer: str, unknown: str) -> None:
-        from tokenizers import Tokenizer  # with transformers: only where one is used
-
         super().__init__(np.zeros(0, dtype=np.int64))
-        self._tokenizer: Any = Tokenizer.from_str(tokenizer)
-        self._tokenizer.no_truncation()  # files say how they were last used, not how they will be
-        self._tokenizer.no_padding()
-        self._unknown = unknown
+        self._cutter = PieceCutter(tokenizer, unknown)
 
     def features(self, words: Sequence[str], language: str = "") -> list[np.ndarray]:
         """Return the (pieces,) int64 numbers of each word's pieces."""
-        encodings = self._cut([without_surrogates(word) for word in words])
-        (unknown,) = self._cut([self._unknown])
-        return [np.array(encoding.ids or unknown.ids, dtype=np.int64) for encoding in encodings]
-
-    def _cut(self, words: list[str]) -> list[Any]:
-        texts = [[word] for word in words]  # a word is cut as it is inside of a sentence
-        return list(self._tokenizer.encode_batch(texts, is_pretokenized=True, add_special_tokens=False))
+        return list(self._cutter.pieces(words))
 
     def collate(self, items: Sequence[IndexedWords | np.ndarray], words: int) -> dict[str, Tensor]:
         """Return the inputs of a batch, in which a word that occurs twice has its pieces once.

@@ -1,0 +1,223 @@
+"""A saved tagger at work with NumPy and onnxruntime alone."""
+
+from __future__ import annotations
+
+import math
+import threading
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skd_lightning.entity_spans import entities_with_probabilities
+from skd_lightning.errors import UserError
+from skd_lightning.predictions import Alternative, Languages, Prediction, refuse_other_than_words
+from skd_lightning.ragged import cut_by_budget
+from skd_lightning.serving.chain import Chain
+from skd_lightning.serving.embedding import word_vectors
+from skd_lightning.serving.folder import NETWORK, chain_scores, read_arrays, read_config
+from skd_lightning.serving.sparse_features import SparseFeatures
+from skd_lightning.serving.tables import table
+from skd_lightning.serving.words import WordMemory
+
+TOKENS = 4000
+"""Words a batch."""
+
+
+class Runtime:
+    """A tagger of a saved folder, see :meth:`load`. Several threads may ask it.
+
+    Attributes:
+        tag_set: its tags.
+        languages: those that it was trained on.
+    """
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        description, arrays = read_config(folder), read_arrays(folder)
+        self.languages: list[str] = description["languages"]
+        self.tag_set, (self._transitions, self._start, self._end) = chain_scores(description, arrays)
+        self._decoding: str = description["decoding"]
+        self._well_formed = bool(description["constrain"]) and description["decoder"] == "crf"
+        wide = description["wide"]
+        self._sparse: SparseFeatures | None = None
+        self._of_languages = False
+        if wide is not None:
+            keys = arrays["wide.keys"].view(np.uint64)
+            self._sparse = SparseFeatures(
+                keys, table(arrays, "wide.weight"), arrays["wide.head.emissions.bias"]
+            )
+            self._of_languages = bool(wide["settings"].get("of_languages", False))
+        encoder = description["encoder"]
+        self._vectors = word_vectors(encoder["embedder"], arrays, encoder["vocabulary"], "encoder.embedder")
+        self._size = len(self._vectors(["."])[0])
+        self._network = _network(folder / NETWORK, threads) if self._size else None
+        self._memories: dict[str, WordMemory] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, folder: str | Path, threads: int = 1) -> Runtime:
+        """Load a saved tagger.
+
+        Args:
+            folder: made by ``tagger.save`` or ``skd export``.
+            threads: of onnxruntime; for the small batches of tagging, more than one hardly help.
+
+        Raises:
+            UserError: the folder is missing or damaged, or the tagger needs PyTorch.
+        """
+        try:
+            return cls(Path(folder), threads)
+        except UserError as error:
+            raise UserError(
+                f"{error}" if str(error).startswith(str(folder)) else f"{folder}: {error}"
+            ) from error
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise UserError(f"{folder}: damaged ({error}); save the tagger again") from error
+
+    def predict(
+        self, sentences: Sequence[Sequence[str]], language: Languages = None, k: int = 0
+    ) -> list[Prediction]:
+        """Return the best tags of sentences that are given as lists of words; see ``Tagger.predict``.
+
+        Args:
+            sentences: lists of words.
+            language: code of the sentences' language, or of each; "" where it is unknown. None stands for the tagger's
+                language if it has one, else for unknown.
+            k: number of the most probable tag sequences that each prediction holds besides.
+
+        Raises:
+            UserError: something is no list of words, or no tag sequence has a probability.
+        """
+        refuse_other_than_words(sentences)
+        predictions: list[Prediction | None] = [None] * len(sentences)
+        lengths = np.array([len(words) for words in sentences], dtype=np.int64)
+        for own, places in self._by_language(len(sentences), language).items():
+            order = places[np.argsort(-lengths[places], kind="stable")]
+            for batch in cut_by_budget(order, lengths, TOKENS):
+                for place, found in zip(
+                    batch, self._predict([sentences[i] for i in batch], own, k), strict=True
+                ):
+                    if found is None:
+                        raise UserError(
+                            f"sentence {place + 1} has no tag sequence with a probability: its tags "
+                            f"{', '.join(self.tag_set.names)} allow none of {lengths[place]} words"
+                        )
+                    predictions[place] = found
+        return predictions  # type: ignore[return-value]
+
+    def _by_language(self, number: int, language: Languages) -> dict[str, NDArray[np.int64]]:
+        """Return the places of the sentences of each language whose features are its own."""
+        if language is None:
+            language = self.languages[0] if len(self.languages) == 1 else ""
+        if isinstance(language, str):
+            language = [language] * number
+        if len(language) != number:
+            raise UserError(
+                f"{len(language)} languages for {number} sentences: give one for each, or one for all"
+            )
+        if not self._of_languages:
+            return {"": np.arange(number)}
+        if others := sorted(set(language) - set(self.languages)):
+            named = f"the language {', '.join(others)} is" if any(others) else "the language is not given and"
+            warnings.warn(
+                f"{named} unknown to this tagger of {', '.join(self.languages)}: it uses what its languages share",
+                stacklevel=3,
+            )
+        places: dict[str, list[int]] = {}
+        for i, own in enumerate(language):
+            places.setdefault(own, []).append(i)
+        return {own: np.array(found) for own, found in places.items()}
+
+    def chain(self, sentences: Sequence[Sequence[str]], language: str = "") -> Chain:
+        """Return the distributions over the tag sequences of some sentences.
+
+        Args:
+            sentences: lists of words, longest first.
+            language: of all of them; "" where it is unknown.
+        """
+        lengths = np.array([len(words) for words in sentences], dtype=np.int64)
+        emissions = self._emissions(sentences, lengths, language if self._of_languages else "")
+        return Chain(emissions, self._transitions, lengths, self._start, self._end)
+
+    def _emissions(
+        self, sentences: Sequence[Sequence[str]], lengths: NDArray[np.int64], language: str
+    ) -> NDArray[np.float32]:
+        numbers = np.zeros((len(sentences), int(lengths.max(initial=0))), dtype=np.int64)
+        with self._lock:
+            memory = self._memory(language)
+            for row, own in zip(numbers, memory.numbers(sentences), strict=True):
+                row[: len(own)] = own
+            rows = memory.rows
+            vectors = rows[:, : self._size][numbers.T] if self._network is not None else None
+            sparse = (
+                self._sparse.emissions(rows[:, self._size :], numbers) if self._sparse is not None else None
+            )
+        if vectors is None or not numbers.size:
+            return sparse if sparse is not None else np.zeros((*numbers.shape, len(self.tag_set)), np.float32)
+        inputs = {"vectors": vectors, "lengths": lengths.astype(np.int32)}
+        network: NDArray[np.float32] = self._network.run(None, inputs)[0].transpose(1, 0, 2)  # type: ignore[union-attr]
+        return network if sparse is None else (network + sparse) / 2
+
+    def _memory(self, language: str) -> WordMemory:
+        """Return what is known of the words of a language: vectors, then sums of sparse features."""
+        if language not in self._memories:
+            sparse = self._sparse
+
+            def make(words: Sequence[str]) -> NDArray[np.float32]:
+                parts = [self._vectors(words), *([sparse.of_words(words, language)] if sparse else [])]
+                return np.concatenate(parts, axis=1)
+
+            edge = [np.zeros(self._size, dtype=np.float32), *([sparse.of_edge()] if sparse else [])]
+            self._memories[language] = WordMemory(make, np.concatenate(edge))
+        return self._memories[language]
+
+    def _predict(self, sentences: Sequence[Sequence[str]], language: str, k: int) -> list[Prediction | None]:
+        """Return the predictions of a batch, longest sentence first; None where no sequence has a probability."""
+        chain = self.chain(sentences, language)
+        paths = chain.viterbi() if self._decoding == "viterbi" else chain.decode_marginals()
+        sure = np.exp(np.take_along_axis(chain.log_marginals, paths[..., None], axis=2)[..., 0]).tolist()
+        probabilities = np.exp(chain.log_prob(paths)).tolist()
+        lengths = chain.lengths.tolist()
+        tags = [self.tag_set.decode(path[:n]) for path, n in zip(paths.tolist(), lengths, strict=True)]
+        entities = entities_with_probabilities(chain.span_log_prob, tags, self.tag_set, self._well_formed)
+        alternatives = self._alternatives(chain, k) if k else [()] * len(sentences)
+        return [
+            Prediction(tags[i], tuple(sure[i][:n]), probabilities[i], entities[i], alternatives[i])
+            if math.isfinite(probabilities[i])
+            else None
+            for i, n in enumerate(lengths)
+        ]
+
+    def _alternatives(self, chain: Chain, k: int) -> list[tuple[Alternative, ...]]:
+        paths, scores = chain.kbest(k)
+        rows = zip(paths.tolist(), np.exp(scores).tolist(), chain.lengths.tolist(), strict=True)
+        return [
+            tuple(
+                Alternative(self.tag_set.decode(path[:n]), p)
+                for path, p in zip(own, probabilities, strict=True)
+                if p > 0
+            )
+            for own, probabilities, n in rows
+        ]
+
+
+def _network(file: Path, threads: int) -> Any:
+    """Return the session of a context network.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    import onnxruntime  # here: what reads texts alone does not need it
+
+    if not file.is_file():
+        raise UserError(f"{file.name} is missing: this tagger runs with PyTorch alone (skd_lightning.load)")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a class for each of its error codes, and no common one
+        raise UserError(f"{file.name}: not readable by onnxruntime ({str(error).splitlines()[0]})") from None

@@ -1,0 +1,111 @@
+"""Taggers to folders that :class:`~skd_lightning.serving.Runtime` and :func:`skd_lightning.load` read."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from skd_lightning.errors import UserError
+from skd_lightning.serving.folder import CARD, CONFIG, FORMAT, NETWORK, SCHEMA, WEIGHTS
+from skd_lightning.serving.network import network_onnx
+from skd_lightning.serving.tables import Compression, compressed, table
+from skd_lightning.storage import new_folder
+
+TABLES = ("grams.weight", "forms.weight", "words.weight", "table.weight")
+"""Ends of the names of an embedder's large tables."""
+WITHOUT_TORCH = ("ConcatenatedEmbedder", "NgramEmbedder", "NoEmbedder", "SubwordEmbedder")
+"""Embedders that need no PyTorch, see ``serving.embedding``."""
+
+
+def save(
+    folder: Path,
+    description: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    card: str,
+    tables: Compression = "float32",
+    least_weight: float = 0.0,
+) -> None:
+    """Write a tagger's folder; a folder that was there is replaced, if it holds a saved tagger.
+
+    Args:
+        folder: to write.
+        description: of the tagger, see ``Tagger.description``.
+        arrays: its weights by name.
+        card: the page for readers.
+        tables: how the tables of vectors and of sparse features are written.
+        least_weight: sparse features none of whose weights is this large are left out, in nats.
+
+    Raises:
+        UserError: something else has the folder's name; a weight is not finite; the network cannot be written.
+    """
+    if tables not in get_args(Compression):
+        raise UserError(f"tables are written as {', '.join(get_args(Compression))}, not as {tables}")
+    if not 0 <= least_weight < float("inf"):
+        raise UserError(f"the least weight is {least_weight}, it must be 0 nats or more")
+    if folder.exists() and not ((folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()):
+        if not folder.is_dir() or any(folder.iterdir()):
+            raise UserError(f"{folder}: exists, and holds no saved tagger; give another name")
+    for name, values in arrays.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise UserError(f"its weights are not finite: {name}; train it again")
+    description = copy.deepcopy(dict(description))
+    description.pop("optimization", None)
+    written = dict(arrays)
+    if description["wide"] is not None:
+        written |= _sorted_features(written, least_weight)
+        description["wide"]["features"] = len(written["wide.keys"])
+    network = None
+    if _runs_without_torch(description["encoder"]["embedder"]) and arrays["head.emissions.weight"].shape[1]:
+        network = network_onnx(description["encoder"]["context"], arrays)
+    if tables != "float32":
+        for name in [name for name in written if name.endswith(TABLES) or name == "wide.weight"]:
+            # A row of a tag's weights is too short for codes of four weights each.
+            kind = "int8" if tables == "pq" and name == "wide.weight" else tables
+            written |= compressed(name, written.pop(name), kind)
+    config = {"format": FORMAT, "schema": SCHEMA, "tagger": description}
+    from safetensors.numpy import save_file
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with new_folder(folder) as unfinished:
+        save_file({name: np.ascontiguousarray(values) for name, values in written.items()}, unfinished / WEIGHTS)
+        if network is not None:
+            (unfinished / NETWORK).write_bytes(network)
+        (unfinished / CONFIG).write_text(json.dumps(config, ensure_ascii=False, indent=1), encoding="utf-8")
+        (unfinished / CARD).write_text(card, encoding="utf-8")
+
+
+def expanded(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the weights of a saved tagger as they were, tables as float32.
+
+    Raises:
+        UserError: the parts of a table do not fit each other.
+    """
+    found = {name: values for name, values in arrays.items() if not name.endswith(_PARTS)}
+    for name in {name.rsplit(".", 1)[0] for name in arrays if name.endswith(_PARTS)}:
+        whole = table(arrays, name)
+        found[name] = whole.rows(np.arange(whole.shape[0]))
+    return {
+        name: values.astype(np.float32) if values.dtype == np.float16 else values
+        for name, values in found.items()
+    }
+
+
+_PARTS = (".int8", ".scales", ".codes", ".codebook", ".columns")
+
+
+def _sorted_features(arrays: Mapping[str, np.ndarray], least_weight: float) -> dict[str, np.ndarray]:
+    """Return keys in rising order and their weights, without those that are too small."""
+    keys, weights = arrays["wide.keys"].view(np.uint64), arrays["wide.weight"]
+    kept = np.flatnonzero(np.abs(weights).max(axis=1, initial=0.0) >= least_weight)
+    order = kept[np.argsort(keys[kept], kind="stable")]
+    return {"wide.keys": keys[order].view(np.int64), "wide.weight": weights[order]}
+
+
+def _runs_without_torch(embedder: Mapping[str, Any]) -> bool:
+    parts = embedder["settings"].get("embedders", [])
+    return embedder["name"] in WITHOUT_TORCH and all(map(_runs_without_torch, parts))
