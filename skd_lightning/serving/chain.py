@@ -37,7 +37,7 @@ class Chain:
     ) -> None:
         self.lengths, self.transitions = lengths, np.asarray(transitions, dtype=np.float64)
         self.unary = np.asarray(emissions, dtype=np.float64).transpose(1, 0, 2).copy()  # (words, batch, tags)
-        words, batch, self.tags = self.unary.shape
+        words = len(self.unary)
         self._active = np.searchsorted(
             -lengths, -np.arange(words), side="left"
         )  # sentences that reach a word
@@ -50,8 +50,10 @@ class Chain:
 
     @cached_property
     def _messages(self) -> tuple[Floats, Floats, Floats]:
-        """(words, batch, tags) log-sums over prefixes, the word's own emission included; (words, batch, tags) over
-        suffixes, without it; both up to a constant a word. And (batch,) the log-partition."""
+        """Log-sums over prefixes and suffixes, both (words, batch, tags), and the log-partition (batch,).
+
+        Prefixes include the word's own emission, suffixes do not; both are up to a constant a word.
+        """
         finite = np.where(np.isfinite(self.unary), self.unary, 0.0)
         spread = np.ptp(finite, axis=2).max(initial=0.0)
         allowed = self.transitions[np.isfinite(self.transitions)]
@@ -227,7 +229,7 @@ class Chain:
 
 
 def _largest(candidates: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the k largest entries of the last axis, largest first, and their places; the lower place where they tie."""
+    """Return the k largest entries of the last axis, largest first, and their places; a tie goes to the lower one."""
     if k == 1:
         place = candidates.argmax(axis=-1)[..., None]
     else:

@@ -104,7 +104,7 @@ def _none(
 def _means(rows: Vectors, sizes: NDArray[np.int64]) -> Vectors:
     """Return the mean of each bag's rows; no bag is empty."""
     sums = np.add.reduceat(rows, np.cumsum(sizes) - sizes, axis=0)
-    means: Vectors = sums / sizes[:, None].astype(np.float32)
+    means: Vectors = sums * (1 / sizes[:, None]).astype(np.float32)
     return means
 
 

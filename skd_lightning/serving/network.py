@@ -32,7 +32,9 @@ def network_onnx(context: Mapping[str, Any], arrays: Arrays) -> bytes:
     try:
         from onnx import TensorProto, helper
     except ImportError:
-        raise UserError("saving a network needs the onnx library: pip install 'skd-lightning[train]'") from None
+        raise UserError(
+            "saving a network needs the onnx library: pip install 'skd-lightning[train]'"
+        ) from None
     if context["name"] not in _CONTEXTS:
         raise UserError(f"a {context['name']} is not written as ONNX; there are {', '.join(_CONTEXTS)}")
     graph = Graph()

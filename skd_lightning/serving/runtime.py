@@ -19,12 +19,13 @@ from skd_lightning.ragged import cut_by_budget
 from skd_lightning.serving.chain import Chain
 from skd_lightning.serving.embedding import word_vectors
 from skd_lightning.serving.folder import NETWORK, chain_scores, read_arrays, read_config
+from skd_lightning.serving.hub import on_disk
 from skd_lightning.serving.sparse_features import SparseFeatures
 from skd_lightning.serving.tables import table
 from skd_lightning.serving.words import WordMemory
 
-TOKENS = 4000
-"""Words a batch."""
+TOKENS = 1000
+"""Words a batch; the states of more leave the cache of a processor."""
 
 
 class Runtime:
@@ -62,14 +63,14 @@ class Runtime:
         """Load a saved tagger.
 
         Args:
-            folder: made by ``tagger.save`` or ``skd export``.
+            folder: made by ``tagger.save`` or ``skd export``, or its name on the hub, see :func:`skd_lightning.load`.
             threads: of onnxruntime; for the small batches of tagging, more than one hardly help.
 
         Raises:
             UserError: the folder is missing or damaged, or the tagger needs PyTorch.
         """
         try:
-            return cls(Path(folder), threads)
+            return cls(on_disk(folder), threads)
         except UserError as error:
             raise UserError(
                 f"{error}" if str(error).startswith(str(folder)) else f"{folder}: {error}"
@@ -96,7 +97,7 @@ class Runtime:
         lengths = np.array([len(words) for words in sentences], dtype=np.int64)
         for own, places in self._by_language(len(sentences), language).items():
             order = places[np.argsort(-lengths[places], kind="stable")]
-            for batch in cut_by_budget(order, lengths, TOKENS):
+            for batch in cut_by_budget(order.tolist(), lengths, TOKENS):
                 for place, found in zip(
                     batch, self._predict([sentences[i] for i in batch], own, k), strict=True
                 ):
@@ -131,20 +132,15 @@ class Runtime:
             places.setdefault(own, []).append(i)
         return {own: np.array(found) for own, found in places.items()}
 
-    def chain(self, sentences: Sequence[Sequence[str]], language: str = "") -> Chain:
-        """Return the distributions over the tag sequences of some sentences.
+    def emissions(self, sentences: Sequence[Sequence[str]], language: str = "") -> NDArray[np.float32]:
+        """Return (batch, words, tags) scores in nats, anything at padding.
 
         Args:
-            sentences: lists of words, longest first.
+            sentences: lists of words, none of them empty.
             language: of all of them; "" where it is unknown.
         """
         lengths = np.array([len(words) for words in sentences], dtype=np.int64)
-        emissions = self._emissions(sentences, lengths, language if self._of_languages else "")
-        return Chain(emissions, self._transitions, lengths, self._start, self._end)
-
-    def _emissions(
-        self, sentences: Sequence[Sequence[str]], lengths: NDArray[np.int64], language: str
-    ) -> NDArray[np.float32]:
+        language = language if self._of_languages else ""
         numbers = np.zeros((len(sentences), int(lengths.max(initial=0))), dtype=np.int64)
         with self._lock:
             memory = self._memory(language)
@@ -155,11 +151,12 @@ class Runtime:
             sparse = (
                 self._sparse.emissions(rows[:, self._size :], numbers) if self._sparse is not None else None
             )
+        empty = (*numbers.shape, len(self.tag_set))
         if vectors is None or not numbers.size:
-            return sparse if sparse is not None else np.zeros((*numbers.shape, len(self.tag_set)), np.float32)
+            return sparse if sparse is not None else np.zeros(empty, dtype=np.float32)
         inputs = {"vectors": vectors, "lengths": lengths.astype(np.int32)}
         network: NDArray[np.float32] = self._network.run(None, inputs)[0].transpose(1, 0, 2)  # type: ignore[union-attr]
-        return network if sparse is None else (network + sparse) / 2
+        return network if sparse is None else np.float32(0.5) * (network + sparse)
 
     def _memory(self, language: str) -> WordMemory:
         """Return what is known of the words of a language: vectors, then sums of sparse features."""
@@ -176,11 +173,15 @@ class Runtime:
 
     def _predict(self, sentences: Sequence[Sequence[str]], language: str, k: int) -> list[Prediction | None]:
         """Return the predictions of a batch, longest sentence first; None where no sequence has a probability."""
-        chain = self.chain(sentences, language)
+        lengths = [len(words) for words in sentences]
+        full = sum(length > 0 for length in lengths)
+        emissions = self.emissions(sentences[:full], language)
+        padded = np.zeros((len(lengths), *emissions.shape[1:]))
+        padded[:full] = emissions
+        chain = Chain(padded, self._transitions, np.array(lengths), self._start, self._end)
         paths = chain.viterbi() if self._decoding == "viterbi" else chain.decode_marginals()
         sure = np.exp(np.take_along_axis(chain.log_marginals, paths[..., None], axis=2)[..., 0]).tolist()
         probabilities = np.exp(chain.log_prob(paths)).tolist()
-        lengths = chain.lengths.tolist()
         tags = [self.tag_set.decode(path[:n]) for path, n in zip(paths.tolist(), lengths, strict=True)]
         entities = entities_with_probabilities(chain.span_log_prob, tags, self.tag_set, self._well_formed)
         alternatives = self._alternatives(chain, k) if k else [()] * len(sentences)

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from skd_lightning.errors import UserError
-from skd_lightning.serving.folder import CARD, CONFIG, FORMAT, NETWORK, SCHEMA, WEIGHTS
+from skd_lightning.serving.folder import CARD, CONFIG, FORMAT, NETWORK, SCHEMA, WEIGHTS, is_saved
 from skd_lightning.serving.network import network_onnx
 from skd_lightning.serving.tables import Compression, compressed, table
 from skd_lightning.storage import new_folder
@@ -47,18 +47,18 @@ def save(
         raise UserError(f"tables are written as {', '.join(get_args(Compression))}, not as {tables}")
     if not 0 <= least_weight < float("inf"):
         raise UserError(f"the least weight is {least_weight}, it must be 0 nats or more")
-    if folder.exists() and not ((folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()):
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise UserError(f"{folder}: exists, and holds no saved tagger; give another name")
+    free = not folder.exists() or is_saved(folder) or (folder.is_dir() and not any(folder.iterdir()))
+    if not free:
+        raise UserError(f"{folder}: exists, and holds no saved tagger; give another name")
     for name, values in arrays.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise UserError(f"its weights are not finite: {name}; train it again")
-    description = copy.deepcopy(dict(description))
-    description.pop("optimization", None)
+    described: dict[str, Any] = copy.deepcopy(dict(description))
+    described.pop("optimization", None)
     written = dict(arrays)
     if description["wide"] is not None:
         written |= _sorted_features(written, least_weight)
-        description["wide"]["features"] = len(written["wide.keys"])
+        described["wide"]["features"] = len(written["wide.keys"])
     network = None
     if _runs_without_torch(description["encoder"]["embedder"]) and arrays["head.emissions.weight"].shape[1]:
         network = network_onnx(description["encoder"]["context"], arrays)
@@ -67,12 +67,14 @@ def save(
             # A row of a tag's weights is too short for codes of four weights each.
             kind = "int8" if tables == "pq" and name == "wide.weight" else tables
             written |= compressed(name, written.pop(name), kind)
-    config = {"format": FORMAT, "schema": SCHEMA, "tagger": description}
+    config = {"format": FORMAT, "schema": SCHEMA, "tagger": described}
     from safetensors.numpy import save_file
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with new_folder(folder) as unfinished:
-        save_file({name: np.ascontiguousarray(values) for name, values in written.items()}, unfinished / WEIGHTS)
+        save_file(
+            {name: np.ascontiguousarray(values) for name, values in written.items()}, unfinished / WEIGHTS
+        )
         if network is not None:
             (unfinished / NETWORK).write_bytes(network)
         (unfinished / CONFIG).write_text(json.dumps(config, ensure_ascii=False, indent=1), encoding="utf-8")

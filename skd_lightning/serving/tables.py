@@ -44,7 +44,8 @@ class PlainTable:
 
     def rows(self, numbers: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return (n, columns) some rows."""
-        return self.weights[numbers].astype(np.float32, copy=False)
+        found: NDArray[np.float32] = self.weights[numbers].astype(np.float32, copy=False)
+        return found
 
 
 class Int8Table:
@@ -60,7 +61,8 @@ class Int8Table:
 
     def rows(self, numbers: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return (n, columns) some rows."""
-        return self.numbers[numbers] * self.scales[numbers].astype(np.float32)[:, None]
+        found: NDArray[np.float32] = self.numbers[numbers] * self.scales[numbers].astype(np.float32)[:, None]
+        return found
 
 
 class ProductTable:
@@ -79,7 +81,8 @@ class ProductTable:
     def rows(self, numbers: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return (n, columns) some rows."""
         parts = np.arange(self.codes.shape[1])
-        return self.codebook[parts, self.codes[numbers]].reshape(len(numbers), -1)[:, : self.shape[1]]
+        found: NDArray[np.float32] = self.codebook[parts, self.codes[numbers]].reshape(len(numbers), -1)
+        return found[:, : self.shape[1]]
 
 
 def compressed(name: str, weights: NDArray[np.floating], kind: Compression) -> dict[str, np.ndarray]:

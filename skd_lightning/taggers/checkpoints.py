@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +19,9 @@ from skd_lightning.encoders import Embedder, Encoder
 from skd_lightning.encoders.description import EncoderMaker
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
+from skd_lightning.serving.folder import WEIGHTS, is_saved, read_arrays, read_config
+from skd_lightning.serving.hub import on_disk
+from skd_lightning.serving.saving import expanded
 from skd_lightning.taggers.head import ChainHead
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.wide import Wide, WidePath
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 3
 """Version of descriptions."""
+MOST_COMPRESSED = 16
+"""Times that the tables of a saved tagger may grow when they are read: four weights a byte, of four bytes each."""
 
 
 def load(
@@ -39,7 +45,8 @@ def load(
     """Load a tagger, in evaluation mode and on the CPU.
 
     Args:
-        path: a run folder (its best checkpoint is taken) or a checkpoint file.
+        path: a run folder (its best checkpoint is taken), a checkpoint file, a folder that ``save`` made, or
+            ``owner/name`` of one on the hub (``hf:owner/name`` where a folder ``owner`` exists).
         outside: allow the tagger to read files and pretrained models that its checkpoint names and does not hold
             (:class:`StaticEmbedder`, :class:`FrozenTransformerEmbedder`, :class:`FlairEmbedder`). Flair unpickles its
             models, so allow it only for a checkpoint that you trust.
@@ -49,9 +56,13 @@ def load(
     Raises:
         UserError: there is no tagger's checkpoint, or it names what is not allowed.
     """
-    file = RunFolder(Path(path)).best if Path(path).is_dir() else Path(path)
+    place = on_disk(path)
+    saved = is_saved(place)
+    file = place / WEIGHTS if saved else RunFolder(place).best if place.is_dir() else place
     try:
-        return _make(read(file), file.stat().st_size, EncoderMaker(outside, embedders, cache)).eval()
+        checkpoint = read_saved(place) if saved else read(file)
+        size = file.stat().st_size * (MOST_COMPRESSED if saved else 1)
+        return _make(checkpoint, size, EncoderMaker(outside, embedders, cache)).eval()
     except UserError as error:
         raise UserError(f"{error}" if str(error).startswith(str(file)) else f"{file}: {error}") from error
     except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
@@ -73,6 +84,20 @@ def read(file: str | Path) -> dict[str, Any]:
         )
     checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     return checkpoint
+
+
+def read_saved(folder: Path) -> dict[str, Any]:
+    """Read a saved tagger as a checkpoint.
+
+    Raises:
+        UserError: the folder is damaged, or not of this version.
+    """
+    arrays = expanded(read_arrays(folder))
+    weights = {name: torch.from_numpy(np.array(values)) for name, values in arrays.items()}
+    for name, values in weights.items():
+        if not torch.isfinite(values).all():
+            raise UserError(f"its weights are not finite: {name}")
+    return {"tagger": read_config(folder) | {"optimization": {}}, "state_dict": weights}
 
 
 def _make(checkpoint: Mapping[str, Any], size: int, maker: EncoderMaker) -> Tagger:

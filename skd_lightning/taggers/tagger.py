@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from skd_lightning.encoders import BiLSTM, Context, Embedder, Encoder, Featurize
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, TaggingScores
 from skd_lightning.predictions import Languages, Prediction
+from skd_lightning.serving.tables import Compression
 from skd_lightning.storage import add_weights
-from skd_lightning.taggers import prediction
+from skd_lightning.taggers import prediction, saving
 from skd_lightning.taggers.checkpoints import SCHEMA, refuse_other
 from skd_lightning.taggers.head import ChainHead, Decoder, Decoding
 from skd_lightning.taggers.lazy_adamw import clip_norm
@@ -342,6 +344,20 @@ class Tagger(pl.LightningModule):
             UserError: something is no list of words.
         """
         return prediction.predict_emissions(self, sentences, advance, language)
+
+    def save(self, folder: str | Path, tables: Compression = "float32", least_weight: float = 0.0) -> None:
+        """Write a folder that :func:`skd_lightning.load` and :class:`skd_lightning.serving.Runtime` read.
+
+        Args:
+            folder: to write; what it held is replaced, if that was a saved tagger.
+            tables: numbers in which the tables of word vectors and features are written: ``float32``, ``float16``,
+                ``int8`` or ``pq`` (product quantisation).
+            least_weight: sparse features none of whose weights is this large are left out, in nats.
+
+        Raises:
+            UserError: the folder holds something else, or a weight is not finite.
+        """
+        saving.save(self, folder, tables, least_weight)
 
     # -- checkpoints --------------------------------------------------------------------------------------
 

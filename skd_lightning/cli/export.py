@@ -1,0 +1,54 @@
+"""``skd export``: a run's tagger to a folder that serves."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from skd_lightning.cli.command import Command, Options
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the run, the folder and the sizes."""
+    parser.add_argument("run", help="run folder, checkpoint or saved folder of a tagger")
+    parser.add_argument("folder", type=Path, help="folder to write, or to replace if it holds a saved tagger")
+    parser.add_argument(
+        "--tables",
+        default="int8",
+        choices=("float32", "float16", "int8", "pq"),
+        help="numbers in which the tables of word vectors and features are written (default: int8)",
+    )
+    parser.add_argument(
+        "--least-weight",
+        type=float,
+        default=0.01,
+        metavar="NATS",
+        help="leave out sparse features without a weight of this size (default: 0.01)",
+    )
+    parser.add_argument(
+        "--outside", action="store_true", help="let the tagger read files outside of its folder"
+    )
+    parser.add_argument("--push", metavar="OWNER/NAME", help="upload the folder to the Hugging Face hub")
+    parser.add_argument("--private", action="store_true", help="visible to its owner alone (with --push)")
+
+
+def run(options: Options, rest: list[str]) -> None:
+    """Save the tagger, say how large it is, and upload it if that was asked for."""
+    from skd_lightning.run_folder import RunFolder
+    from skd_lightning.serving.card import read_results
+    from skd_lightning.serving.hub import push
+    from skd_lightning.taggers import load
+    from skd_lightning.taggers.saving import save
+
+    tagger = load(options.run, options.outside)
+    results = read_results(RunFolder(Path(options.run)).results)
+    save(tagger, options.folder, options.tables, options.least_weight, results, options.push or "")
+    files = sorted(options.folder.iterdir())
+    size = sum(file.stat().st_size for file in files) / 1e6
+    sys.stdout.write(f"{options.folder}: {', '.join(file.name for file in files)} ({size:.1f} MB)\n")
+    if options.push:
+        sys.stdout.write(f"{push(options.folder, options.push, options.private)}\n")
+
+
+COMMAND = Command("export", "a run's tagger as a small folder to serve or to publish", add_options, run)

@@ -1,0 +1,83 @@
+"""Saved taggers from and to the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from skd_lightning.errors import UserError
+from skd_lightning.serving.folder import CARD, CONFIG, NETWORK, WEIGHTS
+
+PREFIX = "hf:"
+"""Beginning of a name that is one of the hub, whatever lies on disk."""
+PATIENCE = 5
+"""Seconds until a hub that does not answer counts as unreachable."""
+
+
+def on_disk(name: str | Path) -> Path:
+    """Return a path, or the folder into which a tagger of the hub has been fetched.
+
+    ``hf:owner/name`` is of the hub; so is ``owner/name`` unless there is a folder ``owner``.
+
+    Args:
+        name: a path, or a name on the hub.
+
+    Raises:
+        UserError: the hub cannot be reached, or has no such tagger.
+    """
+    text = str(name)
+    named = text.removeprefix(PREFIX)
+    hub_name = re.fullmatch(r"[\w.-]+/[\w.-]+", named, re.ASCII) is not None and ".." not in named
+    if text.startswith(PREFIX) and not hub_name:
+        raise UserError(f"{text}: expected hf:owner/name")
+    if not text.startswith(PREFIX) and (not hub_name or Path(text).exists() or Path(text).parent.exists()):
+        return Path(text)
+    hub = _library()
+    try:
+        return Path(
+            hub.snapshot_download(
+                named, allow_patterns=[CONFIG, WEIGHTS, NETWORK, CARD], etag_timeout=PATIENCE, max_workers=1
+            )
+        )
+    except Exception as error:  # of the hub, of its transport, of the disk: all mean that there is no tagger
+        raise UserError(
+            f"{text}: no such folder here, and not to be had from the hub ({_reason(error)})"
+        ) from None
+
+
+def push(folder: Path, name: str, private: bool = False) -> str:
+    """Upload a saved tagger, and return the address of its page.
+
+    Args:
+        folder: that holds it.
+        name: ``owner/name``; made where it is missing.
+        private: make it visible to its owner alone.
+
+    Raises:
+        UserError: the hub cannot be reached or refuses.
+    """
+    hub = _library()
+    try:
+        api = hub.HfApi()
+        api.create_repo(name, private=private, exist_ok=True)
+        api.upload_folder(repo_id=name, folder_path=folder, commit_message="A tagger of skd_lightning")
+    except Exception as error:
+        raise UserError(f"{name}: not uploaded ({_reason(error)}); log in with: hf auth login") from None
+    return f"https://huggingface.co/{name}"
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of the innermost cause."""
+    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _library() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise UserError("taggers of the hub need its library: pip install 'skd-lightning[hub]'") from None
+    return huggingface_hub

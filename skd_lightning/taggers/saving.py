@@ -1,0 +1,38 @@
+"""A tagger to a folder, from which it is loaded, served and published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skd_lightning.serving import saving
+from skd_lightning.serving.card import card
+from skd_lightning.serving.tables import Compression
+
+if TYPE_CHECKING:
+    from skd_lightning.taggers.tagger import Tagger
+
+
+def save(
+    tagger: Tagger,
+    folder: str | Path,
+    tables: Compression = "float32",
+    least_weight: float = 0.0,
+    results: Mapping[str, Any] | None = None,
+    name: str = "",
+) -> None:
+    """Write a tagger's folder; see :meth:`Tagger.save`.
+
+    Args:
+        tagger: to save.
+        folder: to write.
+        tables: how large tables are written.
+        least_weight: nats below which sparse features are left out.
+        results: content of its run's ``results.json``, for the card.
+        name: on the card; the folder's own if it is empty.
+    """
+    arrays = {key: values.detach().cpu().numpy() for key, values in tagger.state_dict().items()}
+    description = tagger.description()
+    page = card(name or Path(folder).name, description, results)
+    saving.save(Path(folder), description, arrays, page, tables, least_weight)

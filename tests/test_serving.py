@@ -1,0 +1,352 @@
+"""Saved taggers: the runtime answers as PyTorch does, what was saved loads again, and damaged folders are refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+from small_runs import refused
+
+import skd_lightning
+from skd_lightning.cli import main
+from skd_lightning.encoders import BiLSTM, ConcatenatedEmbedder, NgramEmbedder, NoContext, NoEmbedder
+from skd_lightning.errors import UserError
+from skd_lightning.serving import Runtime
+from skd_lightning.serving.tables import compressed, table
+from skd_lightning.taggers import Student, Tagger, Wide
+
+TAGS = ["O", "B-PER", "I-PER", "E-PER", "S-PER"]
+SENTENCES = [
+    ["Anna", "Berg", "lives", "in", "Lincoln", "."],
+    [],
+    ["東京", "a\ud800", "", "McDonald's3", "Ωmega"],
+    ["one"],
+    ["a", "b"] * 40,
+]
+
+
+def made(
+    scheme: str = "bioes", embedder: Any = None, context: Any = None, wide: Wide | None = None, **options: Any
+) -> Tagger:
+    """Return a tagger of random weights, which speaks on two languages."""
+    torch.manual_seed(1)
+    tags = {"bioes": TAGS, "iob2": TAGS[:3], "none": ["ADJ", "NOUN", "VERB"]}[scheme]
+    embedder = NgramEmbedder(8, 64) if embedder is None else embedder
+    tagger = Student(tags, scheme, ["en", "de"], embedder, context or BiLSTM(6), wide, **options)
+    tagger.learn_vocabulary([["Anna", "lives", "anna"], ["Berg", "Berg"]], ["en", "de"])
+    tagger.encoder.learn_vocabulary(["Anna", "anna", "lives"])
+    with torch.no_grad():
+        for name, weight in tagger.named_parameters():
+            if name.endswith(("transitions", "start", "end", "wide.weight")):
+                weight.copy_(torch.randn_like(weight))
+    return tagger.eval()
+
+
+KINDS: dict[str, Any] = {
+    "ngrams": lambda: made(),
+    "words": lambda: made(embedder=NgramEmbedder(8, 64, word_embedding_size=5, min_count=1)),
+    "two layers": lambda: made("iob2", context=BiLSTM(5, layers=2)),
+    "no context": lambda: made("none", context=NoContext()),
+    "softmax": lambda: made("none", decoder="softmax"),
+    "unconstrained": lambda: made("iob2", constrain=False),
+    "wide": lambda: made(wide=Wide(of_languages=True)),
+    "linear": lambda: made(embedder=NoEmbedder(), context=NoContext(), wide=Wide()),
+    "joined": lambda: made(embedder=ConcatenatedEmbedder([NgramEmbedder(4, 32), NgramEmbedder(3, 16)])),
+    "marginals": lambda: made("none", decoding="marginals"),
+}
+
+
+def same(found: list[Any], expected: list[Any]) -> None:
+    for own, other in zip(found, expected, strict=True):
+        assert own.tags == other.tags
+        np.testing.assert_allclose(own.confidences, other.confidences, atol=1e-5)
+        assert own.probability == pytest.approx(other.probability, abs=1e-4)
+        assert [entity[:3] for entity in own.entities] == [entity[:3] for entity in other.entities]
+        np.testing.assert_allclose([e[3] for e in own.entities], [e[3] for e in other.entities], atol=1e-5)
+        probabilities = [
+            [one.probability for one in each.alternatives] for each in (own, other)
+        ]  # tags may tie
+        np.testing.assert_allclose(*probabilities, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_runtime_answers_as_pytorch_does(kind: str, tmp_path: Path) -> None:
+    tagger = KINDS[kind]()
+    tagger.save(tmp_path / "saved")
+    runtime = Runtime.load(tmp_path / "saved")
+    expected = tagger.predict(SENTENCES, "de", k=3)
+    same(runtime.predict(SENTENCES, "de", k=3), expected)
+    longest_first = sorted(SENTENCES[:1] + SENTENCES[2:], key=len, reverse=True)
+    emissions = runtime.emissions(longest_first, "de")
+    for row, words in zip(emissions, longest_first, strict=True):
+        np.testing.assert_allclose(
+            row[: len(words)], tagger.predict_emissions([words], language="de"), atol=1e-4
+        )
+    assert runtime.languages == ["en", "de"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tables", ["float32", "float16", "int8", "pq"])
+def test_what_was_saved_loads_again(kind: str, tables: Any, tmp_path: Path) -> None:
+    """Both readers of a folder agree on its weights; without compression they are those that were saved."""
+    tagger = KINDS[kind]()
+    tagger.save(tmp_path / "saved", tables)
+    again = skd_lightning.load(tmp_path / "saved")
+    same(Runtime.load(tmp_path / "saved").predict(SENTENCES, "en"), again.predict(SENTENCES, "en"))
+    if tables == "float32":
+        assert again.predict(SENTENCES, "en") == tagger.predict(SENTENCES, "en")
+        again.save(tmp_path / "twice")
+        for name in ("model.safetensors", "config.json", "network.onnx"):
+            first, second = tmp_path / "saved" / name, tmp_path / "twice" / name
+            assert first.exists() == second.exists()
+            assert not first.exists() or first.read_bytes() == second.read_bytes()
+
+
+def test_a_language_changes_the_answer_and_an_unknown_one_is_said_to_be(tmp_path: Path) -> None:
+    tagger = KINDS["wide"]()
+    tagger.save(tmp_path / "saved")
+    runtime = Runtime.load(tmp_path / "saved")
+    own = runtime.predict(SENTENCES[:1], "de")[0]
+    assert own.probability != pytest.approx(runtime.predict(SENTENCES[:1], "en")[0].probability)
+    mixed = runtime.predict(SENTENCES[:1] * 3, ["en", "de", "en"])
+    assert mixed[1].tags == own.tags
+    assert mixed[1].probability == pytest.approx(own.probability)
+    with pytest.warns(UserWarning, match="the language fr is unknown to this tagger of en, de"):
+        runtime.predict(SENTENCES[:1], "fr")
+    with pytest.raises(UserError, match="2 languages for 1 sentences"):
+        runtime.predict(SENTENCES[:1], ["en", "de"])
+    with pytest.raises(UserError, match="a text is no list of sentences"):
+        runtime.predict("Anna Berg")
+
+
+def test_words_are_forgotten_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tagger = KINDS["wide"]()
+    tagger.save(tmp_path / "saved")
+    monkeypatch.setattr("skd_lightning.serving.words.REMEMBERED", 5)
+    runtime = Runtime.load(tmp_path / "saved")
+    expected = tagger.predict(SENTENCES, "en")
+    for _ in range(3):
+        same(runtime.predict(SENTENCES, "en"), expected)
+        for words, one in zip(SENTENCES, expected, strict=True):
+            same(runtime.predict([words], "en"), [one])
+    assert len(runtime._memories["en"]._places) <= 20
+
+
+def test_features_of_small_weight_can_be_left_out(tmp_path: Path) -> None:
+    tagger = KINDS["wide"]()
+    with torch.no_grad():
+        tagger.wide.weight[::2] *= 1e-6
+    tagger.save(tmp_path / "all")
+    tagger.save(tmp_path / "some", least_weight=0.001)
+    sizes = [len(load_file(tmp_path / name / "model.safetensors")["wide.keys"]) for name in ("all", "some")]
+    assert sizes == [len(tagger.wide.keys), len(tagger.wide.keys) // 2]
+    same(Runtime.load(tmp_path / "some").predict(SENTENCES, "en"), tagger.predict(SENTENCES, "en"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("float32", 0), ("float16", 2e-3), ("int8", 1.5e-2), ("pq", 1.0)]
+)
+def test_tables_are_near_what_they_stand_for(kind: Any, error: float) -> None:
+    weights = np.random.default_rng(0).normal(size=(3000, 6)).astype(np.float32)
+    arrays = compressed("t", weights, kind)
+    rows = table(arrays, "t").rows(np.array([5, 2999, 5]))
+    assert rows.dtype == np.float32
+    assert np.abs(rows - weights[[5, 2999, 5]]).max() <= error
+    size = sum(values.nbytes for values in arrays.values())
+    assert size < {"float32": 73_000, "float16": 37_000, "int8": 31_000, "pq": 11_000}[kind]
+    if kind == "pq":  # groups explain most of what there is
+        whole = table(arrays, "t").rows(np.arange(3000))
+        assert ((whole - weights) ** 2).mean() < 0.2
+
+
+def test_starting_needs_neither_torch_nor_lightning(tmp_path: Path) -> None:
+    KINDS["wide"]().save(tmp_path / "saved")
+    program = (
+        "import sys; from skd_lightning.serving import Runtime; "
+        "Runtime.load(sys.argv[1]).predict([['Anna']], 'en'); "
+        "print(sorted({'torch', 'pytorch_lightning', 'numba', 'pandas', 'transformers', 'yaml', 'rich', 'pydantic', "
+        "'safetensors', 'filelock'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "saved")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_card_has_languages_scores_and_a_way_to_begin(tmp_path: Path) -> None:
+    results = {
+        "task": "uner",
+        "role": "student",
+        "loss": "structural",
+        "metric": "f1",
+        "average": 0.6502,
+        "languages": {
+            "en": {
+                "f1": 0.64,
+                "precision": 0.69,
+                "recall": 0.6,
+                "accuracy": 0.97,
+                "sentences": 564,
+                "words": 10022,
+            }
+        },
+    }
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "results.json").write_text(json.dumps(results))
+    tagger = KINDS["ngrams"]()
+    torch.save(
+        {"tagger": tagger.description(), "state_dict": tagger.state_dict()}, run / "checkpoints" / "best.ckpt"
+    )
+    main(["export", str(run), str(tmp_path / "saved"), "--tables", "float16"])
+    page = (tmp_path / "saved" / "README.md").read_text()
+    for part in (
+        "language:\n- en\n- de\n",
+        "library_name: skd_lightning",
+        "pipeline_tag: token-classification",
+        "| en | 69.00 | 60.00 | 64.00 | 97.00 | 564 | 10,022 |",
+        "objective `structural`",
+        'Runtime.load("saved")',
+        "`PER`",
+    ):
+        assert part in page
+
+
+def test_a_name_of_the_hub_is_found_in_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "hub"
+    snapshot = home / "models--somebody--tagger" / "snapshots" / "0123456789abcdef"
+    KINDS["wide"]().save(snapshot)
+    (home / "models--somebody--tagger" / "refs").mkdir()
+    (home / "models--somebody--tagger" / "refs" / "main").write_text("0123456789abcdef")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(home))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    same(
+        Runtime.load("somebody/tagger").predict(SENTENCES, "en"),
+        skd_lightning.load("hf:somebody/tagger").predict(SENTENCES, "en"),
+    )
+    for name in ("somebody/else", "hf:somebody/else"):
+        with pytest.raises(UserError, match="not to be had from the hub") as refusal:
+            Runtime.load(name)
+        assert "\n" not in str(refusal.value)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    KINDS["wide"]().save(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def config(folder: Path) -> Any:
+    return json.loads((folder / "config.json").read_text())
+
+
+def described(**changes: Any) -> Any:
+    def change(folder: Path) -> None:
+        found = config(folder)
+        found["tagger"] |= changes
+        (folder / "config.json").write_text(json.dumps(found))
+
+    return change
+
+
+def foreign_class(folder: Path) -> None:
+    found = config(folder)
+    found["tagger"]["encoder"]["embedder"]["name"] = "os.system"
+    (folder / "config.json").write_text(json.dumps(found))
+
+
+def weights(**changes: Any) -> Any:
+    def change(folder: Path) -> None:
+        arrays = load_file(folder / "model.safetensors")
+        for name, make in changes.items():
+            arrays[name.replace("__", ".")] = make(arrays[name.replace("__", ".")])
+        save_file(arrays, folder / "model.safetensors")
+
+    return change
+
+
+def cut(name: str, bytes_left: int) -> Any:
+    return lambda folder: os.truncate(folder / name, bytes_left)
+
+
+def swapped_header(folder: Path) -> None:
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content.replace(b'"F32"', b'"F64"', 1))
+
+
+DAMAGES: dict[str, tuple[Any, str]] = {
+    "no config": (lambda folder: (folder / "config.json").unlink(), r"no saved tagger|no trained tagger"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "No such file|no trained tagger"),
+    "not JSON": (lambda folder: (folder / "config.json").write_text("{"), "no readable JSON"),
+    "binary": (lambda folder: (folder / "config.json").write_bytes(b"\xff\xfe\x00"), "no readable JSON"),
+    "deep": (lambda folder: (folder / "config.json").write_text("[" * 100_000), "no readable JSON"),
+    "a list": (lambda folder: (folder / "config.json").write_text("[]"), "something else than a tagger"),
+    "another program's": (
+        lambda folder: (folder / "config.json").write_text('{"model_type": "bert"}'),
+        "something else than a tagger",
+    ),
+    "another version": (
+        lambda folder: (folder / "config.json").write_text('{"format": "skd_lightning", "schema": 99}'),
+        "another version",
+    ),
+    "a foreign class": (foreign_class, "os.system"),
+    "other tags": (described(tags=["O", "B-X"]), "fit its weights|transitions"),
+    "tags twice": (described(tags=["O", "O"]), "damaged"),
+    "a foreign scheme": (described(scheme="bilou"), "damaged"),
+    "languages that are none": (described(languages=[1]), "damaged"),
+    "cut weights": (cut("model.safetensors", 5000), "damaged"),
+    "a cut header": (cut("model.safetensors", 20), "damaged"),
+    "a foreign type": (swapped_header, "damaged"),
+    "NaN": (weights(head__transitions=lambda old: old * np.nan), "not finite"),
+    "weights of another shape": (
+        weights(encoder__embedder__grams__weight=lambda old: old[:10]),
+        "rows|fit its weights",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("reader", [Runtime.load, skd_lightning.load])
+def test_a_damaged_folder_is_refused_in_one_line(damage: str, reader: Any, saved: Path) -> None:
+    change, message = DAMAGES[damage]
+    change(saved)
+    with pytest.raises(UserError, match=message) as refusal:
+        reader(saved)
+    assert "\n" not in str(refusal.value)
+    assert str(saved) in str(refusal.value)
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_a_network_that_cannot_be_read_is_refused_in_one_line(damage: str, saved: Path) -> None:
+    network = saved / "network.onnx"
+    network.unlink() if damage == "missing" else network.write_bytes(b"no network")
+    with pytest.raises(UserError, match=r"network\.onnx") as refusal:
+        Runtime.load(saved)
+    assert "\n" not in str(refusal.value)
+
+
+def test_nothing_foreign_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="holds no saved tagger"):
+        KINDS["ngrams"]().save(tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    assert "no trained tagger" in refused(capsys, "export", str(tmp_path / "nothing"), str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    tagger = KINDS["ngrams"]()
+    with torch.no_grad():
+        tagger.head.transitions[0, 0] = torch.nan
+    with pytest.raises(UserError, match=r"not finite: head\.transitions"):
+        tagger.save(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
