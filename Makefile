@@ -42,7 +42,7 @@ install: $(VENV)/.installed ## virtual environment with the package; other targe
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
-	$(PIP) --editable .
+	$(PIP) --editable ".[train]"
 	@touch $@
 
 $(VENV)/.installed-%: $(VENV)/.installed  # the extra of that name in pyproject.toml

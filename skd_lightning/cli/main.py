@@ -41,6 +41,11 @@ def main(argv: list[str] | None = None) -> None:
         _run(arguments)
     except argparse.ArgumentError as error:
         _refuse(one_line(error))
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", skd_lightning.__name__):
+            raise
+        _refuse(f"{missing} is not installed; for all commands: pip install 'skd-lightning[train]'")
     except Exception as error:
         mendable = user_error(error)
         if mendable is None:
