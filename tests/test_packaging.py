@@ -44,7 +44,9 @@ def test_what_is_imported_is_declared() -> None:
     of = packages_distributions()
     needed = {_name(of[module][0]) if module in of else module.lower() for module in imported}
     assert "torch" in needed
-    declared = {_name(name) for name in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["train"])}
+    declared = {
+        _name(name) for name in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["train"])
+    }
     assert needed - declared - OPTIONAL == set()
 
 

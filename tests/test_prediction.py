@@ -15,10 +15,10 @@ from skd_lightning.encoders import BiLSTM, NgramEmbedder, StaticEmbedder, lexico
 from skd_lightning.encoders.fasttext import TextVectors
 from skd_lightning.encoders.lexicon import WordFeaturizer
 from skd_lightning.encoders.ngram_features import NgramFeaturizer
-from skd_lightning.encoders.pieces import without_surrogates
 from skd_lightning.encoders.static import StaticFeaturizer
 from skd_lightning.encoders.vector_store import sentence_key
 from skd_lightning.errors import UserError
+from skd_lightning.features.subwords import without_surrogates
 from skd_lightning.taggers import Tagger, Teacher
 
 TAGS = ["O", "B-X", "I-X", "E-X", "S-X"]

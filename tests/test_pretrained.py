@@ -55,7 +55,7 @@ def test_a_word_has_the_vector_of_its_sense(minilm: str) -> None:
 def test_how_the_tokenizer_was_last_used_does_not_matter(minilm: str) -> None:
     """Its file says: cut at 128 pieces, pad to 128. The model reads 512."""
     featurizer = frozen(minilm, (-1,), "mean").featurizer
-    assert featurizer.window == 510
+    assert featurizer.windows.window == 510
     short, long, longer = featurizer.index([["Hi"], ["word"] * 300, ["word"] * 800])
     assert [len(item) for item in (short, long)] == [3, 302]
     assert set(longer[:, 2]) == {0, 1}

@@ -73,7 +73,7 @@ def test_components_keep_distances_and_have_one_scale() -> None:
 
 def test_a_word_is_the_mean_of_its_pieces(file: Path) -> None:
     embedder = SubwordEmbedder(str(file), dropout=0.0)
-    table, tokenizer = embedder.table.weight, embedder.featurizer._tokenizer
+    table, tokenizer = embedder.table.weight, embedder.featurizer._cutter._tokenizer
     vectors = embed(embedder, SENTENCES)
     assert vectors.shape == (3, 5, SIZE)
     for row, words in enumerate(SENTENCES):

@@ -15,11 +15,11 @@ from transformers import AutoModel, AutoTokenizer, RobertaConfig, RobertaModel
 import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.encoders import BiLSTM, Encoder, FrozenTransformerEmbedder
-from skd_lightning.encoders.pieces import Pooling
 from skd_lightning.encoders.stored import StoredVectors
 from skd_lightning.encoders.vector_store import Precision, VectorStore, packed, unpacked
 from skd_lightning.encoders.word_vectors import PretrainedTransformer, frozen
 from skd_lightning.errors import UserError
+from skd_lightning.features.windows import Pooling
 
 SENTENCES = [["Anna", "Berg", "lives", "in", "Lincoln", "."], ["unbelievable"], ["a", "\u200b", "b", ""], []]
 
@@ -63,14 +63,14 @@ def test_long_sentences_are_read_in_overlapping_windows(bert: str) -> None:
     words = ["Anna", "unbelievable", "lives"] * 20
     tokenizer = AutoTokenizer.from_pretrained(bert)
     pieces = np.array([len(tokenizer.tokenize(word)) for word in words])
-    spans = transformer.featurizer.windows(pieces)
-    assert transformer.featurizer.window == 30
+    spans = transformer.featurizer.windows.spans(pieces)
+    assert transformer.featurizer.windows.window == 30
     assert len(spans) > 2
     taken = [i for _, _, begin, end in spans for i in range(begin, end)]
     assert taken == list(range(len(words)))
     for first, last, begin, end in spans:
         assert first <= begin < end <= last
-        assert pieces[first:last].sum() <= transformer.featurizer.window
+        assert pieces[first:last].sum() <= transformer.featurizer.windows.window
     (vectors,) = transformer.vectors([words])
     for first, last, begin, end in spans:
         alone = by_hand(bert, words[first:last], [-1], "mean")
@@ -86,7 +86,7 @@ def test_windows_agree_with_the_whole_where_no_context_is_lost(
     torch.nn.init.zeros_(transformer.model.embeddings.position_embeddings.weight)
     words = ["Anna", "unbelievable", "\u200b", "lives", "z" * 9] * 8
     (cut,) = transformer.vectors([words])
-    transformer.featurizer.window = 10_000
+    transformer.featurizer.windows.window = 10_000
     items = transformer.featurizer.index([words])
     assert items[0][:, 2].max() == 0
     transformer.model.embeddings.position_embeddings = torch.nn.Embedding(400, 16)

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from skd_lightning.encoders.base import Embedder
-from skd_lightning.encoders.pieces import without_surrogates
 from skd_lightning.encoders.static import LANGUAGE, the_language
 from skd_lightning.encoders.stored import CACHE, StoredVectors
 from skd_lightning.encoders.vector_store import Precision
 from skd_lightning.errors import UserError
+from skd_lightning.features.subwords import without_surrogates
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.storage import add_weights
 

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from skd_lightning.encoders.base import Embedder
-from skd_lightning.encoders.pieces import PieceFeaturizer, Pooling
+from skd_lightning.encoders.pieces import PieceFeaturizer
 from skd_lightning.encoders.stored import CACHE, StoredVectors
 from skd_lightning.encoders.vector_store import Precision
 from skd_lightning.encoders.word_vectors import PretrainedTransformer, frozen
 from skd_lightning.errors import UserError
+from skd_lightning.features.windows import Pooling
 
 
 class FrozenTransformerEmbedder(Embedder):
@@ -44,7 +45,7 @@ class FrozenTransformerEmbedder(Embedder):
         precision: Precision = "float16",
     ) -> None:
         super().__init__()
-        self._config = {
+        self._config: dict[str, Any] = {
             "model": model,
             "hidden_states": list(hidden_states),
             "pooling": pooling,
@@ -60,6 +61,11 @@ class FrozenTransformerEmbedder(Embedder):
     def reads(cls, settings: Mapping[str, Any]) -> str:
         """Name the transformer."""
         return f"the transformer '{settings.get('model')}'"
+
+    @property
+    def transformer(self) -> PretrainedTransformer:
+        """Return the transformer, which is none of its own modules."""
+        return frozen(self._config["model"], tuple(self._config["hidden_states"]), self._config["pooling"])
 
     def identity(self) -> str:
         """Return the transformer's fingerprint: its weights are not among the tagger's."""

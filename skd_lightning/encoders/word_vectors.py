@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skd_lightning.encoders.pieces import PieceFeaturizer, Pooling
+from skd_lightning.encoders.pieces import PieceFeaturizer
 from skd_lightning.errors import UserError
+from skd_lightning.features.windows import Pooling
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.storage import add_weights
 
@@ -58,7 +59,7 @@ class PretrainedTransformer(nn.Module):
             raise UserError(f"embedder: {found}, '{name}' has 0 (embeddings) to {depth}")
         self.hidden_states, self.pooling = list(hidden_states), pooling
         self.featurizer = PieceFeaturizer(**self.saved["tokenizer"], pooling=pooling)
-        if self.featurizer.window < 1:
+        if self.featurizer.windows.window < 1:
             raise UserError(f"embedder: '{name}' reads {self.saved['tokenizer']['readable']} pieces, too few")
         self.size = int(self.model.config.hidden_size)
 
@@ -67,13 +68,13 @@ class PretrainedTransformer(nn.Module):
         counts = inputs["counts"]
         if not len(inputs["pieces"]):  # nothing but empty sentences
             return torch.zeros(*counts.shape, self.size, device=counts.device)
-        pieces = self._states(inputs).flatten(0, 1)[inputs["cell"]]
+        pieces = self.states(inputs).flatten(0, 1)[inputs["cell"]]
         sums = pieces.new_zeros(counts.numel(), self.size).index_add(0, inputs["word"], pieces)
         means: Tensor = sums.view(*counts.shape, self.size) / counts.clamp(min=1).unsqueeze(-1).to(sums.dtype)
         return means
 
-    def _states(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Return (windows, width, size), the mean of the chosen layers."""
+    def states(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return (windows, width, size), the mean of the chosen layers, from ``pieces`` and ``mask``."""
         read = {"input_ids": inputs["pieces"], "attention_mask": inputs["mask"]}
         if self.hidden_states == [-1]:
             return self.model(**read).last_hidden_state  # type: ignore[no-any-return]
@@ -85,7 +86,7 @@ class PretrainedTransformer(nn.Module):
         """Return a hash of all that a vector depends on beside its sentence, while nothing is trained."""
         tokenizer = self.saved["tokenizer"]["tokenizer"]
         digest = hashlib.sha256(
-            json.dumps([self.hidden_states, self.pooling, self.featurizer.window, tokenizer]).encode()
+            json.dumps([self.hidden_states, self.pooling, self.featurizer.windows.window, tokenizer]).encode()
         )
         add_weights(digest, self.model)
         return digest.hexdigest()[:24]

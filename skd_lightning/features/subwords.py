@@ -20,6 +20,24 @@ def without_surrogates(word: str) -> str:
     return word.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def load_tokenizer(content: str) -> Any:
+    """Return the tokenizer of a ``tokenizer.json``, without truncation and padding.
+
+    Files say how they were last used, not how they will be.
+
+    Raises:
+        UserError: the tokenizers library is not installed.
+    """
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise UserError("its words are cut into pieces: pip install 'skd-lightning[subword]'") from None
+    tokenizer = Tokenizer.from_str(content)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
 class PieceCutter:
     """Cuts words into pieces.
 
@@ -35,13 +53,7 @@ class PieceCutter:
     """
 
     def __init__(self, tokenizer: str, unknown: str) -> None:
-        try:
-            from tokenizers import Tokenizer
-        except ImportError:
-            raise UserError("its words are cut into pieces: pip install 'skd-lightning[subword]'") from None
-        self._tokenizer: Any = Tokenizer.from_str(tokenizer)
-        self._tokenizer.no_truncation()  # files say how they were last used, not how they will be
-        self._tokenizer.no_padding()
+        self._tokenizer = load_tokenizer(tokenizer)
         self._unknown = unknown
 
     def pieces(self, words: Sequence[str]) -> list[NDArray[np.int64]]:

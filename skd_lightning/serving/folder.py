@@ -13,8 +13,9 @@ from skd_lightning.errors import UserError
 from skd_lightning.serving.arrays import mapped_arrays
 from skd_lightning.tags import Scheme, TagSet
 
-CONFIG, WEIGHTS, NETWORK, CARD = "config.json", "model.safetensors", "network.onnx", "README.md"
-"""Names of the files: description, weights, the context network for onnxruntime, and a page for readers."""
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+NETWORK, TRANSFORMER = "network.onnx", "transformer.onnx"
+"""Names of the files: description, weights and a page for readers; for onnxruntime, what reads vectors and words."""
 FORMAT, SCHEMA = "skd_lightning", 1
 """How ``config.json`` says that it is of this package, and the version of such folders."""
 LONGEST_CONFIG = 2**28
@@ -27,7 +28,9 @@ def is_saved(folder: Path) -> bool:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return the description of a saved tagger, whose parts have the types that they are used as.
+    """Return ``tagger``, the description of a saved tagger, whose parts have the types that they are used as.
+
+    Beside it stands ``transformer``, where one reads the words; see :class:`serving.transformer.Transformer`.
 
     Raises:
         UserError: the folder holds none, or a damaged one, or one of another version.
@@ -47,10 +50,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{file}: written by another version of skd_lightning; save the tagger again")
     try:
         _check(config["tagger"])
+        if "transformer" in config:
+            _refuse_other(config["transformer"], dict, "transformer")
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{file}: its description is damaged ({error}); save the tagger again") from None
-    tagger: dict[str, Any] = config["tagger"]
-    return tagger
+    return config
 
 
 def read_arrays(folder: Path) -> Mapping[str, np.ndarray]:

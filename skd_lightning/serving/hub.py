@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skd_lightning.errors import UserError
-from skd_lightning.serving.folder import CARD, CONFIG, NETWORK, WEIGHTS
+from skd_lightning.serving.folder import CARD, CONFIG, NETWORK, TRANSFORMER, WEIGHTS
 
 PREFIX = "hf:"
 """Beginning of a name that is one of the hub, whatever lies on disk."""
@@ -37,7 +37,10 @@ def on_disk(name: str | Path) -> Path:
     try:
         return Path(
             hub.snapshot_download(
-                named, allow_patterns=[CONFIG, WEIGHTS, NETWORK, CARD], etag_timeout=PATIENCE, max_workers=1
+                named,
+                allow_patterns=[CONFIG, WEIGHTS, NETWORK, TRANSFORMER, CARD],
+                etag_timeout=PATIENCE,
+                max_workers=1,
             )
         )
     except Exception as error:  # of the hub, of its transport, of the disk: all mean that there is no tagger

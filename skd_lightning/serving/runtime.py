@@ -18,10 +18,11 @@ from skd_lightning.predictions import Alternative, Languages, Prediction, refuse
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.serving.chain import Chain
 from skd_lightning.serving.embedding import word_vectors
-from skd_lightning.serving.folder import NETWORK, chain_scores, read_arrays, read_config
+from skd_lightning.serving.folder import NETWORK, TRANSFORMER, chain_scores, read_arrays, read_config
 from skd_lightning.serving.hub import on_disk
 from skd_lightning.serving.sparse_features import SparseFeatures
 from skd_lightning.serving.tables import table
+from skd_lightning.serving.transformer import Transformer
 from skd_lightning.serving.words import WordMemory
 
 TOKENS = 1000
@@ -37,7 +38,8 @@ class Runtime:
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        description, arrays = read_config(folder), read_arrays(folder)
+        config, arrays = read_config(folder), read_arrays(folder)
+        description = config["tagger"]
         self.languages: list[str] = description["languages"]
         self.tag_set, (self._transitions, self._start, self._end) = chain_scores(description, arrays)
         self._decoding: str = description["decoding"]
@@ -52,9 +54,15 @@ class Runtime:
             )
             self._of_languages = bool(wide["settings"].get("of_languages", False))
         encoder = description["encoder"]
+        self._transformer: Transformer | None = None
+        if "transformer" in config:
+            session = _session(folder / TRANSFORMER, threads)
+            self._transformer = Transformer(config["transformer"], session)
+            encoder["embedder"] = {"name": "NoEmbedder", "settings": {}}  # no word has a vector of its own
         self._vectors = word_vectors(encoder["embedder"], arrays, encoder["vocabulary"], "encoder.embedder")
-        self._size = len(self._vectors(["."])[0])
-        self._network = _network(folder / NETWORK, threads) if self._size else None
+        self._size = self._vectors(["."]).shape[1]
+        reads = self._size or self._transformer is not None
+        self._network = _session(folder / NETWORK, threads) if reads else None
         self._memories: dict[str, WordMemory] = {}
         self._lock = threading.Lock()
 
@@ -147,10 +155,13 @@ class Runtime:
             for row, own in zip(numbers, memory.numbers(sentences), strict=True):
                 row[: len(own)] = own
             rows = memory.rows
-            vectors = rows[:, : self._size][numbers.T] if self._network is not None else None
+            vectors = rows[:, : self._size][numbers.T] if self._size else None
             sparse = (
                 self._sparse.emissions(rows[:, self._size :], numbers) if self._sparse is not None else None
             )
+        if self._transformer is not None:
+            in_sentences = self._transformer.vectors(sentences, numbers.shape[1])
+            vectors = np.ascontiguousarray(in_sentences.transpose(1, 0, 2))
         empty = (*numbers.shape, len(self.tag_set))
         if vectors is None or not numbers.size:
             return sparse if sparse is not None else np.zeros(empty, dtype=np.float32)
@@ -205,8 +216,8 @@ class Runtime:
         ]
 
 
-def _network(file: Path, threads: int) -> Any:
-    """Return the session of a context network.
+def _session(file: Path, threads: int) -> Any:
+    """Return a session of onnxruntime.
 
     Raises:
         UserError: the file is missing or damaged.

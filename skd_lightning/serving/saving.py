@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from skd_lightning.errors import UserError
-from skd_lightning.serving.folder import CARD, CONFIG, FORMAT, NETWORK, SCHEMA, WEIGHTS, is_saved
+from skd_lightning.serving.folder import CARD, CONFIG, FORMAT, NETWORK, SCHEMA, TRANSFORMER, WEIGHTS, is_saved
 from skd_lightning.serving.network import network_onnx
 from skd_lightning.serving.tables import Compression, compressed, table
 from skd_lightning.storage import new_folder
@@ -29,6 +29,7 @@ def save(
     card: str,
     tables: Compression = "float32",
     least_weight: float = 0.0,
+    transformer: tuple[Mapping[str, Any], bytes] | None = None,
 ) -> None:
     """Write a tagger's folder; a folder that was there is replaced, if it holds a saved tagger.
 
@@ -39,6 +40,7 @@ def save(
         card: the page for readers.
         tables: how the tables of vectors and of sparse features are written.
         least_weight: sparse features none of whose weights is this large are left out, in nats.
+        transformer: settings (see :class:`serving.transformer.Transformer`) and ONNX of one that reads the words.
 
     Raises:
         UserError: something else has the folder's name; a weight is not finite; the network cannot be written.
@@ -60,7 +62,9 @@ def save(
         written |= _sorted_features(written, least_weight)
         described["wide"]["features"] = len(written["wide.keys"])
     network = None
-    if _runs_without_torch(description["encoder"]["embedder"]) and arrays["head.emissions.weight"].shape[1]:
+    embedder = description["encoder"]["embedder"]
+    served = transformer is not None or _runs_without_torch(embedder)
+    if served and arrays["head.emissions.weight"].shape[1]:
         network = network_onnx(description["encoder"]["context"], arrays)
     if tables != "float32":
         for name in [name for name in written if name.endswith(TABLES) or name == "wide.weight"]:
@@ -68,6 +72,8 @@ def save(
             kind = "int8" if tables == "pq" and name == "wide.weight" else tables
             written |= compressed(name, written.pop(name), kind)
     config = {"format": FORMAT, "schema": SCHEMA, "tagger": described}
+    if transformer is not None:
+        config["transformer"] = dict(transformer[0])
     from safetensors.numpy import save_file
 
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -77,6 +83,8 @@ def save(
         )
         if network is not None:
             (unfinished / NETWORK).write_bytes(network)
+        if transformer is not None:
+            (unfinished / TRANSFORMER).write_bytes(transformer[1])
         (unfinished / CONFIG).write_text(json.dumps(config, ensure_ascii=False, indent=1), encoding="utf-8")
         (unfinished / CARD).write_text(card, encoding="utf-8")
 

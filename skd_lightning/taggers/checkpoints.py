@@ -97,7 +97,7 @@ def read_saved(folder: Path) -> dict[str, Any]:
     for name, values in weights.items():
         if not torch.isfinite(values).all():
             raise UserError(f"its weights are not finite: {name}")
-    return {"tagger": read_config(folder) | {"optimization": {}}, "state_dict": weights}
+    return {"tagger": read_config(folder)["tagger"] | {"optimization": {}}, "state_dict": weights}
 
 
 def _make(checkpoint: Mapping[str, Any], size: int, maker: EncoderMaker) -> Tagger:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skd_lightning.encoders import Embedder, FineTunedTransformerEmbedder, FrozenTransformerEmbedder
+from skd_lightning.encoders.transformer_onnx import transformer_onnx
 from skd_lightning.serving import saving
 from skd_lightning.serving.card import card
 from skd_lightning.serving.tables import Compression
@@ -35,4 +37,16 @@ def save(
     arrays = {key: values.detach().cpu().numpy() for key, values in tagger.state_dict().items()}
     description = tagger.description()
     page = card(name or Path(folder).name, description, results)
-    saving.save(Path(folder), description, arrays, page, tables, least_weight)
+    transformer = _transformer(tagger.encoder.embedder)
+    saving.save(Path(folder), description, arrays, page, tables, least_weight, transformer)
+
+
+def _transformer(embedder: Embedder) -> tuple[dict[str, Any], bytes] | None:
+    """Return settings and ONNX of the transformer that an embedder is, if it is one."""
+    if not isinstance(embedder, FrozenTransformerEmbedder | FineTunedTransformerEmbedder):
+        return None
+    own, settings = embedder.transformer, embedder.config()
+    # Vectors of a frozen one were rounded before the tagger saw them; NumPy has no bfloat16.
+    rounded = "float16" if settings.get("precision") == "float16" else "float32"
+    windows = {**own.saved["tokenizer"], "pooling": own.pooling}
+    return {"windows": windows, "size": own.size, "precision": rounded}, transformer_onnx(own)

@@ -1,0 +1,56 @@
+"""The vectors of words in their sentences, by a transformer without PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skd_lightning.features.windows import PieceWindows
+from skd_lightning.ragged import cut_by_budget
+
+PIECES = 4000
+"""Pieces that the transformer reads at once, padding counted."""
+
+
+class Transformer:
+    """Sentences to the vectors of their words.
+
+    Args:
+        settings: ``windows``, the arguments of :class:`PieceWindows`; ``size`` of a vector; ``precision`` in which
+            vectors were stored while the tagger learned.
+        session: of onnxruntime, from pieces and mask to states.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], session: Any) -> None:
+        self._windows = PieceWindows(**settings["windows"])
+        self.size, self._precision = int(settings["size"]), str(settings["precision"])
+        self._session = session
+
+    def vectors(self, sentences: Sequence[Sequence[str]], words: int) -> NDArray[np.float32]:
+        """Return (batch, words, size), 0 at padding.
+
+        Args:
+            sentences: lists of words.
+            words: to which all are padded.
+        """
+        items = self._windows.index(sentences)
+        sizes = np.array([len(item) for item in items], dtype=np.int64)
+        found = np.zeros((len(sentences), words, self.size), dtype=np.float32)
+        for places in cut_by_budget(np.argsort(sizes, kind="stable").tolist(), sizes, PIECES):
+            found[places] = self._read([items[i] for i in places], words)
+        rounded: NDArray[np.float32] = found.astype(self._precision).astype(np.float32)
+        return rounded
+
+    def _read(self, items: Sequence[np.ndarray], words: int) -> NDArray[np.float32]:
+        inputs = self._windows.collate(items, words)
+        sums = np.zeros((inputs["counts"].size, self.size), dtype=np.float32)
+        if len(inputs["pieces"]):
+            read = {"pieces": inputs["pieces"], "mask": inputs["mask"]}
+            (states,) = self._session.run(None, read)
+            np.add.at(sums, inputs["word"], states.reshape(-1, self.size)[inputs["cell"]])
+        counts = np.maximum(inputs["counts"], 1)[..., None].astype(np.float32)
+        means: NDArray[np.float32] = sums.reshape(*inputs["counts"].shape, -1) / counts
+        return means
