@@ -291,3 +291,26 @@ def test_every_epoch_is_validated(home: Path) -> None:
     lines = (home / "runs/mine/none/seed5/metrics.csv").read_text().splitlines()
     column = lines[0].split(",").index("dev/average")
     assert sum(line.split(",")[column] != "" for line in lines[1:]) == 6
+
+
+def test_a_training_ends_where_its_loss_is_no_number(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--runs", str(home / "runs"), "--task", "mine", "--data", str(home), *QUICK]
+    rates = ["--model.optimization.encoder_lr", "1e38", "--model.wide", "null", "--trainer.max_epochs", "9"]
+    line = refused(capsys, "distill", "--loss", "none", "--name", "exploded", *arguments, *rates)
+    assert "the loss of step" in line
+    assert "learning rates are encoder" in line
+    assert not (home / "runs/mine/exploded/seed1/results.json").exists()
+
+
+def test_a_teacher_whose_weights_are_no_numbers_teaches_nobody(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(home / "runs/mine/teachers", tmp_path / "teachers")
+    file = tmp_path / "teachers/de/checkpoints/best.ckpt"
+    checkpoint = torch.load(file, weights_only=True)
+    checkpoint["state_dict"]["head.transitions"][0, 0] = torch.nan
+    torch.save(checkpoint, file)
+    arguments = ["--runs", str(tmp_path / "runs"), "--task", "mine", "--data", str(home), *QUICK]
+    line = refused(capsys, "distill", "--loss", "topk", "--teachers", str(tmp_path / "teachers"), *arguments)
+    assert "best.ckpt" in line
+    assert "not finite: head.transitions" in line

@@ -22,6 +22,7 @@ from skd_lightning.run_folder import RunFolder
 from skd_lightning.serving.folder import WEIGHTS, is_saved, read_arrays, read_config
 from skd_lightning.serving.hub import on_disk
 from skd_lightning.serving.saving import expanded
+from skd_lightning.taggers.finite import not_finite
 from skd_lightning.taggers.head import ChainHead
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.wide import Wide, WidePath
@@ -94,9 +95,6 @@ def read_saved(folder: Path) -> dict[str, Any]:
     """
     arrays = expanded(read_arrays(folder))
     weights = {name: torch.from_numpy(np.array(values)) for name, values in arrays.items()}
-    for name, values in weights.items():
-        if not torch.isfinite(values).all():
-            raise UserError(f"its weights are not finite: {name}")
     return {"tagger": read_config(folder)["tagger"] | {"optimization": {}}, "state_dict": weights}
 
 
@@ -133,6 +131,8 @@ def _make(checkpoint: Mapping[str, Any], size: int, maker: EncoderMaker) -> Tagg
     if tagger.wide is not None:
         tagger.wide.use_features(checkpoint["state_dict"]["wide.keys"])
     tagger.load_state_dict(checkpoint["state_dict"])
+    if broken := not_finite(tagger):
+        raise UserError(f"its weights are not finite: {broken}; train it again")
     return tagger
 
 

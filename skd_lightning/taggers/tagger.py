@@ -27,6 +27,7 @@ from skd_lightning.serving.tables import Compression
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers import prediction, saving
 from skd_lightning.taggers.checkpoints import SCHEMA, refuse_other
+from skd_lightning.taggers.finite import EVERY, not_finite, refuse_loss
 from skd_lightning.taggers.head import ChainHead, Decoder, Decoding
 from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.optimization import Optimization
@@ -212,6 +213,20 @@ class Tagger(pl.LightningModule):
         loss = self.losses(self._network(batch), batch).mean()
         self.log_mean("train/loss", loss, len(batch), prog_bar=True)
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """End a training whose loss is not finite."""
+        if self.device.type == "cpu" or (batch_idx + 1) % EVERY == 0:
+            groups = self.trainer.optimizers[0].param_groups
+            rates = {str(group.get("name", "all")): float(group["lr"]) for group in groups}
+            refuse_loss(outputs["loss"], self.global_step, rates, self)
+
+    def on_train_epoch_end(self) -> None:
+        """End a training whose weights are not finite, before they are saved as the best."""
+        if broken := not_finite(self):
+            raise UserError(
+                f"weights are not finite after epoch {self.current_epoch + 1}: {broken}; give smaller learning rates"
+            )
 
     def log_mean(self, name: str, value: Tensor, weight: float | Tensor, prog_bar: bool = False) -> None:
         """Log the weighted mean of a value over the epoch's batches, those of all processes.
