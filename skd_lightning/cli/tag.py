@@ -67,14 +67,19 @@ def run(options: Options, rest: list[str]) -> None:
     for name in options.files:
         _refuse_unreadable(name)
     predictor = predictor_of(options.model)
-    warnings.showwarning = lambda message, *_: sys.stderr.write(f"skd: warning: {message}\n") and None  # type: ignore[assignment]
     tagged = tag_sentences(predictor, _sentences(options, predictor), k)
     try:
-        with _output(options.out) as out:
-            for text in _format(options.to)(tagged, options.threshold):
+        with warnings.catch_warnings(), _output(options.out) as out:
+            warnings.showwarning = _say  # type: ignore[assignment]
+            for text in _writer(options.to)(tagged, options.threshold):
                 out.write(text.encode("utf-8", "replace"))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
+
+
+def _say(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line."""
+    sys.stderr.write(f"skd: warning: {message}\n")
 
 
 def predictor_of(model: str) -> Predictor:
@@ -128,14 +133,18 @@ def _output(file: Path | None) -> Iterator[BinaryIO]:
             yield opened
 
 
-def _format(name: str) -> Callable[[Iterable[Tagged], float], Iterator[str]]:
+def _writer(name: str) -> Callable[[Iterable[Tagged], float], Iterator[str]]:
     if name == "jsonl":
-        from skd_lightning.serving.text.jsonl import json_lines as write
-    elif name == "conll":
-        from skd_lightning.serving.text.conll import conll_columns as write
-    else:
-        from skd_lightning.serving.text.page import html_page as write
-    return write
+        from skd_lightning.serving.text.jsonl import json_lines
+
+        return json_lines
+    if name == "conll":
+        from skd_lightning.serving.text.conll import conll_columns
+
+        return conll_columns
+    from skd_lightning.serving.text.page import html_page
+
+    return html_page
 
 
 COMMAND = Command(

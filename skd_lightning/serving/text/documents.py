@@ -42,6 +42,12 @@ class Sentence(NamedTuple):
     offsets: Spans
     before: str
 
+    def places(self) -> Spans:
+        """Return the first character and the last character + 1 of each word in :attr:`text`."""
+        if len(self.text) == self.offsets[-1][1] - self.start:
+            return [(start - self.start, end - self.start) for start, end in self.offsets]
+        return joined_places(self.words)  # the text is made of given words
+
 
 def sentences_of_text(text: str, language: str | None, name: str = "") -> Iterator[Sentence]:
     """Yield the sentences of a text, split by the rules of its language."""
@@ -49,10 +55,10 @@ def sentences_of_text(text: str, language: str | None, name: str = "") -> Iterat
 
 
 def language_of(path: Path, known: Collection[str]) -> str | None:
-    """Return the language that the name of a file tells, if it is one of the known: ``de.txt``, ``x.de.txt``, ``de/x.txt``.
+    """Return the language that a file's name tells, if it is a known one: ``de.txt``, ``x.de.txt``, ``de/x.txt``.
 
-    >>> language_of(Path("news.de.txt"), ["de", "en"]), language_of(Path("en/1.txt"), ["en"]), language_of(Path("a"), [])
-    ('de', 'en', None)
+    >>> language_of(Path("news.de.txt"), ["de", "en"]), language_of(Path("en/1.txt"), ["en"])
+    ('de', 'en')
     """
     parts = path.name.split(".")
     named = [*reversed(parts[:-1] if len(parts) > 1 else parts), path.parent.name]
@@ -164,9 +170,7 @@ def _lines(pieces: Iterable[str], name: str, longest: int) -> Iterator[tuple[int
 def _from_columns(pieces: Iterable[str], name: str, language: str | None) -> Iterator[Sentence]:
     """Yield the sentences of a file with a word a line, in its first column, and blank lines between sentences."""
     rows: list[tuple[int, str]] = []
-    number = 0
-    for base, line in _lines(pieces, name, 100 * LONGEST_WORD):
-        number += 1
+    for number, (base, line) in enumerate(_lines(pieces, name, 100 * LONGEST_WORD), start=1):
         word = line.split("\t", 1)[0].strip()
         if word and (rows or not line.startswith("# ")):
             rows.append((base + line.index(word), word))
@@ -217,9 +221,18 @@ def _from_objects(pieces: Iterable[str], name: str, language: str | None, words:
 
 def _joined(words: Sequence[str], name: str, language: str | None) -> Sentence:
     """Return the sentence of words without a text; its text is the words with a space between each two."""
-    offsets: Spans = []
-    place = 0
+    return Sentence(name, language, 0, " ".join(words), tuple(words), joined_places(words), "\n")
+
+
+def joined_places(words: Sequence[str]) -> Spans:
+    """Return the places of words in their text, in which a space stands between each two.
+
+    >>> joined_places(["Anna", "Berg"])
+    [(0, 4), (5, 9)]
+    """
+    places: Spans = []
+    start = 0
     for word in words:
-        offsets.append((place, place + len(word)))
-        place += len(word) + 1
-    return Sentence(name, language, 0, " ".join(words), tuple(words), offsets, "\n")
+        places.append((start, start + len(word)))
+        start += len(word) + 1
+    return places

@@ -1,4 +1,4 @@
-"""What the rules of the splitter know about single languages: as little as pays, as tables."""
+"""Tables of what the splitter knows about single languages: as little as pays."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ ABBREVIATIONS = {
     "en": "mt rev gen col sgt capt lt cmdr gov sen rep reps hon pres messrs attn dept univ assn bros ave blvd rd est "
     "approx eg ie ext spec jan feb mar apr jun jul aug sept sep oct nov dec tues thur thurs "
     "lb lbs oz ft esp viz sec",
-    "de": "bzw ca usw evtl ggf inkl zzgl geb gest hrsg jh jhd mio mrd str sog vgl bspw hl ing dipl abb abs art bd "
+    "de": "bzw ca usw evtl ggf inkl zzgl geb gest hrsg jh jhd mio mrd str sog vgl bspw hl ing dipl abb abs bd "
     "max min allg ehem engl frz lat griech kath evang verh insb rd jan feb okt nov dez sept",
-    "fr": "mm mme mlle mgr me av apr env ex réf éd chap art hab bd janv févr juil sept oct nov déc",
+    "fr": "mm mme mlle mgr me av apr env ex réf éd chap hab bd janv févr juil oct nov déc",
     "es": "sr sra srta ud uds dra av avda pág págs núm ej aprox gral lic ing art tfno izq dcha admón",
     "pt": "sra dra av pág págs núm ex aprox eng art ltda exmo cia",
-    "it": "sig sigg dott avv ing arch geom ecc pag pagg nn art artt on tav rif lett comma",
-    "nl": "bijv blz dhr mevr mw drs mr ir ing enz evt incl excl ca resp prof tel zgn nl art afb mld mln",
-    "sv": "kap kl dvs resp doc fil milj kungl mån bl ff forts fr ca inkl exkl jfr osv ev tr tor mos ggr st max min",
-    "da": "kr ca pct mill mia kgl kl bl jf jfr osv ds div hr fr maks min spsk tsk cm mm kg etc evt instr fx pga eks fhv "
+    "it": "sig sigg dott avv ing arch geom ecc pag pagg nn art artt on tav rif lett",
+    "nl": "bijv blz dhr mevr mw drs ir ing enz evt incl excl ca resp zgn nl art afb mld mln",
+    "sv": "kap kl dvs resp doc fil milj kungl mån bl ff forts fr ca inkl exkl jfr osv ev tr tor mos ggr st",
+    "da": "kr ca pct mill mia kgl kl bl jf jfr osv ds div hr fr maks spsk tsk cm mm kg etc evt instr fx pga eks fhv "
     "mio sek stk tlf vedr årh",
-    "nb": "kr ca pst mill mrd kl bl jf osv hr fr maks min ev evt tlf mv dvs fork inkl ekskl kgl",
-    "fi": "mm esim ns ks ym yms jne tms mrd milj klo eaa jaa nk os ko puh vrt",
-    "hr": "tzv tj npr sv mil engl sl vlč čl mlrd str god dipl ing arh br itd sc med tel lat njem oko gđa mag",
-    "sl": "dr sv oz mag npr itd itn str ur gl št tel dipl ing inž univ t.i. stol mio mrd let ipd ga",
+    "nb": "kr ca pst mill mrd kl bl jf osv hr fr maks ev evt tlf mv dvs fork inkl ekskl kgl",
+    "fi": "mm esim ns ks ym yms jne tms mrd milj klo eaa jaa nk os puh vrt",
+    "hr": "tzv tj npr sv mil engl sl vlč čl mlrd str god dipl ing arh br itd sc med tel lat njem gđa mag",
+    "sl": "dr sv oz mag npr itd itn str ur gl št tel dipl ing inž mio mrd ipd",
     "cs": "tzv tj např mj apod atd resp str čl ing mgr mudr judr phdr č sv tis mil mld hod min cca",
     "sk": "tzv tj napr apod atd resp str čl ing mgr mudr judr phdr č sv tis mil mld hod min cca",
     "pl": "ul np tj tzw ok godz mln mld tys wg im św inż mgr hab prof red r w zob pkt",

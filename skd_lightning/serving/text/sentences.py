@@ -77,11 +77,10 @@ def _sentences(
         ends, dotted = ends_of(spans[first:])
         joined = {first + place for place in dotted}
         begin = first
-        for end in [*(first + end for end in ends), len(spans)]:
-            words, longest = _with_dots(spans, begin, end, joined), False
-            if len(words) > LONGEST_SENTENCE:
-                words, longest = words[:LONGEST_SENTENCE], True
-                end = bisect_left(spans, (words[-1][1],), begin)
+        for natural_end in [*(first + end for end in ends), len(spans)]:
+            words = _with_dots(spans, begin, natural_end, joined)[: LONGEST_SENTENCE + 1]
+            longest = len(words) > LONGEST_SENTENCE
+            end = bisect_left(spans, words.pop(), begin) if longest else natural_end
             if not complete and end + 3 > certain:
                 return found, spans[begin][0]
             found.append(words)

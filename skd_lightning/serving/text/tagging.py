@@ -46,16 +46,13 @@ class Tagged(NamedTuple):
 
     def found(self, entity: Entity) -> dict[str, Any]:
         """Return an entity with its type, its exact probability, its text and its place in the document."""
-        start, end = self.sentence.offsets[entity.first][0], self.sentence.offsets[entity.last][1]
-        begin = self.sentence.start
-        whole = len(self.sentence.text) == self.sentence.offsets[-1][1] - begin  # else the words were given
-        own = self.sentence.words[entity.first : entity.last + 1]
+        sentence, places = self.sentence, self.sentence.places()
         return {
             "entity_group": entity.label,
             "score": entity.probability,
-            "word": self.sentence.text[start - begin : end - begin] if whole else " ".join(own),
-            "start": start,
-            "end": end,
+            "word": sentence.text[places[entity.first][0] : places[entity.last][1]],
+            "start": sentence.offsets[entity.first][0],
+            "end": sentence.offsets[entity.last][1],
         }
 
 

@@ -33,11 +33,17 @@ _JAPANESE = (
     r"[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff]{1,2}"
     "|から|まで|など|ため|こと|する|ない|として|です|ます|した|いる|ある|れる|よう|この|その|また|という"
 )
-"""Pairs of Chinese characters, and the commonest words of several kana: UD Japanese has shorter words than others."""
+"""Pairs of Chinese characters, and the commonest words of several kana."""
 _STACKED = r"\u0e01-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u109a-\u109d\u1780-\u17d3\uaa60-\uaa7f"
-INVISIBLE = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f"
+INVISIBLE = (
+    r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    r"\U000e0000-\U000e007f"
+)
 """Control characters and marks of format that are no white space, as inside of ``[…]``."""
-_PICTURE = r"[\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+_PICTURE = (
+    r"[\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030\u303d\u3297\u3299"
+    r"\U0001f000-\U0001faff]"
+)
 _MODIFIERS = r"\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
 _EMOJI = (
     r"[\U0001f1e6-\U0001f1ff]{2}"
@@ -65,10 +71,10 @@ def _classes() -> tuple[str, str]:
 
 
 def _ranges(codes: list[int]) -> str:
-    """Return sorted code points as ranges.
+    r"""Return sorted code points as ranges.
 
     >>> _ranges([97, 98, 99, 101])
-    '\\\\U00000061-\\\\U00000063\\\\U00000065-\\\\U00000065'
+    '\\U00000061-\\U00000063\\U00000065-\\U00000065'
     """
     found: list[list[int]] = []
     for code in codes:
@@ -135,7 +141,7 @@ def spans_of(text: str, language: str) -> Spans:
 
 
 def cut_words(words: Callable[[str, int], Iterator[re.Match[str]]], text: str) -> Spans:
-    """Return the places of the words that ``words`` finds from a place on; behind one that is too long, it starts anew."""
+    """Return the places of the words that ``words`` finds; one too long is cut, and the search begins anew."""
     spans = [found.span() for found in words(text, 0)]
     place = 0
     while (place := _too_long(spans, place)) < len(spans):
