@@ -8,6 +8,8 @@ from typing import Any
 
 from skd_lightning.serving.text.tagging import Tagged, iob2
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
+
 
 def json_lines(tagged: Iterable[Tagged], threshold: float = 0.0) -> Iterator[str]:
     """Yield an object a sentence, each on a line.
@@ -18,7 +20,7 @@ def json_lines(tagged: Iterable[Tagged], threshold: float = 0.0) -> Iterator[str
     """
     for one in tagged:
         found = record(one, threshold)
-        line = json.dumps(found, ensure_ascii=False)
+        line = _ENCODER.encode(found)
         yield (line if _encodes(line) else json.dumps(found)) + "\n"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from skd_lightning.predictions import Entity
 from skd_lightning.serving.text.page_style import HEAD, LEGEND, colour_of
-from skd_lightning.serving.text.tagging import Tagged, iob2, marks_entities
+from skd_lightning.serving.text.tagging import Tagged, iob2, mark_entities
 from skd_lightning.tags import OUTSIDE, entities
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n|\r[^\S\r\n]*\r|[\u2029\x0c]")
@@ -40,7 +40,7 @@ def html_page(tagged: Iterable[Tagged], threshold: float = 0.0) -> Iterator[str]
             yield f"</p>\n{_paragraph(sentence.language)}"
         else:
             yield _escaped(sentence.before)
-        if all(marks_entities(tag) for tag in one.prediction.tags):
+        if mark_entities(one.prediction.tags):
             yield _entities(one, one.entities(threshold), counts)
         else:
             yield _words(one, counts)
@@ -128,7 +128,7 @@ def _sentence_note(one: Tagged) -> str:
 def _reading(one: Tagged, tags: tuple[str, ...]) -> str:
     """Return the entities that a tag sequence spells; of other tags, those that differ from the predicted ones."""
     words = one.sentence.words
-    if all(marks_entities(tag) for tag in tags):
+    if mark_entities(tags):
         spans = [(" ".join(words[first:end]), label) for label, first, end in entities(tags)]
         return (
             " · ".join(f"{_escaped(text)} <b>{_escaped(label)}</b>" for text, label in spans)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from skd_lightning.serving.text.languages import ENUMERATIONS, NUMBERED, LanguageRules, rules_of
 from skd_lightning.serving.text.words import INVISIBLE, LONGEST_WORD, Spans, cut_words, spans_of
 
 LONGEST_SENTENCE = 500
 """Words; a longer sentence is cut behind this one."""
-HELD_BACK = LONGEST_WORD + 400
+HELD_BACK = 2 * LONGEST_WORD
 """Characters at the end of an incomplete text in which words may still change."""
 
 Splitter = Callable[[str, bool], tuple[list[Spans], int]]
@@ -21,10 +21,14 @@ _SELF_STANDING = frozenset("。！？｡।॥؟۔։።၊။៕༎")
 """Marks that end a sentence with no space behind them too."""
 _ENDING = _SELF_STANDING | frozenset(".!?…．")
 _CLOSING = frozenset("\"'”’»›)]}」』）】》〉｣")
-_BLANK_LINE = re.compile(rf"\n[^\S\n]*\n|\r[^\S\r\n]*\r|[\u2029\x0c]|[\s{INVISIBLE}]{{{LONGEST_WORD}}}")
+WIDE_GAP = 1_000
+"""Characters of white space that end a sentence too."""
+_BLANK_LINES = {mark: re.compile(rf"{mark}[^\S\r\n]*\r?{mark}") for mark in "\n\r"}
+_PAGE_ENDS = "\u2029\x0c"
+_BLANK = re.compile(rf"[\s{INVISIBLE}]*")
 _LINE_END = re.compile("[\n\r\u2029\x0c]")
 _ORDINAL = re.compile(r"\d{1,4}|[IVX]{1,5}")
-_FIELD = re.compile(r"\S+")
+_FIELD = re.compile(rf"\S{{1,{LONGEST_WORD}}}")
 
 
 def by_rules(language: str) -> Splitter:
@@ -68,7 +72,7 @@ def _sentences(
 
     Where more text may follow, sentences that it could change are left out.
     """
-    if not complete and re.fullmatch(rf"[\s{INVISIBLE}]{{{HELD_BACK}}}", text[-HELD_BACK:]):
+    if not complete and len(text) > WIDE_GAP and _BLANK.fullmatch(text, len(text) - WIDE_GAP):
         complete = True  # so wide a gap parts sentences, whatever follows
     certain = len(spans) if complete else bisect_left(spans, (len(text) - HELD_BACK,))
     found: list[Spans] = []
@@ -107,8 +111,7 @@ def _with_dots(spans: Spans, begin: int, end: int, joined: set[int]) -> Spans:
 def _ends(text: str, spans: Spans, rules: LanguageRules) -> tuple[list[int], list[int]]:
     """Return the places of the first words of all sentences but the first, and of the dots that belong to a word."""
     total = len(spans)
-    blank_lines = _BLANK_LINE.finditer(text, spans[0][0])
-    begins = {bisect_left(spans, (gap.start(),)) for gap in blank_lines} - {0, total}
+    begins = _behind_gaps(text, spans)
     dotted: list[int] = []
     for place in [i for i, (first, _) in enumerate(spans) if text[first] in _ENDING]:
         first, end = spans[place]
@@ -127,6 +130,29 @@ def _ends(text: str, spans: Spans, rules: LanguageRules) -> tuple[list[int], lis
         if not _goes_on(text, spans, after):
             begins.add(after)
     return sorted(begins), dotted
+
+
+def _behind_gaps(text: str, spans: Spans) -> set[int]:
+    """Return the places of words behind blank lines, ends of pages and wide gaps."""
+    start = spans[0][0]
+    gaps = [
+        gap.start()
+        for mark, lines in _BLANK_LINES.items()
+        if mark in text
+        for gap in lines.finditer(text, start)
+    ]
+    gaps += [place for mark in _PAGE_ENDS if mark in text for place in _places(text, mark, start)]
+    begins = {bisect_left(spans, (gap,)) for gap in gaps}
+    half = WIDE_GAP // 2  # one such part of the text lies wholly in a wide gap
+    if any(_BLANK.fullmatch(text, part, part + half) for part in range(0, len(text) - half + 1, half)):
+        begins |= {i for i in range(1, len(spans)) if spans[i][0] - spans[i - 1][1] >= WIDE_GAP}
+    return begins - {0, len(spans)}
+
+
+def _places(text: str, mark: str, start: int) -> Iterator[int]:
+    while (start := text.find(mark, start)) >= 0:
+        yield start
+        start += 1
 
 
 def _following(text: str, spans: Spans, place: int) -> str:

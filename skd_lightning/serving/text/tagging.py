@@ -62,12 +62,13 @@ def iob2(tags: tuple[str, ...]) -> tuple[str, ...]:
     >>> iob2(("S-PER", "O")), iob2(("NOUN", "VERB"))
     (('B-PER', 'O'), ('NOUN', 'VERB'))
     """
-    return convert(tags, "iob2") if all(marks_entities(tag) for tag in tags) else tags
+    kinds = set(tags)
+    return convert(tags, "iob2") if kinds != {OUTSIDE} and mark_entities(kinds) else tags
 
 
-def marks_entities(tag: str) -> bool:
-    """Tell if a tag is one of an entity scheme."""
-    return tag == OUTSIDE or split_tag(tag)[1] != ""
+def mark_entities(tags: Iterable[str]) -> bool:
+    """Tell if all tags are of an entity scheme."""
+    return all(tag == OUTSIDE or split_tag(tag)[1] for tag in tags)
 
 
 def tag_sentences(predictor: Predictor, sentences: Iterable[Sentence], k: int = 0) -> Iterator[Tagged]:
@@ -123,7 +124,7 @@ def tag(
     if language is None and len(predictor.languages) == 1:
         language = predictor.languages[0]
     tagged = list(tag_sentences(predictor, sentences_of_text(text, language)))
-    if all(marks_entities(own) for one in tagged for own in one.prediction.tags):
+    if all(mark_entities(one.prediction.tags) for one in tagged):
         return [one.found(entity) for one in tagged for entity in one.entities(threshold)]
     return [
         {"entity": own, "score": score, "word": word, "start": start, "end": end}

@@ -48,10 +48,13 @@ _MODIFIERS = r"\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
 _EMOJI = (
     r"[\U0001f1e6-\U0001f1ff]{2}"
     r"|[0-9#*]\ufe0f?\u20e3"
-    rf"|{_PICTURE}[{_MODIFIERS}]*(?:\u200d{_PICTURE}[{_MODIFIERS}]*)*"
+    rf"|{_PICTURE}[{_MODIFIERS}]{{0,9}}(?:\u200d{_PICTURE}[{_MODIFIERS}]{{0,9}}){{0,9}}"
 )
 _EMOTICON = r"[:;][-']?[)(DPp](?!\w)"
-_ADDRESS = r"(?:https?://|www\.)[^\s<>\"]*[^\W_]/?"
+_ADDRESS = r"(?:https?://|www\.)[^\s<>\"]{0,900}[^\W_]/?"
+_REPEATED = r"[!?]{1,100}|``|''|,,|°[CF](?!\w)|" + "|".join(
+    f"{re.escape(mark)}{{2,100}}" for mark in ".-=*~$+<>#"
+)
 _MAIL = r"[\w.+-]{1,64}+@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
 
 
@@ -87,7 +90,7 @@ def _ranges(codes: list[int]) -> str:
 
 @cache
 def _pattern(language: str) -> re.Pattern[str]:
-    """Return the expression that matches one word after the other."""
+    """Return the expression that matches one word after the other; what it repeats is bounded, as its time is."""
     letters, marks = _classes()
     rules = rules_of(language)
     letter = f"[{letters}]"
@@ -102,26 +105,27 @@ def _pattern(language: str) -> re.Pattern[str]:
         inner.append(f"(?!{rules.clitics})[-‐‑]" if rules.clitics else "[-‐‑]")
     if rules.colon:
         inner.append(":(?=[a-zåäö])")
+    run = f"{letter}{{1,{LONGEST_WORD}}}+"
     parts = [
-        rf"{letter}++(?=\s)",  # most words, found without trying the others
+        rf"{run}(?=\s)",  # most words, found without trying the others
         _ADDRESS,
         _MAIL,
         rf"{rules.elided}['’](?={letter})" if rules.elided else None,
         rules.clitics,
         rules.hosts,
-        rf"(?:[^\W\d_]\.-?)+[^\W\d_]\.(?!{letter})",
-        r"\d+(?:[.,:/]\d+)+(?![\w])",
-        rf"{letter}++(?:(?:{'|'.join(inner)}){letter}++)*",
+        rf"(?:[^\W\d_]\.-?){{1,100}}[^\W\d_]\.(?!{letter})",
+        r"\d{1,100}(?:[.,:/]\d{1,100}){1,100}(?!\w)",
+        f"{run}(?:(?:{'|'.join(inner)}){run}){{0,100}}",
         _EMOJI,
         _EMOTICON,
-        r"[#@][^\W\d]\w*",
-        f"{_KATAKANA}+",
+        r"[#@][^\W\d]\w{0,100}",
+        f"{_KATAKANA}{{1,100}}",
         _JAPANESE if language == "ja" else None,
-        rf"[{_UNSPACED}{_STACKED}][{marks}]*",
-        r"[!?]+|\.{2,}|-{2,}|={2,}|\*{2,}|~{2,}|\${2,}|\+{2,}|<{2,}|>{2,}|#{2,}|``|''|,,|°[CF](?!\w)",
+        f"[{_UNSPACED}{_STACKED}][{marks}]{{0,100}}",
+        _REPEATED,
         rf"[^\s{INVISIBLE}]",
     ]
-    return re.compile("|".join(part for part in parts if part))
+    return re.compile(rf"(?=\S)(?:{'|'.join(part for part in parts if part)})")
 
 
 def spans_of(text: str, language: str) -> Spans:
