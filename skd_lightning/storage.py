@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from filelock import FileLock, Timeout
-
 from skd_lightning.errors import UserError
 
 if TYPE_CHECKING:
@@ -99,6 +97,8 @@ def alone_in(folder: Path, *below: str, wait: bool = True) -> Iterator[None]:
         UserError: a folder ``below`` is a link, so that writing would reach another place; or another process
             holds the folder, and ``wait`` is False.
     """
+    from filelock import FileLock, Timeout  # a tenth of a second, and nothing that reads needs it
+
     folder.mkdir(parents=True, exist_ok=True)
     for path in (folder / name for name in below):
         if path.is_symlink():

@@ -57,7 +57,9 @@ class Command:
             UserError: an option or a value that does not exist.
         """
         parser = self.parser()
-        options, rest = parser.parse_known_args(words)
+        # Intermixed: options may stand between a command's own words; options to pass on have words of their own.
+        parse = parser.parse_known_args if self.passes_on else parser.parse_known_intermixed_args
+        options, rest = parse(words)
         if rest and not self.passes_on:
             known = [name for action in parser._actions for name in action.option_strings]
             raise UserError(

@@ -22,6 +22,7 @@ from skd_lightning.serving.folder import NETWORK, TRANSFORMER, chain_scores, rea
 from skd_lightning.serving.hub import on_disk
 from skd_lightning.serving.sparse_features import SparseFeatures
 from skd_lightning.serving.tables import table
+from skd_lightning.serving.text import tag
 from skd_lightning.serving.transformer import Transformer
 from skd_lightning.serving.words import WordMemory
 
@@ -40,6 +41,9 @@ class Runtime:
     def __init__(self, folder: Path, threads: int = 1) -> None:
         config, arrays = read_config(folder), read_arrays(folder)
         description = config["tagger"]
+        if not config.get("without_torch", False):
+            kind = description["encoder"]["embedder"]["name"]
+            raise UserError(f"its embedder ({kind}) needs PyTorch: load it with skd_lightning.load")
         self.languages: list[str] = description["languages"]
         self.tag_set, (self._transitions, self._start, self._end) = chain_scores(description, arrays)
         self._decoding: str = description["decoding"]
@@ -116,6 +120,19 @@ class Runtime:
                         )
                     predictions[place] = found
         return predictions  # type: ignore[return-value]
+
+    def tag(self, text: str, language: str | None = None, threshold: float = 0.0) -> list[dict[str, Any]]:
+        """Return the entities of a text, or the tags of its words; see :func:`skd_lightning.serving.text.tag`.
+
+        Args:
+            text: any; sentences and words are found by the rules of its language.
+            language: its code. None stands for the tagger's language if it has one, else for unknown.
+            threshold: least probability of an entity that is returned.
+
+        Raises:
+            UserError: the text is none, or the threshold is no probability.
+        """
+        return tag(self, text, language, threshold)
 
     def _by_language(self, number: int, language: Languages) -> dict[str, NDArray[np.int64]]:
         """Return the places of the sentences of each language whose features are its own."""

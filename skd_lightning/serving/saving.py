@@ -71,7 +71,7 @@ def save(
             # A row of a tag's weights is too short for codes of four weights each.
             kind = "int8" if tables == "pq" and name == "wide.weight" else tables
             written |= compressed(name, written.pop(name), kind)
-    config = {"format": FORMAT, "schema": SCHEMA, "tagger": described}
+    config = {"format": FORMAT, "schema": SCHEMA, "without_torch": served, "tagger": described}
     if transformer is not None:
         config["transformer"] = dict(transformer[0])
     from safetensors.numpy import save_file

@@ -24,6 +24,7 @@ from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, TaggingScores
 from skd_lightning.predictions import Languages, Prediction
 from skd_lightning.serving.tables import Compression
+from skd_lightning.serving.text import tag
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers import prediction, saving
 from skd_lightning.taggers.checkpoints import SCHEMA, refuse_other
@@ -341,6 +342,19 @@ class Tagger(pl.LightningModule):
             UserError: something is no list of words, or no tag sequence has a probability.
         """
         return prediction.predict(self, sentences, language, k)
+
+    def tag(self, text: str, language: str | None = None, threshold: float = 0.0) -> list[dict[str, Any]]:
+        """Return the entities of a text, or the tags of its words; see :func:`skd_lightning.serving.text.tag`.
+
+        Args:
+            text: any; sentences and words are found by the rules of its language.
+            language: its code. None stands for the tagger's language if it has one, else for unknown.
+            threshold: least probability of an entity that is returned.
+
+        Raises:
+            UserError: the text is none, or the threshold is no probability.
+        """
+        return tag(self, text, language, threshold)
 
     def predict_emissions(
         self,
