@@ -167,18 +167,52 @@ def test_tables_are_near_what_they_stand_for(kind: Any, error: float) -> None:
         assert ((whole - weights) ** 2).mean() < 0.2
 
 
-def test_starting_needs_neither_torch_nor_lightning(tmp_path: Path) -> None:
-    KINDS["wide"]().save(tmp_path / "saved")
-    program = (
-        "import sys; from skd_lightning.serving import Runtime; "
-        "Runtime.load(sys.argv[1]).predict([['Anna']], 'en'); "
-        "print(sorted({'torch', 'pytorch_lightning', 'numba', 'pandas', 'transformers', 'yaml', 'rich', 'pydantic', "
-        "'safetensors', 'filelock'} & set(sys.modules)))"
+LIGHT = """
+import importlib.metadata, sys
+ALLOWED = {*sys.stdlib_module_names, "skd_lightning", "numpy", "onnxruntime", "flatbuffers", "packaging", "google"}
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in ALLOWED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+"""Begins a program that finds nothing beyond the base installation."""
+
+
+def light(program: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", LIGHT + program, *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "saved")], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
+
+
+def test_the_base_installation_serves(tmp_path: Path) -> None:
+    tagger = KINDS["wide"]()
+    tagger.save(tmp_path / "saved")
+    text = "Anna Berg lives in Lincoln."
+    command = "from skd_lightning.cli import main; main()"
+    done = light(command, "tag", str(tmp_path / "saved"), "--language", "en", "--to", "jsonl", text=text)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    (expected,) = tagger.predict([json.loads(line)["words"]], "en")
+    assert json.loads(line)["probability"] == pytest.approx(expected.probability, rel=1e-2)
+    done = light(command, "tag", str(tmp_path / "saved"), "--out", str(tmp_path / "out.conll"), text=text)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.conll").read_text()
+
+
+def test_the_base_installation_says_what_it_lacks() -> None:
+    done = light("from skd_lightning.cli import main; main()", "teachers", "--task", "demo")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "is not installed; for all commands: pip install 'skd-lightning[train]'" in done.stderr
+    done = light("import skd_lightning; skd_lightning.load('somewhere')")
+    assert "pip install 'skd-lightning[train]', or serve a saved tagger" in done.stderr
 
 
 def test_the_card_has_languages_scores_and_a_way_to_begin(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ LINK = "https://arxiv.org/abs/2004.03846"
 TEXT = """\
 # {title}
 
-A tagger of {languages}, made with [skd_lightning]({link}): {what}.
+A tagger of {languages}, made with skd_lightning: {what}.
 
 Its tags: {tags}.
 
@@ -62,7 +62,6 @@ def card(name: str, description: Mapping[str, Any], results: Mapping[str, Any] |
         name=name,
         languages=", ".join(languages),
         language=languages[0] if languages else "",
-        link="https://pypi.org/project/skd-lightning",
         what=what,
         tags=", ".join(f"`{tag}`" for tag in tags),
         taught=taught if results else "",
