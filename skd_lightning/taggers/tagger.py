@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,6 +18,7 @@ from torchmetrics import MeanMetric
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch
+from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.encoders import BiLSTM, Context, Embedder, Encoder, Featurizer, JoinedFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, TaggingScores
@@ -58,6 +59,8 @@ class Tagger(pl.LightningModule):
     """
 
     curves: tuple[str, ...] = ("train/loss",)
+    speaks: ClassVar[type[Potentials]] = Potentials
+    complete: ClassVar[bool] = True
     """Names of the values that are logged of each epoch's training batches."""
 
     def __init__(
@@ -339,6 +342,12 @@ class Tagger(pl.LightningModule):
             UserError: something is no list of words.
         """
         return prediction.predict_emissions(self, sentences, advance, language)
+
+    def speak(
+        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object], language: str
+    ) -> Potentials:
+        """Return its potentials on sentences in one language, as a teacher's."""
+        return Potentials.of(self.predict_emissions(sentences, advance, language), self)
 
     # -- checkpoints --------------------------------------------------------------------------------------
 
