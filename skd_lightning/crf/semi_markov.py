@@ -4,7 +4,8 @@ Sarawagi and Cohen 2004 (NIPS), here without scores between neighbouring segment
 of all spans, of score 0, and spans (i, j, r) of type r from word i to word j, of score s(i, j, r). With F(m), the
 log-sum over all ways to cut the first m words, and B(m), over all ways to cut the words from m on,
 
-    F(m) = log [exp F(m - 1) + Σ_{i, r} exp(F(i) + s(i, m - 1, r))],    p(span) = exp(F(i) + s(i, j, r) + B(j + 1) - log Z)
+    F(m) = log [exp F(m - 1) + Σ_{i, r} exp(F(i) + s(i, m - 1, r))],
+    p(i, j, r) = exp(F(i) + s(i, j, r) + B(j + 1) - log Z),
 
 and log Z = F(n). Spans never overlap, whatever was scored.
 """

@@ -28,7 +28,7 @@ from skd_lightning.distillation.objective import Needs
 from skd_lightning.distillation.tag_mapping import map_tags
 from skd_lightning.distillation.teachers.kinds import open_teacher
 from skd_lightning.distillation.teachers.pools import Pool, by_similarity, learn_weights, product, uniform
-from skd_lightning.distillation.teachers.requirements import Known, refuse_silence
+from skd_lightning.distillation.teachers.requirements import Known, heard, refuse_silence
 from skd_lightning.distillation.teachers.roles import Learner, Speaker
 from skd_lightning.distillation.teachers.sets import TeacherSet
 from skd_lightning.errors import UserError
@@ -216,20 +216,12 @@ class Asking:
             nats = everyone.disagreement() / np.maximum(lengths, 1)
             words.taught = nats <= self.most_disagreement
         if not all(member.complete for member in members):
-            words.taught = self._known_to_somebody(pool, members)
-        heard = np.ones(len(lengths), dtype=bool) if words.taught is None else words.taught
-        found.taught = float(heard.mean()) if len(heard) else 1.0
-        if words.log_probs is not None and heard.any():
-            found.mass = float(np.exp(words.log_probs[heard]).sum(1).mean())
+            words.taught = heard(pool, [member.spoken().known for member in members])
+        taught = np.ones(len(lengths), dtype=bool) if words.taught is None else words.taught
+        found.taught = float(taught.mean()) if len(taught) else 1.0
+        if words.log_probs is not None and taught.any():
+            found.mass = float(np.exp(words.log_probs[taught]).sum(1).mean())
         return words, found
-
-    def _known_to_somebody(self, pool: Pool, members: Sequence[Member]) -> np.ndarray:
-        """Return (sentences,) bool, True where a mixture has a member that speaks, or where all of a product do."""
-        known = [member.spoken().known for member in members]
-        said = [mask for mask in known if mask is not None]
-        masks = np.stack(said)
-        known_to: np.ndarray = masks.all(0) if pool.kind == "product" else masks.any(0)
-        return known_to if pool.kind == "product" or len(said) == len(members) else np.ones_like(known_to)
 
     def _member(self, folder: Path, text: Text) -> Member:
         """Return a teacher's answers on a text; it is asked now if the cache has none."""

@@ -1,7 +1,8 @@
-"""Refusal of teachers that have no answer to the questions of an objective or of a pool."""
+"""Answers that a pool needs of its members: refusal of teachers that have none, and sentences on which some speak."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,3 +67,16 @@ def refuse_silence(folder: Path, known: Known, needs: Needs, pool: Pool, filtere
         raise UserError(
             f"{folder}: nobody knows what text it learned from, which similarity compares: take uniform weights"
         )
+
+
+def heard(pool: Pool, known: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Return (sentences,) bool, True where some member of a mixture speaks, or where all of a product do.
+
+    Args:
+        pool: of the members.
+        known: (sentences,) bool of each member, at least one of which is not None; None for all True.
+    """
+    some = [mask for mask in known if mask is not None]
+    if pool.kind == "product":
+        return np.array(np.logical_and.reduce(some, axis=0))
+    return np.array(np.logical_or.reduce(some, axis=0)) | (len(some) < len(known))
