@@ -56,9 +56,7 @@ def test_iob2_becomes_bioes_sequence_by_sequence(words: int) -> None:
 def test_ill_formed_sequences_of_a_tagger_without_constraints_are_left_out() -> None:
     said = learned(IOB2, seed=1, constrained=False)
     into = IntoBioes(IOB2)
-    theirs = {
-        path: p for path, p in probabilities(said, IOB2, 0, 3).items() if convert(path, "iob2") == path
-    }
+    theirs = {path: p for path, p in probabilities(said, IOB2, 0, 3).items() if convert(path, "iob2") == path}
     total = math.fsum(theirs.values())
     ours = probabilities(into(said), into.tag_set, 0, 3)
     assert ours == pytest.approx({convert(path, "bioes"): p / total for path, p in theirs.items()})

@@ -119,7 +119,18 @@ def test_a_student_in_bioes_learns_from_a_classifier_in_iob2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_corpus(tmp_path / "mine", ("en",), {"train": 30, "dev": 5, "test": 5})
-    words = ("distill", "--runs", "runs", "--task", "mine", "--data", ".", *SMALL, "--trainer.max_epochs", "1")
+    words = (
+        "distill",
+        "--runs",
+        "runs",
+        "--task",
+        "mine",
+        "--data",
+        ".",
+        *SMALL,
+        "--trainer.max_epochs",
+        "1",
+    )
     main([*words, "--loss", "topwk", "--teachers", model])
     assert "1 misses" in capsys.readouterr().out
     folder = RunFolder(Path("runs/mine/topwk/seed1"))

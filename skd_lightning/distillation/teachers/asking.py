@@ -88,6 +88,7 @@ class Found:
         pooled: the pool's own entry of the cache, or the teacher's.
         mass: mean probability of the k best sequences together; None if nobody asked for them.
         taught: share of the sentences that the student learns from.
+        heard: some teacher speaks on some sentence.
     """
 
     text: Text
@@ -95,6 +96,7 @@ class Found:
     pooled: Parts
     mass: float | None = None
     taught: float = 1.0
+    heard: bool = True
 
     @property
     def hit(self) -> bool:
@@ -217,6 +219,7 @@ class Asking:
             words.taught = nats <= self.most_disagreement
         if not all(member.complete for member in members):
             words.taught = heard(pool, [member.spoken().known for member in members])
+            found.heard = bool(words.taught.any())
         taught = np.ones(len(lengths), dtype=bool) if words.taught is None else words.taught
         found.taught = float(taught.mean()) if len(taught) else 1.0
         if words.log_probs is not None and taught.any():
