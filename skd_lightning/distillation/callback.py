@@ -32,8 +32,9 @@ class DistillationCallback(pl.Callback):
     languages are shared out over the processes; one teacher at a time is on a device.
 
     Args:
-        teachers: folder that holds one run folder a language, such as ``runs/demo/teachers``; or run folders, or a
-            file; see :meth:`TeacherSet.named`.
+        teachers: folder that holds one run folder a language, such as ``runs/demo/teachers``; or run folders, token
+            classifiers (``hf:owner/name``), files of predictions, or a file of teachers; see
+            :meth:`TeacherSet.named`.
         cache: folder of the cache; entries are keyed by content, so all tasks and runs may share one.
         precision: in which emissions are stored (bytes per word and tag: 4 or 2).
         outside: allow teachers to read vector files or models outside of their own run folder, such as fastText files.
