@@ -5,12 +5,16 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.distillation.label_reading import LEAST, read_labels
 from skd_lightning.distillation.scheme_conversion import IntoBioes, counterpart
 from skd_lightning.distillation.tag_mapping import map_tags
+from skd_lightning.distillation.teachers.converted import in_scheme
+from skd_lightning.encoders import BiLSTM, NgramEmbedder
 from skd_lightning.errors import UserError
+from skd_lightning.taggers import Tagger
 from skd_lightning.tags import TagSet, convert
 
 IOB2 = TagSet.of(["B-X", "B-Y"], "iob2")
@@ -74,6 +78,31 @@ def test_bioes_falls_together_in_iob2_and_no_sequences_do() -> None:
     with pytest.raises(UserError, match="scheme none, the student in iob2"):
         map_tags(TagSet(("NOUN",), "none"), IOB2, "x")
     assert counterpart("-") == "-"
+
+
+def test_a_tagger_in_iob2_speaks_in_bioes() -> None:
+    """Its k best sequences, in the same order and with the same probabilities."""
+    torch.manual_seed(0)
+    tagger = Tagger(list(IOB2.names), "iob2", ["en"], NgramEmbedder(4, 64), BiLSTM(4)).eval()
+    torch.nn.init.normal_(tagger.head.transitions, std=2.0)
+    torch.nn.init.normal_(tagger.head.emissions.weight, std=4.0)
+    sentences = [("Anna", "in", "New", "York"), ("Hi",)]
+    lengths = np.array([4, 1])
+    found = []
+    for speaker in (tagger, in_scheme(tagger, "bioes")):
+        said = speaker.speak(sentences, lambda _: None, "en")
+        crf = said.chain(np.arange(2), lengths, np.cumsum(lengths) - lengths)
+        best = crf.kbest(20)
+        found.append((speaker.tag_set, best.paths, best.scores - crf.log_partition.unsqueeze(1)))
+    (iob2, theirs, log_probs), (bioes, ours, converted) = found
+    torch.testing.assert_close(converted, log_probs)
+    assert bioes.scheme == "bioes"
+    for row, rank in itertools.product(range(2), range(20)):
+        if log_probs[row, rank] > -math.inf:
+            path = iob2.decode(theirs[row, rank, : lengths[row]].tolist())
+            assert bioes.decode(ours[row, rank, : lengths[row]].tolist()) == convert(path, "bioes")
+    assert in_scheme(tagger, "bioes").fingerprint() != tagger.fingerprint()
+    assert in_scheme(tagger, "iob2") is tagger
 
 
 def by_label(labels: list[str], words: int, seed: int = 0) -> np.ndarray:

@@ -39,14 +39,18 @@ def is_on_hub(place: Path) -> bool:
 def identity(place: Path) -> str | None:
     """Return what tells a teacher from one of other content, as far as that can be told without loading it.
 
-    The key of a run; a hash of a model's weights, or of a file of predictions; the name of a model on the hub.
+    The key of a run; hashes of a model's files, or of a file of predictions; the name of a model on the hub.
     """
     if is_on_hub(place):
         return str(place)
-    files = [place] if place.suffix == LINES else sorted(place.glob("*.safetensors"))
-    if RunFolder(place).key() is not None or not files:
+    if place.suffix == LINES:
+        return hash_of(place)
+    if not is_model_folder(place):
         return RunFolder(place).key()
-    return " ".join(hash_of(file) for file in files)
+    others = (place / name for name in ("config.json", "tokenizer.json"))
+    return " ".join(
+        hash_of(file) for file in [*sorted(place.glob("*.safetensors")), *others] if file.is_file()
+    )
 
 
 def hash_of(file: Path) -> str:
