@@ -19,6 +19,8 @@ from small_runs import SMALL, refused
 from skd_lightning import taggers
 from skd_lightning.cli import main
 from skd_lightning.crf import LinearChainCRF
+from skd_lightning.data.batches import SentenceDataset
+from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
 from skd_lightning.distillation.objective import Needs, Objective
@@ -417,3 +419,28 @@ def test_a_student_learns_from_a_file_that_knows_some_sentences(
     write(predictions, {"words": ["of", "nobody"], "tags": ["O", "O"]}, name="en.jsonl")
     line = refused(capsys, *words, "--loss", "structural", "--teachers", "predictions/en.jsonl")
     assert "en.jsonl: none of the training sentences of 'en' is there" in line
+
+
+def test_an_annotated_sentence_that_nobody_speaks_on_has_its_gold_loss(tmp_path: Path) -> None:
+    """λ is 1 at first, so all others have that of the teacher; an unlabelled one has none."""
+    torch.manual_seed(0)
+    learner = taggers.Student(
+        list(BIOES.names), "bioes", ["en"], NgramEmbedder(4, 64), BiLSTM(4), objective=Structural()
+    ).eval()
+    learner.log_mean = lambda *_: None
+    learner._weight = lambda annealing: 1.0
+    sentences = [
+        Sentence(("Anna", "sang"), ("S-PER", "O"), "en"),
+        Sentence(("Anna", "sang"), None, "en"),
+        Sentence(("Hi",), ("O",), "en"),
+    ]
+    dataset = SentenceDataset(sentences, learner.featurizer, ["en"], BIOES)
+    file = write(tmp_path, {"words": ["Hi"], "tags": ["O"]})
+    words, _ = asking(tmp_path, BOTH, file).answers(Text("en", "en", [s.words for s in sentences]), [])
+    dataset.targets = CachedTargets([words], np.zeros(3, int), np.arange(3), len(BIOES), BOTH)
+    batch = dataset.__getitems__(range(3))
+    with torch.inference_mode():
+        crf = learner(batch)
+        losses = learner.losses(crf, batch)
+        gold = -crf.log_prob(batch.tags)
+    torch.testing.assert_close(losses, torch.stack([gold[0], gold.new_zeros(()), gold[2]]))
