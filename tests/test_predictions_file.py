@@ -116,12 +116,12 @@ def test_weighted_sequences_are_read_in_the_students_scheme(tmp_path: Path, sche
 
 def test_scored_spans_are_a_semi_markov_chain(tmp_path: Path) -> None:
     """Two spans that overlap, and one beside them: six segmentations."""
-    a, b, c = 1.5, 0.5, -1.0
+    a, b, c = 1.5, 0.5, -0.7
     spans = [[3, 4, "place", a], [4, 4, "place", b], [0, 0, "PER", c]]
     file = write(tmp_path, {"words": SENTENCES[0], "spans": spans}, {"words": ["Hi"], "spans": []})
     named = tmp_path / "teachers.yaml"
     named.write_text(f"en: {file}\ntags: {{place: LOC}}\n")
-    targets, _, _ = answer(tmp_path, BOTH, named)
+    targets, _, found = answer(tmp_path, Needs(marginals=1.0, transition_counts=1.0, k=7), named)
     paths = {}
     for person, place in itertools.product((0, 1), (0, 1, 2)):
         tags = [
@@ -135,6 +135,11 @@ def test_scored_spans_are_a_semi_markov_chain(tmp_path: Path) -> None:
     torch.testing.assert_close(targets.marginals[0], marginals, rtol=0, atol=1e-3)
     torch.testing.assert_close(targets.transition_counts[0], counts, rtol=0, atol=1e-3)
     assert targets.marginals[2, 0].tolist() == [1.0, *(8 * [0.0])]
+    ranked = sorted(paths, key=paths.__getitem__, reverse=True)
+    assert [BIOES.decode(path) for path in targets.paths[0, :6].tolist()] == ranked
+    p = [paths[path] / sum(paths.values()) for path in ranked]
+    assert targets.log_probs[0].exp().tolist() == pytest.approx([*p, 0], abs=1e-6)
+    assert found.mass == pytest.approx(1.0)
     assert targets.taught.tolist() == [True, False, True, False]
 
 
@@ -284,9 +289,9 @@ def test_a_product_speaks_where_all_its_members_do(tmp_path: Path) -> None:
             {"spans": []},
             Needs(k=2),
             "mixture",
-            "gives spans with scores, and this objective asks for tag sequences",
+            "gives spans with scores, and this objective of a pool asks for probabilities of tag sequences",
         ),
-        ({"spans": []}, Needs(path_set=0.9), "mixture", "asks for tag sequences"),
+        ({"spans": []}, Needs(path_set=0.9), "mixture", "objective asks for probabilities of tag sequences"),
         ({"spans": []}, Needs(chain=True), "mixture", "asks for potentials: take posterior, or structural"),
         (
             {"tags": ["O"]},

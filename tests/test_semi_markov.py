@@ -64,6 +64,7 @@ def test_a_semi_markov_chain_sums_over_all_segmentations(scheme: str, temperatur
         *(torch.tensor(rows)[order], scores[order], torch.tensor(lengths), codes),
         *(tag_set.index("O"), len(tag_set)),
     ).tempered(temperature)
+    best = crf.kbest(5)
     by_span = dict(zip([rows[i] for i in order], crf.span_marginals.tolist(), strict=True))
     for row, (words, spans) in enumerate(zip(lengths, given, strict=True)):
         every = segmentations(words, spans)
@@ -79,6 +80,14 @@ def test_a_semi_markov_chain_sums_over_all_segmentations(scheme: str, temperatur
             marginals[np.arange(words), numbers] += weight / total
             for a, b in itertools.pairwise(numbers):
                 counts[a, b] += weight / total
+        ranked = sorted(zip(weights, every, strict=True), key=lambda pair: -pair[0])[:5]
+        for rank in range(5):
+            if rank < len(ranked):
+                weight, some = ranked[rank]
+                assert float(best.scores[row, rank]) == pytest.approx(math.log(weight), abs=1e-9)
+                assert best.paths[row, rank, :words].tolist() == tag_set.encode(tags_of(words, some, scheme))
+            else:
+                assert best.scores[row, rank] == -math.inf
         np.testing.assert_allclose(crf.marginals[row], marginals, atol=1e-6)
         np.testing.assert_allclose(crf.transition_counts[row], counts, atol=1e-6)
         for span in spans:

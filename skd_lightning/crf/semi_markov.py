@@ -13,15 +13,20 @@ and log Z = F(n). Spans never overlap, whatever was scored.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from skd_lightning.crf.kbest import KBest
 from skd_lightning.ragged import ranges
 
 SINGLE, FIRST, INSIDE, LAST = range(4)
 """Columns of a coding: how a word's tag tells its place in its span."""
+
+NOTHING = -1
+"""Stands for a span where a word is outside of all."""
 
 
 class SemiMarkovCRF:
@@ -156,3 +161,53 @@ class SemiMarkovCRF:
         """Return the distribution of scores that are divided by a temperature."""
         spans, scores, coding, outside = self._given
         return SemiMarkovCRF(spans, scores / temperature, self.lengths, coding, outside, self.tags)
+
+    def kbest(self, k: int) -> KBest:
+        """Return the tag sequences of the k best segmentations, with unnormalised scores; see :class:`LinearChainCRF`.
+
+        The k best of the first m words end outside of all spans, or with one of the spans that end there; each goes on
+        from one of the k best where it begins.
+        """
+        lengths = self.lengths.tolist()
+        paths = np.full((len(lengths), k, self._words), 0, dtype=np.int64)
+        scores = np.full((len(lengths), k), -np.inf)
+        order = np.lexsort((self._end, self._sentence))
+        cut = np.searchsorted(self._sentence[order], np.arange(len(lengths) + 1))
+        for row, words in enumerate(lengths):
+            ending: list[list[int]] = [[] for _ in range(words)]
+            for span in order[cut[row] : cut[row + 1]].tolist():
+                ending[self._end[span]].append(span)
+            best: list[list[_Ending]] = [[_Ending(0.0, 0, 0, NOTHING)]]
+            for word in range(words):
+                found = [_Ending(one.score, word, rank, NOTHING) for rank, one in enumerate(best[word])]
+                for span in ending[word]:
+                    first, own = int(self._start[span]), float(self._scores[span])
+                    found += [
+                        _Ending(own + one.score, first, rank, span) for rank, one in enumerate(best[first])
+                    ]
+                best.append(sorted(found, key=lambda one: -one.score)[:k])
+            for rank, one in enumerate(best[words]):
+                scores[row, rank] = one.score
+                self._write(paths[row, rank], best, words, one)
+        return KBest(torch.from_numpy(paths), torch.from_numpy(scores))
+
+    def _write(self, path: np.ndarray, best: list[list[_Ending]], end: int, last: _Ending) -> None:
+        """Write the tags of a segmentation, from its last segment back to the first."""
+        while end > 0:
+            if last.span == NOTHING:
+                path[last.first] = self._outside
+            else:
+                coding = self._coding[last.span]
+                path[last.first : end] = coding[INSIDE]
+                path[last.first] = self._opening[last.span]
+                path[end - 1] = self._closing[last.span]
+            end, last = last.first, best[last.first][last.rank]
+
+
+class _Ending(NamedTuple):
+    """A segmentation of the first words of a sentence: score, its last segment, and which one it carries on."""
+
+    score: float
+    first: int
+    rank: int
+    span: int

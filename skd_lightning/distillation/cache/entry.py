@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skd_lightning.crf import LinearChainCRF
+from skd_lightning.crf import KBest, LinearChainCRF
 from skd_lightning.distillation.cache.parts import SCHEMA, Parts
 from skd_lightning.ragged import cells, ranges
 
@@ -35,14 +35,21 @@ class Distributions(Protocol):
     def transition_counts(self) -> Tensor:
         """Return (batch, tags, tags) the expected number of times that one tag follows another."""
 
+    @property
+    def log_partition(self) -> Tensor:
+        """Return (batch,) nats."""
+
+    def kbest(self, k: int) -> KBest:
+        """Return the k best tag sequences."""
+
 
 class Spoken(Protocol):
     """What a teacher has said about a list of sentences, from which its distribution on each follows.
 
     Attributes:
         part: of the cache entry in which it is stored.
-        offers: of ``potentials``, ``expectations`` (marginals and transition counts) and ``paths`` (k best sequences,
-            and pairs of neighbouring tags), those that can be derived from it.
+        offers: what can be derived from it beside marginals, transition counts and k best sequences: ``potentials``;
+            ``pairs``, the probability of neighbouring tags at each word, and of any sequence.
         nature: its name in messages.
         known: (sentences,) bool, False for sentences about which the teacher said nothing; None for all True.
     """
@@ -106,7 +113,7 @@ class Potentials:
     """
 
     part: ClassVar[str] = "emissions"
-    offers: ClassVar[frozenset[str]] = frozenset({"potentials", "expectations", "paths"})
+    offers: ClassVar[frozenset[str]] = frozenset({"potentials", "pairs"})
     nature: ClassVar[str] = "potentials"
 
     emissions: np.ndarray

@@ -27,7 +27,7 @@ class WeightedSequences:
     """
 
     part: ClassVar[str] = "sequences"
-    offers: ClassVar[frozenset[str]] = frozenset({"expectations", "paths"})
+    offers: ClassVar[frozenset[str]] = frozenset({"pairs"})
     nature: ClassVar[str] = "tag sequences with weights"
 
     sizes: np.ndarray
@@ -82,7 +82,7 @@ class SpanScores:
     """
 
     part: ClassVar[str] = "spans"
-    offers: ClassVar[frozenset[str]] = frozenset({"expectations"})
+    offers: ClassVar[frozenset[str]] = frozenset()
     nature: ClassVar[str] = "spans with scores"
 
     sizes: np.ndarray

@@ -53,10 +53,11 @@ def refuse_silence(folder: Path, known: Known, needs: Needs, pool: Pool, filtere
         )
     if "potentials" not in offers and several and pool.kind == "product":
         raise UserError(f"{folder}: it gives {nature}, which have no potentials to multiply: take a mixture")
-    if "paths" not in offers and (needs.k or needs.path_set is not None):
+    if "pairs" not in offers and (needs.path_set is not None or (needs.k and several)):
+        together = " of a pool" if needs.k else ""
         raise UserError(
-            f"{folder}: it gives {nature}, and this objective asks for tag sequences: take posterior, or structural "
-            "with alpha 1"
+            f"{folder}: it gives {nature}, and this objective{together} asks for probabilities of tag sequences: take "
+            "posterior, or structural with alpha 1"
         )
     if several and not (known.complete and "potentials" in offers) and (filtered or pool.weights == "dev"):
         option = "--distillation.most_disagreement" if filtered else "weights: dev"
