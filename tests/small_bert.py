@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import BertConfig, BertForTokenClassification, BertModel, PreTrainedTokenizerFast
 
 from skd_lightning.data.demo import demo_corpus
 
 
-def save_bert(folder: Path, seed: int = 0, positions: int = 32) -> str:
-    """A BERT of 2 layers and 16 units with a WordPiece tokenizer trained on the demo corpus."""
+def save_bert(folder: Path, seed: int = 0, positions: int = 32, labels: Sequence[str] = ()) -> str:
+    """A BERT of 2 layers and 16 units with a WordPiece tokenizer trained on the demo corpus.
+
+    With labels, it is a token classifier; nobody has trained it, but its logits are as far apart as one's.
+    """
     texts = [" ".join(s.words) for s in demo_corpus("en", {"train": 100, "dev": 1, "test": 1})["train"]]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
@@ -26,7 +30,13 @@ def save_bert(folder: Path, seed: int = 0, positions: int = 32) -> str:
     fast.save_pretrained(folder)
     torch.manual_seed(seed)
     size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=len(fast), max_position_embeddings=positions, **size)).save_pretrained(
-        folder
-    )
+    config = BertConfig(vocab_size=len(fast), max_position_embeddings=positions, **size)
+    if not labels:
+        BertModel(config).save_pretrained(folder)
+        return str(folder)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: i for i, label in enumerate(labels)}
+    model = BertForTokenClassification(config)
+    torch.nn.init.normal_(model.classifier.weight)
+    model.save_pretrained(folder)
     return str(folder)

@@ -15,7 +15,7 @@ from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.answers import Answers
-from skd_lightning.distillation.cache.entry import CacheEntry, content_key
+from skd_lightning.distillation.cache.entry import CacheEntry, Potentials, content_key
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
 from skd_lightning.distillation.callback import DistillationCallback
@@ -318,6 +318,7 @@ class Speaker:
 
     tag_set = TagSet(("A", "B", "C", "D"), "none")
     languages = ["en"]
+    speaks, complete = Potentials, True
 
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
         return Head().scores()
@@ -333,6 +334,9 @@ class Speaker:
     ) -> np.ndarray:
         words = sum(map(len, sentences))
         return np.random.default_rng(words).normal(size=(words, TAGS)).astype(np.float32)
+
+    def speak(self, sentences: Sequence[Sequence[str]], advance: Callable, language: str) -> Potentials:
+        return Potentials.of(self.predict_emissions(sentences, advance, language), self)
 
 
 class Learner:

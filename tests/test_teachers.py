@@ -345,6 +345,8 @@ def test_weights_are_learned_where_members_forbid_tags_and_a_member_is_useless(k
 class Speaker:
     """A teacher of made-up potentials; its tags are in another order than the student's."""
 
+    speaks, complete = Potentials, True
+
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.languages = [{1: "de", 2: "ru"}[seed]]
@@ -359,6 +361,9 @@ class Speaker:
 
     def predict_emissions(self, sentences: list, advance: object, language: str) -> np.ndarray:
         return self.member.emissions[: sum(map(len, sentences))]
+
+    def speak(self, sentences: list, advance: object, language: str) -> Potentials:
+        return Potentials.of(self.predict_emissions(sentences, advance, language), self)
 
 
 STUDENT = SimpleNamespace(

@@ -27,8 +27,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--teachers",
         nargs="+",
         metavar="PATH",
-        help="run folders, whose taggers speak on every language together (also students: a second generation); "
-        "folders with one run folder a language; or a YAML file (default: RUNS/TASK/teachers)",
+        help="run folders, whose taggers speak on every language together (also students: a second generation); token "
+        "classifiers (hf:OWNER/NAME, or a folder); files of predictions (.jsonl); folders with one of these a "
+        "language; or a YAML file (default: RUNS/TASK/teachers)",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the run (default: 1)")
 

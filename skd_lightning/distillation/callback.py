@@ -32,8 +32,9 @@ class DistillationCallback(pl.Callback):
     languages are shared out over the processes; one teacher at a time is on a device.
 
     Args:
-        teachers: folder that holds one run folder a language, such as ``runs/demo/teachers``; or run folders, or a
-            file; see :meth:`TeacherSet.named`.
+        teachers: folder that holds one run folder a language, such as ``runs/demo/teachers``; or run folders, token
+            classifiers (``hf:owner/name``), files of predictions, or a file of teachers; see
+            :meth:`TeacherSet.named`.
         cache: folder of the cache; entries are keyed by content, so all tasks and runs may share one.
         precision: in which emissions are stored (bytes per word and tag: 4 or 2).
         outside: allow teachers to read vector files or models outside of their own run folder, such as fastText files.
@@ -133,6 +134,7 @@ class DistillationCallback(pl.Callback):
                 dev = data.sentences["dev"].get(text.language, [])
                 spoken[text.name], found = asking.answers(text, dev)
                 self.found.append(found)
+            self._refuse_silence(turn)
             trainer.strategy.barrier()  # what other processes predicted is on disk from here on
         owner, place = np.zeros(len(dataset), np.int64), np.zeros(len(dataset), np.int64)
         for number, positions in enumerate(members.values()):
@@ -148,6 +150,21 @@ class DistillationCallback(pl.Callback):
             rank_zero_warn(f"{folder} was damaged and has been made again")
         if trainer.is_global_zero:
             self._report(objective.needs.k)
+
+    def _refuse_silence(self, languages: Sequence[str]) -> None:
+        """Refuse teachers that know no sentence of a language; those whom the filter leaves out have spoken.
+
+        Raises:
+            UserError: naming the teachers.
+        """
+        for language in languages:
+            rows = [row for row in self.found if row.text.language == language and row.text.sentences]
+            if rows and not any(row.heard for row in rows):
+                named = ", ".join(map(str, self.teachers.of(language)))
+                raise UserError(
+                    f"{named}: none of the training sentences of '{language}' is there; a sentence is found by its "
+                    "words, which must be those of the corpus, one by one"
+                )
 
     def _report(self, k: int) -> None:
         """Print a row for each text, in at most 80 columns."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.distillation.mixtures import mixed
+from skd_lightning.distillation.mixtures import Weights, mixed
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class PackedPairs:
         return flat.reshape(len(words), tags, tags).astype(bool)
 
 
-def path_set(crfs: Sequence[LinearChainCRF], weights: Sequence[float], mass: float) -> Tensor:
+def path_set(crfs: Sequence[LinearChainCRF], weights: Weights, mass: float) -> Tensor:
     """Return the pairs of tags that the paths of S consist of, (batch, words, tags, tags) bool ``[from, to]``.
 
     At each word these are the fewest pairs (the tag before, the tag of the word) whose probability under the mixture
@@ -50,11 +50,12 @@ def path_set(crfs: Sequence[LinearChainCRF], weights: Sequence[float], mass: flo
     alone = mixed(lambda crf: crf.marginals[:, :1], crfs, weights)
     first = _fewest(alone, mass) | (lengths > 1)[:, None, None]
     kept = _fewest(pairs.flatten(2), mass).view_as(pairs)
-    for crf in crfs:
+    for crf, weight in zip(crfs, weights, strict=True):
         best = crf.viterbi()
-        first.scatter_(2, best[:, :1, None], True)
+        heard = (torch.as_tensor(weight) > 0).view(-1, 1, 1)
+        first |= torch.zeros_like(first).scatter(2, best[:, :1, None], heard.expand(len(best), 1, 1))
         places = (best[:, :-1] * pairs.shape[-1] + best[:, 1:]).unsqueeze(-1)
-        kept.flatten(2).scatter_(2, places, True)
+        kept |= torch.zeros_like(kept.flatten(2)).scatter(2, places, heard.expand_as(places)).view_as(kept)
     whole = torch.cat([first.unsqueeze(2).expand(-1, -1, pairs.shape[-1], -1), kept], dim=1)
     return whole & mask[:, :, None, None]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from skd_lightning.distillation.scheme_conversion import counterpart
 from skd_lightning.errors import UserError
 from skd_lightning.tags import TagSet
 
@@ -23,18 +24,24 @@ def map_tags(
             ``{"PERSON": "PER", "MISC": "O"}``; names that are missing there stay as they are.
 
     Raises:
-        UserError: the student lacks a tag, or the same names mean something else (IOB2 against BIOES).
+        UserError: the student lacks a tag, or one of them tags entities and the other does not.
+
+    BIOES tags that the student has no names for in IOB2 become those of the same sequences: S- is B-, and E- is I-.
+    (IOB2 tags are none of BIOES by themselves, see :mod:`scheme_conversion`.)
 
     >>> ours, theirs = TagSet(("O", "B-PER"), "iob2"), TagSet(("O", "B-MISC", "B-PERSON"), "iob2")
     >>> map_tags(theirs, ours, "runs/theirs", {"PERSON": "PER", "MISC": "O"})
     array([0, 0, 1])
     """
-    if teacher.scheme != student.scheme:
+    falls_together = (teacher.scheme, student.scheme) == ("bioes", "iob2")
+    if teacher.scheme != student.scheme and not falls_together:
         raise UserError(
             f"{where}: the teacher tags in scheme {teacher.scheme}, the student in {student.scheme}; "
-            "train both with the same --data.scheme"
+            "take a teacher of the same task"
         )
     renamed = [_renamed(name, names or {}) for name in teacher.names]
+    if falls_together:
+        renamed = [counterpart(name) for name in renamed]
     unknown = [
         tag if name == tag else f"{tag} ({name})"
         for tag, name in zip(teacher.names, renamed, strict=True)

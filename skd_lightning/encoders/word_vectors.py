@@ -65,13 +65,9 @@ class PretrainedTransformer(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return (batch, words, size), 0 at padding, from what :class:`PieceFeaturizer` collates."""
-        counts = inputs["counts"]
         if not len(inputs["pieces"]):  # nothing but empty sentences
-            return torch.zeros(*counts.shape, self.size, device=counts.device)
-        pieces = self.states(inputs).flatten(0, 1)[inputs["cell"]]
-        sums = pieces.new_zeros(counts.numel(), self.size).index_add(0, inputs["word"], pieces)
-        means: Tensor = sums.view(*counts.shape, self.size) / counts.clamp(min=1).unsqueeze(-1).to(sums.dtype)
-        return means
+            return torch.zeros(*inputs["counts"].shape, self.size, device=inputs["counts"].device)
+        return means_of_pieces(self.states(inputs), inputs)
 
     def states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return (windows, width, size), the mean of the chosen layers, from ``pieces`` and ``mask``."""
@@ -114,42 +110,72 @@ class PretrainedTransformer(nn.Module):
         return found
 
 
+def means_of_pieces(states: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Return (batch, words, size), the mean over the counted pieces of each word, 0 at padding.
+
+    Args:
+        states: (windows, width, size) a vector of each piece.
+        inputs: what :class:`PieceFeaturizer` collated.
+    """
+    counts, size = inputs["counts"], states.shape[-1]
+    pieces = states.flatten(0, 1)[inputs["cell"]]
+    sums = pieces.new_zeros(counts.numel(), size).index_add(0, inputs["word"], pieces)
+    means: Tensor = sums.view(*counts.shape, size) / counts.clamp(min=1).unsqueeze(-1).to(sums.dtype)
+    return means
+
+
 def _load(name: str) -> tuple[Any, dict[str, Any]]:
     """Load a model from the hub or a folder; return it and its :attr:`PretrainedTransformer.saved`."""
-    from transformers import AutoModel, AutoTokenizer  # seconds to import: only where one is used
+    from transformers import AutoModel  # seconds to import: only where one is used
+
+    model, settings = load_pretrained(name, AutoModel, "embedder")
+    saved = {"architecture": json.loads(model.config.to_json_string(use_diff=False)), "tokenizer": settings}
+    return _without_pooler(model), saved
+
+
+def load_pretrained(name: str, auto: Any, role: str, **loading: Any) -> tuple[Any, dict[str, Any]]:
+    """Load a model with its tokenizer from the hub or a folder; no code that comes with it is run.
+
+    Args:
+        name: of a model on the hub, or a folder made by ``save_pretrained``.
+        auto: a class of transformers, such as ``AutoModel``.
+        role: of the model, for messages.
+        loading: further arguments of ``from_pretrained``.
+
+    Returns:
+        The model in float32; and the arguments of :class:`PieceFeaturizer`.
+
+    Raises:
+        UserError: there is no such model, or it is not of the kind that reads here.
+    """
+    from transformers import AutoTokenizer
 
     own: dict[str, Any] = {"trust_remote_code": False}  # else transformers asks on the terminal
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, **own)
         if getattr(tokenizer, "add_prefix_space", None) is False:  # byte-level ones: a word follows a space
             tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, add_prefix_space=True, **own)
-        model = AutoModel.from_pretrained(name, **own).float()
+        model = auto.from_pretrained(name, **own, **loading).float()
     except (OSError, ValueError) as error:
         if "trust_remote_code" in str(error):
             raise UserError(
-                f"embedder: '{name}' needs code of its own (auto_map), which is never run; take another model"
+                f"{role}: '{name}' needs code of its own (auto_map), which is never run; take another model"
             ) from error
         reason = str(error).partition("\n")[0]
-        raise UserError(f"embedder: no transformer '{name}': {reason}") from error
+        raise UserError(f"{role}: no transformer '{name}': {reason}") from error
     if not hasattr(tokenizer, "backend_tokenizer"):
-        raise UserError(
-            f"embedder: '{name}' has no fast tokenizer (tokenizer.json); take a model that has one"
-        )
+        raise UserError(f"{role}: '{name}' has no fast tokenizer (tokenizer.json); take a model that has one")
     if model.config.is_encoder_decoder:
-        raise UserError(f"embedder: '{name}' is an encoder with a decoder; take a model that only encodes")
+        raise UserError(f"{role}: '{name}' is an encoder with a decoder; take a model that only encodes")
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
-    saved = {
-        "architecture": json.loads(model.config.to_json_string(use_diff=False)),
-        "tokenizer": {
-            "tokenizer": backend.to_str(),
-            "readable": min(tokenizer.model_max_length, _positions(model)),
-            "unknown": tokenizer.unk_token or "?",
-            "padding": tokenizer.pad_token_id or 0,
-        },
+    return model, {
+        "tokenizer": backend.to_str(),
+        "readable": min(tokenizer.model_max_length, _positions(model.base_model)),
+        "unknown": tokenizer.unk_token or "?",
+        "padding": tokenizer.pad_token_id or 0,
     }
-    return _without_pooler(model), saved
 
 
 def _make(saved: Mapping[str, Any]) -> Any:

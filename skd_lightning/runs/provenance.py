@@ -12,6 +12,7 @@ from typing import Any
 import skd_lightning
 from skd_lightning.data.corpora import corpus_files
 from skd_lightning.distillation.teachers import TeacherSet
+from skd_lightning.distillation.teachers.kinds import content, hash_of
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.storage import write_text
@@ -40,10 +41,10 @@ def provenance(
     found = {"code of skd_lightning": code.hexdigest()[:16]}
     found |= {name: version(name) for name in ("torch", "pytorch-lightning")}
     for file in corpus_files(data["task"], data["data"], languages, data["unlabelled"]):
-        found[f"corpus {file.parent.name}/{file.name}"] = _hash(file)
+        found[f"corpus {file.parent.name}/{file.name}"] = hash_of(file)
     for folder, name in _short_names(teachers.folders(languages) if teachers else []).items():
-        if (best := RunFolder(folder).best).is_file():
-            found[f"teacher {name}"] = _hash(best)
+        if (made := content(folder)) is not None:
+            found[f"teacher {name}"] = hash_of(made)
     return found
 
 
@@ -94,8 +95,3 @@ def verify(folder: RunFolder, found: Mapping[str, str]) -> None:
             f"{folder.path}: since this training began, these changed: {', '.join(names)}; "
             "bring them back to go on with it, or add --anew to start from scratch"
         )
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]

@@ -15,6 +15,7 @@ import yaml
 
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation.teachers import TeacherSet
+from skd_lightning.distillation.teachers.kinds import identity
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.succession import has_finished
@@ -142,12 +143,16 @@ class Settings:
             settings.pop("distillation", None)
         elif (teachers := self.teachers) is not None:
             settings["teachers"] = {
-                language: [RunFolder(folder).key() for folder in pool.folders] + pool.description()
+                language: [identity(folder) for folder in pool.folders] + pool.description()
                 for language in self.languages()
                 for pool in [teachers.pool(language)]
             }
             if teachers.tags:
                 settings["tags of teachers"] = dict(teachers.tags)
+            if teachers.pieces:
+                settings["pieces of teachers"] = {
+                    str(name): chosen for name, chosen in teachers.pieces.items()
+                }
         return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

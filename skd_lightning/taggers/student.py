@@ -109,18 +109,23 @@ class Student(Tagger):
         return annealing.weight(trainer.current_epoch, trainer.global_step / steps, max_epochs)
 
     def losses(self, crf: LinearChainCRF, batch: Batch) -> Tensor:
-        """Return (batch,) the weighted sum of the teacher's and the gold loss, in nats a sentence."""
+        """Return (batch,) the weighted sum of the teacher's and the gold loss, in nats a sentence.
+
+        A sentence that no teacher speaks on has the gold loss alone, or none.
+        """
         if self.objective is None:
             return super().losses(crf, batch)
         weight = self.teacher_weight()
         # Before the likelihood: an objective that needs both directions then shares its forward pass with it.
         from_teacher = self.objective(crf, batch.targets)
-        if batch.targets.taught is not None:
+        share: Tensor | float = weight
+        if batch.targets.taught is not None:  # where nobody speaks, gold tags are all there is
             from_teacher = torch.where(batch.targets.taught, from_teacher, 0.0)
+            share = weight * batch.targets.taught.to(from_teacher.dtype)
         from_gold = super().losses(crf, batch)
         annotated = batch.labelled.sum()
         self.log_mean("train/teacher_weight", from_teacher.new_full((), weight), len(batch))
         self.log_mean("train/loss_kd", from_teacher.mean(), len(batch))
         self.log_mean("train/loss_nll", from_gold.sum() / annotated.clamp(min=1), annotated)
-        labelled = torch.lerp(from_gold, from_teacher, weight)  # (1 - weight) · gold + weight · teacher
+        labelled = torch.lerp(from_gold, from_teacher, share)  # (1 - share) · gold + share · teacher
         return torch.where(batch.labelled, labelled, self._weight(self.unlabelled_annealing) * from_teacher)

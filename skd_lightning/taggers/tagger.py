@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -19,6 +19,7 @@ from torchmetrics import MeanMetric
 
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch
+from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.encoders import BiLSTM, Context, Embedder, Encoder, Featurizer, JoinedFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, TaggingScores
@@ -62,6 +63,8 @@ class Tagger(pl.LightningModule):
     """
 
     curves: tuple[str, ...] = ("train/loss",)
+    speaks: ClassVar[type[Potentials]] = Potentials
+    complete: ClassVar[bool] = True
     """Names of the values that are logged of each epoch's training batches."""
 
     def __init__(
@@ -387,6 +390,12 @@ class Tagger(pl.LightningModule):
             UserError: the folder holds something else, or a weight is not finite.
         """
         saving.save(self, folder, tables, least_weight)
+
+    def speak(
+        self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object], language: str
+    ) -> Potentials:
+        """Return its potentials on sentences in one language, as a teacher's."""
+        return Potentials.of(self.predict_emissions(sentences, advance, language), self)
 
     # -- checkpoints --------------------------------------------------------------------------------------
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.distillation.cache.entry import Potentials
+from skd_lightning.distillation.cache.entry import Spoken
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.distillation.cache.sparse import SparseRows, joined, sparsified
-from skd_lightning.distillation.mixtures import mixed
+from skd_lightning.distillation.mixtures import Weights, mixed
 from skd_lightning.distillation.path_sets import PackedPairs, path_set
 from skd_lightning.distillation.targets import softened
 from skd_lightning.ragged import cells, ranges
@@ -25,13 +25,15 @@ SENTENCES = 256
 class Answers:
     """The answers of a mixture Σ w_m p_m of teachers, or of a single teacher, on one list of sentences.
 
+    Where a member said nothing about a sentence, the others share its weight; where nobody did, all values are 0.
+
     Marginals and transition counts are linear in the distribution: those of the mixture are the averages. A product
     Π p_m^{w_m} is a single chain, see :func:`skd_lightning.distillation.teachers.pools.product`.
 
     Args:
         parts: where the answers are stored.
         lengths: (sentences,) words of each sentence.
-        members: potentials of each teacher on these sentences, over the same tags; asked for when they are needed.
+        members: what each teacher says about these sentences, over the same tags; asked for when it is needed.
         weights: of the members, which sum to 1.
     """
 
@@ -39,7 +41,7 @@ class Answers:
         self,
         parts: Parts,
         lengths: np.ndarray,
-        members: Callable[[], Sequence[Potentials]],
+        members: Callable[[], Sequence[Spoken]],
         weights: Sequence[float] = (1.0,),
     ) -> None:
         self.parts, self.lengths, self.weights = parts, lengths, tuple(weights)
@@ -58,14 +60,14 @@ class Answers:
             column a · tags + b.
         """
 
-        def make(members: Sequence[Potentials]) -> dict[str, np.ndarray]:
+        def make(members: Sequence[Spoken]) -> dict[str, np.ndarray]:
             marginals, counts, words, numbers = [], [], [], []
-            for sentences, crfs in self._chains(members):
+            for sentences, crfs, weights in self._chains(members):
                 soft = [crf.tempered(temperature) for crf in crfs]
                 row, word = cells(self.lengths[sentences])
-                by_word = mixed(lambda crf: crf.marginals, soft, self.weights)[row, word]
+                by_word = mixed(lambda crf: crf.marginals, soft, weights)[row, word]
                 marginals.append(sparsified(softened(by_word, softening).numpy(), np.float16))
-                by_pair = mixed(lambda crf: crf.transition_counts, soft, self.weights).flatten(1)
+                by_pair = mixed(lambda crf: crf.transition_counts, soft, weights).flatten(1)
                 counts.append(sparsified(by_pair.numpy(), np.float32))
                 words.append(self._words(sentences))
                 numbers.append(sentences)
@@ -83,12 +85,12 @@ class Answers:
         mixed probability, of those that are among the k best of a member.
         """
 
-        def make(members: Sequence[Potentials]) -> dict[str, np.ndarray]:
+        def make(members: Sequence[Spoken]) -> dict[str, np.ndarray]:
             tags = members[0].tags
             paths = np.zeros((self._words_in_all, k), dtype=np.uint8 if tags <= 256 else np.uint16)
             log_probs = np.full((len(self.lengths), k), -np.inf, dtype=np.float32)
-            for sentences, crfs in self._chains(members):
-                best, log_probs[sentences] = _best_of_mixture(crfs, self.weights, k)
+            for sentences, crfs, weights in self._chains(members):
+                best, log_probs[sentences] = _best_of_mixture(crfs, weights, k)
                 row, word = cells(self.lengths[sentences])
                 paths[self._words(sentences)] = best.numpy()[row, :, word]
             return {"paths": paths, "log_probs": log_probs}
@@ -99,12 +101,12 @@ class Answers:
     def path_sets(self, mass: float) -> PackedPairs:
         """Return the pairs of tags that the paths of the set S consist of, see :func:`path_set`."""
 
-        def make(members: Sequence[Potentials]) -> dict[str, np.ndarray]:
+        def make(members: Sequence[Spoken]) -> dict[str, np.ndarray]:
             tags = members[0].tags
             bits = np.zeros((self._words_in_all, -(-tags * tags // 8)), dtype=np.uint8)
-            for sentences, crfs in self._chains(members):
+            for sentences, crfs, weights in self._chains(members):
                 row, word = cells(self.lengths[sentences])
-                pairs = path_set(crfs, self.weights, mass)[row, word]
+                pairs = path_set(crfs, weights, mass)[row, word]
                 bits[self._words(sentences)] = np.packbits(pairs.flatten(1).numpy(), axis=1)
             return {"bits": bits}
 
@@ -113,22 +115,20 @@ class Answers:
     def disagreement(self) -> np.ndarray:
         """Return (sentences,) Σ_m w_m KL(product ‖ p_m) in nats: Σ_m w_m log Z_m − log Z of the averaged potentials."""
 
-        def make(members: Sequence[Potentials]) -> dict[str, np.ndarray]:
+        def make(members: Sequence[Spoken]) -> dict[str, np.ndarray]:
             found = np.zeros(len(self.lengths), dtype=np.float32)
-            for sentences, crfs in self._chains(members):
-                unary = mixed(lambda crf: crf.unary, crfs, self.weights)
-                transitions = mixed(lambda crf: crf.transitions, crfs, self.weights)
+            for sentences, crfs, weights in self._chains(members):
+                unary = mixed(lambda crf: crf.unary, crfs, weights)
+                transitions = mixed(lambda crf: crf.transitions, crfs, weights)
                 log_mean = LinearChainCRF(unary, transitions, crfs[0].lengths).log_partition
-                found[sentences] = (
-                    mixed(lambda crf: crf.log_partition, crfs, self.weights) - log_mean
-                ).numpy()
+                found[sentences] = (mixed(lambda crf: crf.log_partition, crfs, weights) - log_mean).numpy()
             return {"nats": np.maximum(found, 0.0)}
 
         nats: np.ndarray = self._find_or_make("disagreement", make)["nats"]
         return nats
 
     def _find_or_make(
-        self, part: str, make: Callable[[Sequence[Potentials]], dict[str, np.ndarray]]
+        self, part: str, make: Callable[[Sequence[Spoken]], dict[str, np.ndarray]]
     ) -> dict[str, np.ndarray]:
         """Return the arrays of a part, made from the members' potentials where they are missing."""
         found = self.parts.open(part)
@@ -147,20 +147,30 @@ class Answers:
         return ranges(self._starts[sentences], self.lengths[sentences])
 
     @torch.inference_mode()
-    def _chains(self, members: Sequence[Potentials]) -> Iterator[tuple[np.ndarray, list[LinearChainCRF]]]:
-        """Yield the numbers of sentences of similar length, and the members' distributions on them."""
+    def _chains(
+        self, members: Sequence[Spoken]
+    ) -> Iterator[tuple[np.ndarray, list[LinearChainCRF], Weights]]:
+        """Yield the numbers of sentences of similar length, the members' distributions on them, and their weights.
+
+        Members of other kinds have what is asked of them here, too: others have been refused.
+        """
+        known = [member.known for member in members]
         order = np.argsort(self.lengths, kind="stable")
         for first in range(0, len(order), SENTENCES):
             sentences = order[first : first + SENTENCES]
-            yield sentences, [member.chain(sentences, self.lengths, self._starts) for member in members]
+            made: list[Any] = [member.chain(sentences, self.lengths, self._starts) for member in members]
+            weights: Weights = self.weights
+            if len(members) > 1 and any(mask is not None for mask in known):
+                heard = [np.ones(len(sentences)) if mask is None else mask[sentences] for mask in known]
+                shares = torch.from_numpy(np.stack(heard) * np.array(self.weights)[:, None]).float()
+                weights = tuple(shares / shares.sum(0).clamp(min=torch.finfo(shares.dtype).tiny))
+            yield sentences, cast("list[LinearChainCRF]", made), weights
 
 
-def _best_of_mixture(
-    crfs: Sequence[LinearChainCRF], weights: Sequence[float], k: int
-) -> tuple[Tensor, Tensor]:
+def _best_of_mixture(crfs: Sequence[LinearChainCRF], weights: Weights, k: int) -> tuple[Tensor, Tensor]:
     """Return paths (batch, k, words) and log-probabilities (batch, k), the best of those that a member has among its k.
 
-    Where there are fewer, the paths are 0 and the log-probabilities -inf.
+    Where there are fewer, the paths are 0 and the log-probabilities -inf; that of the first is 0 where nobody spoke.
     """
     best = [crf.kbest(k) for crf in crfs]
     if len(crfs) == 1:
@@ -169,8 +179,13 @@ def _best_of_mixture(
     exists = torch.cat([one.scores for one in best], dim=1) > -torch.inf
     same = (paths.unsqueeze(2) == paths.unsqueeze(1)).all(-1) & exists.unsqueeze(1)
     first = same.int().argmax(-1) == torch.arange(paths.shape[1])
-    logs = [math.log(weight) + crf.log_prob(paths) for weight, crf in zip(weights, crfs, strict=True)]
+    logs = [
+        torch.as_tensor(weight).log().view(-1, 1) + crf.log_prob(paths)
+        for weight, crf in zip(weights, crfs, strict=True)
+    ]
     mixed = torch.stack(logs).logsumexp(0).masked_fill(~(first & exists), -torch.inf)
     log_probs, order = mixed.topk(k, dim=1)
     chosen = paths.gather(1, order.unsqueeze(-1).expand(-1, -1, paths.shape[2]))
-    return chosen * (log_probs > -torch.inf).unsqueeze(-1), log_probs
+    chosen = chosen * (log_probs > -torch.inf).unsqueeze(-1)
+    nobody = torch.isneginf(log_probs[:, :1]) & (torch.arange(k) == 0)
+    return chosen, log_probs.masked_fill(nobody, 0.0)

@@ -1,4 +1,4 @@
-"""The entry of one teacher, or of a product of teachers: the potentials that all else is derived from."""
+"""The entry of one teacher, or of a product of teachers: what it said, from which all else is derived."""
 
 from __future__ import annotations
 
@@ -7,17 +7,76 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skd_lightning.crf import LinearChainCRF
+from skd_lightning.crf import KBest, LinearChainCRF
 from skd_lightning.distillation.cache.parts import SCHEMA, Parts
 from skd_lightning.ragged import cells, ranges
 
 EmissionPrecision = Literal["float32", "float16"]
+
+
+class Distributions(Protocol):
+    """The distributions of a batch: all that every kind of teacher can be asked for; ``LinearChainCRF`` has more."""
+
+    @property
+    def lengths(self) -> Tensor:
+        """Return (batch,) the words of each sentence."""
+
+    @property
+    def marginals(self) -> Tensor:
+        """Return (batch, words, tags) p(y_i | x), 0 at padding."""
+
+    @property
+    def transition_counts(self) -> Tensor:
+        """Return (batch, tags, tags) the expected number of times that one tag follows another."""
+
+    @property
+    def log_partition(self) -> Tensor:
+        """Return (batch,) nats."""
+
+    def kbest(self, k: int) -> KBest:
+        """Return the k best tag sequences."""
+
+
+class Spoken(Protocol):
+    """What a teacher has said about a list of sentences, from which its distribution on each follows.
+
+    Attributes:
+        part: of the cache entry in which it is stored.
+        offers: what can be derived from it beside marginals, transition counts and k best sequences: ``potentials``;
+            ``pairs``, the probability of neighbouring tags at each word, and of any sequence.
+        nature: its name in messages.
+        known: (sentences,) bool, False for sentences about which the teacher said nothing; None for all True.
+    """
+
+    part: ClassVar[str]
+    offers: ClassVar[frozenset[str]]
+    nature: ClassVar[str]
+
+    @property
+    def known(self) -> np.ndarray | None:
+        """Return (sentences,) bool."""
+
+    @property
+    def tags(self) -> int:
+        """Return the number of tags."""
+
+    def in_tags(self, columns: np.ndarray, tags: int) -> Spoken:
+        """Return the same distributions over other tags, see :meth:`Potentials.in_tags`."""
+
+    def chain(self, sentences: np.ndarray, lengths: np.ndarray, starts: np.ndarray) -> Distributions:
+        """Return the distributions on some sentences, see :meth:`Potentials.chain`."""
+
+    def stored(self, precision: EmissionPrecision) -> dict[str, np.ndarray]:
+        """Return the arrays from which it is made again."""
+
+
+Said = TypeVar("Said", bound=Spoken)
 
 
 class TransitionScores(Protocol):
@@ -50,12 +109,42 @@ class Potentials:
         transitions: (tags, tags) ``[from, to]``.
         start: (tags,) of the first tag.
         end: (tags,) of the last tag.
+        known: (sentences,) bool, False for sentences about which the teacher said nothing; None for all True.
     """
+
+    part: ClassVar[str] = "emissions"
+    offers: ClassVar[frozenset[str]] = frozenset({"potentials", "pairs"})
+    nature: ClassVar[str] = "potentials"
 
     emissions: np.ndarray
     transitions: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    known: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, emissions: np.ndarray, head: TransitionScores) -> Potentials:
+        """Return the potentials of a tagger.
+
+        Args:
+            emissions: (words, tags) nats.
+            head: its transition scores.
+        """
+        return cls(emissions, *(scores.detach().float().cpu().numpy() for scores in head.scores()))
+
+    def stored(self, precision: EmissionPrecision) -> dict[str, np.ndarray]:
+        """Return the arrays for the cache, emissions with a largest one of 0 for each word.
+
+        That changes no probability, and float16 is then finest where the probability is: marginals move by less than
+        0.001.
+        """
+        emissions = self.emissions - self.emissions.max(axis=1, keepdims=True, initial=-np.inf)
+        emissions = np.maximum(emissions, np.finfo(precision).min).astype(precision)
+        return {**self.arrays(), "emissions": emissions}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays as they are."""
+        return {name: array for name, array in vars(self).items() if array is not None}
 
     @property
     def tags(self) -> int:
@@ -84,6 +173,7 @@ class Potentials:
             spread(self.transitions, 0, 1),
             spread(self.start, 0),
             spread(self.end, 0),
+            self.known,
         )
 
     def chain(self, sentences: np.ndarray, lengths: np.ndarray, starts: np.ndarray) -> LinearChainCRF:
@@ -117,27 +207,28 @@ class CacheEntry:
         self.lengths = lengths
         self.precision = precision
 
+    def spoken(self, kind: type[Said], speak: Callable[[], Said]) -> tuple[Said, bool]:
+        """Return what the teacher says, asked for where it is missing.
+
+        Args:
+            kind: of teacher.
+            speak: asks it.
+
+        Returns:
+            The answer, and True if it was there already.
+        """
+        arrays, hit = self.parts.find_or_make(kind.part, lambda: speak().stored(self.precision))
+        return kind(**arrays), hit
+
     def potentials(
         self, predict: Callable[[], tuple[np.ndarray, TransitionScores]]
     ) -> tuple[Potentials, bool]:
-        """Return the teacher's potentials, predicted where they are missing.
-
-        Emissions are stored with a largest one of 0 for each word. That changes no probability, and float16 is
-        then finest where the probability is: marginals move by less than 0.001.
+        """Return a tagger's potentials, predicted where they are missing.
 
         Args:
-            predict: asks the teacher for its emissions (words, tags) and its transition scores.
+            predict: asks the tagger for its emissions (words, tags) and its transition scores.
 
         Returns:
             The potentials, and True if they were there already.
         """
-
-        def make() -> dict[str, np.ndarray]:
-            emissions, head = predict()
-            transitions, start, end = (scores.detach().float().cpu().numpy() for scores in head.scores())
-            emissions = emissions - emissions.max(axis=1, keepdims=True, initial=-np.inf)
-            emissions = np.maximum(emissions, np.finfo(self.precision).min).astype(self.precision)
-            return {"emissions": emissions, "transitions": transitions, "start": start, "end": end}
-
-        arrays, hit = self.parts.find_or_make("emissions", make)
-        return Potentials(**arrays), hit
+        return self.spoken(Potentials, lambda: Potentials.of(*predict()))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,13 +19,16 @@ from skd_lightning.distillation.cache.entry import (
     CacheEntry,
     EmissionPrecision,
     Potentials,
+    Spoken,
     content_key,
 )
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.distillation.cache.reading import TeacherWords
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.distillation.tag_mapping import map_tags
+from skd_lightning.distillation.teachers.kinds import open_teacher
 from skd_lightning.distillation.teachers.pools import Pool, by_similarity, learn_weights, product, uniform
+from skd_lightning.distillation.teachers.requirements import Known, heard, refuse_silence
 from skd_lightning.distillation.teachers.roles import Learner, Speaker
 from skd_lightning.distillation.teachers.sets import TeacherSet
 from skd_lightning.errors import UserError
@@ -57,19 +61,21 @@ class Text:
 
 @dataclass(frozen=True)
 class Member:
-    """One teacher's potentials on a text, in the cache.
+    """One teacher's answers on a text, in the cache.
 
     Attributes:
         parts: the entry of the cache.
         columns: (teacher's tags,) place of each among the student's.
-        potentials: returns them, over the teacher's tags.
+        spoken: returns them, over the teacher's tags.
         hit: the cache had them.
+        complete: there is one for every sentence.
     """
 
     parts: Parts
     columns: np.ndarray
-    potentials: Callable[[], Potentials]
+    spoken: Callable[[], Spoken]
     hit: bool
+    complete: bool = True
 
 
 @dataclass
@@ -82,6 +88,7 @@ class Found:
         pooled: the pool's own entry of the cache, or the teacher's.
         mass: mean probability of the k best sequences together; None if nobody asked for them.
         taught: share of the sentences that the student learns from.
+        heard: some teacher speaks on some sentence.
     """
 
     text: Text
@@ -89,6 +96,7 @@ class Found:
     pooled: Parts
     mass: float | None = None
     taught: float = 1.0
+    heard: bool = True
 
     @property
     def hit(self) -> bool:
@@ -129,21 +137,23 @@ class Asking:
     show: bool = False
     texts: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     _loaded: dict[Path, Speaker] = field(default_factory=dict, repr=False)
-    _known: dict[Path, tuple[str, np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
+    _known: dict[Path, Known] = field(default_factory=dict, repr=False)
 
-    def _identity(self, folder: Path) -> tuple[str, np.ndarray, list[str]]:
-        """Return a teacher's fingerprint, the place of each of its tags among the student's, and its languages."""
+    def _identity(self, folder: Path) -> Known:
+        """Return what is known about a teacher, and its tags in the student's."""
         if folder not in self._known:
             teacher = self._load(folder)
             columns = map_tags(teacher.tag_set, self.student.tag_set, str(folder), self.teachers.tags)
-            self._known[folder] = teacher.fingerprint(), columns, teacher.languages
+            facts = (teacher.languages, teacher.speaks, teacher.complete)
+            self._known[folder] = Known(teacher.fingerprint(), columns, *facts)
         return self._known[folder]
 
     def _load(self, folder: Path) -> Speaker:
         """Return a teacher; the last one stays, for the next text."""
         if folder not in self._loaded:
             self._loaded.clear()
-            self._loaded[folder] = self.student.load_teacher(folder, self.outside)
+            tags, pieces = self.teachers.tags, self.teachers.pieces
+            self._loaded[folder] = open_teacher(folder, self.student, self.outside, tags, pieces)
         return self._loaded[folder]
 
     def check(self, language: str) -> None:
@@ -154,7 +164,9 @@ class Asking:
         """
         pool = self.teachers.pool(language)
         for folder in pool.folders:
-            columns = self._identity(folder)[1]
+            known = self._identity(folder)
+            refuse_silence(folder, known, self.needs, pool, self.most_disagreement is not None)
+            columns = known.columns
             if len(np.unique(columns)) < len(columns) and (len(pool.folders) > 1 or self._needs_potentials):
                 raise UserError(
                     f"{folder}: several of its tags are one tag of the student's; that goes with a single teacher "
@@ -182,8 +194,8 @@ class Asking:
         potentials: Callable[[], Potentials] | None
         if len(members) == 1:
             (only,) = members
-            answers = Answers(only.parts, lengths, lambda: [only.potentials()])
-            columns, potentials = only.columns, only.potentials
+            answers = Answers(only.parts, lengths, lambda: [only.spoken()])
+            columns, potentials = only.columns, lambda: cast("Potentials", only.spoken())
         else:
             weights = self._weights(pool, text, dev)
             answers, potentials = self._pooled(pool, members, text, weights)
@@ -199,39 +211,50 @@ class Asking:
             _, words.transition_counts = answers.expectations(needs.transition_counts)
         if needs.k:
             words.paths, words.log_probs = answers.paths(needs.k)
-            if len(text.sentences):
-                found.mass = float(np.exp(words.log_probs).sum(1).mean())
         if needs.path_set is not None:
             words.path_sets = answers.path_sets(needs.path_set)
         if self.most_disagreement is not None and len(members) > 1 and not text.labelled:
             everyone = Answers(answers.parts, lengths, lambda: self._aligned(members), weights)
             nats = everyone.disagreement() / np.maximum(lengths, 1)
             words.taught = nats <= self.most_disagreement
-            found.taught = float(words.taught.mean())
+        if not all(member.complete for member in members):
+            words.taught = heard(pool, [member.spoken().known for member in members])
+            found.heard = bool(words.taught.any())
+        taught = np.ones(len(lengths), dtype=bool) if words.taught is None else words.taught
+        found.taught = float(taught.mean()) if len(taught) else 1.0
+        if words.log_probs is not None and taught.any():
+            found.mass = float(np.exp(words.log_probs[taught]).sum(1).mean())
         return words, found
 
     def _member(self, folder: Path, text: Text) -> Member:
-        """Return a teacher's potentials on a text; it is asked now if the cache has none."""
-        fingerprint, columns, _ = self._identity(folder)
-        key = content_key(f"{fingerprint} {text.language}", text.sentences, self.precision)
+        """Return a teacher's answers on a text; it is asked now if the cache has none."""
+        known = self._identity(folder)
+        key = content_key(f"{known.fingerprint} {text.language}", text.sentences, self.precision)
         entry = CacheEntry(self.cache / key, text.lengths, self.precision)
 
-        def ask() -> tuple[np.ndarray, Speaker]:
+        def ask() -> Spoken:
             speaker, count = self._load(folder), len(text.sentences)
             with Progress(transient=True, disable=not self.show) as bar:
                 task = bar.add_task(f"teacher {text.name}: {count} sentences", total=count)
                 advance = lambda n: bar.advance(task, n)  # noqa: E731
-                return speaker.predict_emissions(text.sentences, advance, text.language), speaker
+                return speaker.speak(text.sentences, advance, text.language)
 
-        hit = entry.parts.has("emissions")
+        def spoken() -> Spoken:
+            return entry.spoken(known.speaks, ask)[0]
+
+        hit = entry.parts.has(known.speaks.part)
         if not hit:
-            entry.potentials(ask)
-        return Member(entry.parts, columns, lambda: entry.potentials(ask)[0], hit)
+            spoken()
+        return Member(entry.parts, known.columns, spoken, hit, known.complete)
 
-    def _aligned(self, members: Sequence[Member]) -> list[Potentials]:
-        """Return the members' potentials over the student's tags."""
+    def _aligned(self, members: Sequence[Member]) -> list[Spoken]:
+        """Return what the members say, over the student's tags."""
         tags = len(self.student.tag_set)
-        return [member.potentials().in_tags(member.columns, tags) for member in members]
+        return [member.spoken().in_tags(member.columns, tags) for member in members]
+
+    def _aligned_potentials(self, members: Sequence[Member]) -> list[Potentials]:
+        """Return the members' potentials over the student's tags; :meth:`check` has refused members without."""
+        return cast("list[Potentials]", self._aligned(members))
 
     def _pooled(
         self, pool: Pool, members: Sequence[Member], text: Text, weights: tuple[float, ...]
@@ -245,7 +268,9 @@ class Asking:
             return Answers(parts, text.lengths, lambda: self._aligned(members), weights), None
 
         def potentials() -> Potentials:
-            made = parts.find_or_make("emissions", lambda: vars(product(self._aligned(members), weights)))
+            made = parts.find_or_make(
+                "emissions", lambda: product(self._aligned_potentials(members), weights).arrays()
+            )
             return Potentials(**made[0])
 
         return Answers(parts, text.lengths, lambda: [potentials()]), potentials
@@ -255,7 +280,7 @@ class Asking:
         if not isinstance(pool.weights, str):
             return pool.weights
         if pool.weights == "similarity":
-            learned_from = [self._identity(folder)[2] for folder in pool.folders]
+            learned_from = [self._identity(folder).languages for folder in pool.folders]
             theirs = [
                 [words for name in names for words in self.texts.get(name, [])] for names in learned_from
             ]
@@ -265,7 +290,7 @@ class Asking:
             return uniform(len(pool.folders))
         annotated = Text("dev", few[0].language, [sentence.words for sentence in few])
         lengths = annotated.lengths
-        members = self._aligned([self._member(folder, annotated) for folder in pool.folders])
+        members = self._aligned_potentials([self._member(folder, annotated) for folder in pool.folders])
         starts, numbers = np.cumsum(lengths) - lengths, np.arange(len(few))
         gold = torch.zeros(len(few), int(lengths.max()), dtype=torch.long)
         for row, sentence in zip(gold, few, strict=True):

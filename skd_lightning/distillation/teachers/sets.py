@@ -9,12 +9,16 @@ from typing import Any, get_args
 
 import yaml
 
+from skd_lightning.distillation.teachers.kinds import teacher_at
 from skd_lightning.distillation.teachers.pools import Kind, Pool, Weighting
 from skd_lightning.errors import UserError
-from skd_lightning.run_folder import RunFolder
+from skd_lightning.features.windows import Pooling
 
 OTHERS, TAGS = "*", "tags"
 """Keys of a file of teachers that are no languages: for all other languages; names of tags."""
+
+MODEL, PIECES = "model", "pieces"
+"""Keys of a pretrained token classifier that is not named alone."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class TeacherSet:
         tags: {name of a teacher's tag or type: the student's name for it}.
         kind: how several teachers of a language become one.
         weights: of the members where nothing else is said.
+        pieces: {pretrained token classifier: pieces from which it takes a word's probabilities}, where a file says.
     """
 
     sources: tuple[Path, ...]
@@ -34,6 +39,7 @@ class TeacherSet:
     tags: Mapping[str, str] = field(default_factory=dict)
     kind: Kind = "mixture"
     weights: Weighting = "uniform"
+    pieces: Mapping[Path, Pooling] = field(default_factory=dict)
 
     @classmethod
     def named(
@@ -42,10 +48,12 @@ class TeacherSet:
         """Return the teachers that are named.
 
         Args:
-            names: a folder that holds one run folder a language, such as ``runs/demo/teachers``; a run folder, whose
-                tagger speaks on every language; several of these; or a YAML file, {language: teachers}, whose
-                teachers are a folder as above, another language's code, a list of these, or
-                ``{product: [...], weights: [0.5, 0.5]}`` (or ``mixture``). "*" stands for all other languages,
+            names: a folder that holds one teacher a language, such as ``runs/demo/teachers``; a teacher, who speaks on
+                every language: a run folder, a pretrained token classifier (``hf:owner/name`` or a folder made by
+                ``save_pretrained``), or a file of predictions (``.jsonl``); several of these; or a YAML file,
+                {language: teachers}, whose teachers are as above, another language's code, a list of these, or
+                ``{product: [...], weights: [0.5, 0.5]}`` (or ``mixture``); ``{model: hf:owner/name, pieces: mean}``
+                is a classifier with the mean of a word's pieces. "*" stands for all other languages,
                 ``tags`` names the student's tag for each of the teachers', as in ``{PERSON: PER, MISC: O}``.
             kind: of the pools, where the file does not say.
             weights: of their members, where the file does not say.
@@ -63,7 +71,9 @@ class TeacherSet:
                 raise UserError(f"{paths[0]}: 'tags' must map names of tags, such as {{PERSON: PER}}")
             if not mapping:
                 raise UserError(f"{paths[0]}: it names no teachers; write '*': FOLDER beside 'tags'")
-            return cls(paths, mapping, tags, kind, weights)
+            pieces: dict[Path, Pooling] = {}
+            mapping = {key: _without_pieces(spec, pieces, paths[0]) for key, spec in mapping.items()}
+            return cls(paths, mapping, tags, kind, weights, pieces)
         return cls(paths, kind=kind, weights=weights)
 
     def pool(self, language: str) -> Pool:
@@ -115,8 +125,9 @@ class TeacherSet:
         for source in () if self.mapping else self.sources:
             if not any(_runs(source, language) for language in languages):
                 raise UserError(
-                    f"{source}: no teacher for {', '.join(languages)} there; expected a run folder, or a folder with "
-                    "one run folder a language (a file of teachers is given alone, without others)"
+                    f"{source}: no teacher for {', '.join(languages)} there; expected a run folder, hf:owner/name, a "
+                    "folder of a token classifier, a file of predictions (.jsonl), or a folder with one of these a "
+                    "language (a file of teachers is given alone, without others)"
                 )
 
     def _cited(self, code: str) -> bool:
@@ -187,10 +198,31 @@ class TeacherSet:
 
 
 def _runs(source: Path, language: str) -> list[Path]:
-    """Return the run folder that a source has for a language, if any; a run itself speaks on every language."""
-    if (source / language).is_dir():
-        return [source / language]
-    return [source] if RunFolder(source).best.is_file() else []
+    """Return the teacher that a source has for a language, if any."""
+    found = teacher_at(source, language)
+    return [] if found is None else [found]
+
+
+def _without_pieces(spec: Any, pieces: dict[Path, Pooling], file: Path) -> Any:
+    """Return an entry of a file in which ``{model: M, pieces: P}`` is M alone; P is noted.
+
+    Raises:
+        UserError: the pieces are neither ``first`` nor ``mean``, or both for one model.
+    """
+    if isinstance(spec, list):
+        return [_without_pieces(part, pieces, file) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    if MODEL not in spec:
+        return {key: _without_pieces(part, pieces, file) for key, part in spec.items()}
+    name, chosen = spec[MODEL], spec.get(PIECES, "first")
+    if not isinstance(name, str) or set(spec) - {MODEL, PIECES} or chosen not in get_args(Pooling):
+        raise UserError(f"{file}: {spec!r} is no model; expected {{model: NAME, pieces: first}}, or mean")
+    if pieces.setdefault(Path(name), chosen) != chosen:
+        raise UserError(
+            f"{file}: {name} is named with the first piece of a word and with their mean; take one"
+        )
+    return name
 
 
 def _words(spec: Any) -> list[str]:
