@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
+from skd_lightning.data.folds import Fold
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.answers import Answers
 from skd_lightning.distillation.cache.entry import (
@@ -42,12 +43,14 @@ class Text:
         language: its code.
         sentences: lists of words.
         labelled: somebody has annotated them.
+        fold: to which they belong; None where the text is asked as a whole.
     """
 
     name: str
     language: str
     sentences: Sequence[Sequence[str]]
     labelled: bool = True
+    fold: Fold | None = None
 
     @property
     def lengths(self) -> np.ndarray:
@@ -152,7 +155,10 @@ class Asking:
         Raises:
             UserError: naming the teacher.
         """
-        pool = self.teachers.pool(language)
+        for pool in self.teachers.pools(language).values():
+            self._check(pool, language)
+
+    def _check(self, pool: Pool, language: str) -> None:
         for folder in pool.folders:
             columns = self._identity(folder)[1]
             if len(np.unique(columns)) < len(columns) and (len(pool.folders) > 1 or self._needs_potentials):
@@ -177,7 +183,7 @@ class Asking:
             text: to speak about.
             dev: annotated sentences of the language, from which weights of a pool may be learned.
         """
-        pool, lengths = self.teachers.pool(text.language), text.lengths
+        pool, lengths = self.teachers.pool(text.language, text.fold), text.lengths
         members = [self._member(folder, text) for folder in pool.folders]
         potentials: Callable[[], Potentials] | None
         if len(members) == 1:
