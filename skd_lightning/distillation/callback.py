@@ -45,12 +45,14 @@ class DistillationCallback(pl.Callback):
             ``similarity`` of the text to what each teacher learned from, for languages that nobody annotated.
         most_disagreement: nats a word; the student does not learn from unlabelled sentences on which the members of a
             pool disagree more: Σ_m w_m KL(product ‖ p_m). None for all sentences.
+        most_entropy: nats a word; the student does not learn from unlabelled sentences on which a teacher, or a pool,
+            is less sure: H(p), of a mixture Σ_m w_m H(p_m). None for all sentences.
         folds: ask each annotated sentence of a teacher that was trained without it, in ``<teachers>-fold1of5`` …;
             unlabelled text is asked of the usual teachers.
 
     Raises:
-        UserError: ``most_disagreement`` is negative or no number, the file of teachers cannot be read, or ``folds``
-            does not go with the teachers.
+        UserError: ``most_disagreement`` or ``most_entropy`` is negative or no number, the file of teachers cannot be
+            read, or ``folds`` does not go with the teachers.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class DistillationCallback(pl.Callback):
         pool: Kind = "mixture",
         weights: Weighting = "uniform",
         most_disagreement: float | None = None,
+        most_entropy: float | None = None,
         folds: int | None = None,
     ) -> None:
-        if most_disagreement is not None and not most_disagreement >= 0:  # NaN is neither
-            raise UserError(f"--distillation.most_disagreement is {most_disagreement}, it must be at least 0")
+        for name, most in (("most_disagreement", most_disagreement), ("most_entropy", most_entropy)):
+            if most is not None and not most >= 0:  # NaN is neither
+                raise UserError(f"--distillation.{name} is {most}, it must be at least 0")
         self.teachers = TeacherSet.named(teachers, pool, weights, folds)
-        self.most_disagreement = most_disagreement
+        self.most_disagreement, self.most_entropy = most_disagreement, most_entropy
         self.cache = Path(cache)
         self.precision: EmissionPrecision = precision
         self.outside = outside
@@ -109,6 +113,7 @@ class DistillationCallback(pl.Callback):
             self.precision,
             self.outside,
             self.most_disagreement,
+            self.most_entropy,
             show,
             texts,
         )

@@ -118,6 +118,7 @@ class Asking:
         precision: in which emissions are stored.
         outside: teachers may read files outside of their run folders.
         most_disagreement: nats a word above which a pool is not listened to on unlabelled sentences.
+        most_entropy: nats a word above which teachers are not listened to on unlabelled sentences.
         show: progress bars.
         texts: {language: annotated sentences}, to which a text may be similar.
     """
@@ -129,6 +130,7 @@ class Asking:
     precision: EmissionPrecision
     outside: bool = False
     most_disagreement: float | None = None
+    most_entropy: float | None = None
     show: bool = False
     texts: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     _loaded: dict[Path, Speaker] = field(default_factory=dict, repr=False)
@@ -209,10 +211,15 @@ class Asking:
                 found.mass = float(np.exp(words.log_probs).sum(1).mean())
         if needs.path_set is not None:
             words.path_sets = answers.path_sets(needs.path_set)
+        filters = []
+        if self.most_entropy is not None and not text.labelled:
+            filters.append((answers.entropy(), self.most_entropy))
         if self.most_disagreement is not None and len(members) > 1 and not text.labelled:
             everyone = Answers(answers.parts, lengths, lambda: self._aligned(members), weights)
-            nats = everyone.disagreement() / np.maximum(lengths, 1)
-            words.taught = nats <= self.most_disagreement
+            filters.append((everyone.disagreement(), self.most_disagreement))
+        if filters:
+            each = np.maximum(lengths, 1)
+            words.taught = np.logical_and.reduce([nats / each <= most for nats, most in filters])
             found.taught = float(words.taught.mean())
         return words, found
 
