@@ -10,16 +10,19 @@ from typing import Any, get_args
 import yaml
 
 from skd_lightning.data.folds import Fold
-from skd_lightning.distillation.teachers.folds import folder_without, refuse_seen
+from skd_lightning.distillation.teachers.folds import (
+    FOLDS,
+    UNLABELLED,
+    folder_without,
+    refuse_other_form,
+    refuse_seen,
+)
 from skd_lightning.distillation.teachers.pools import Kind, Pool, Weighting
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 
 OTHERS, TAGS = "*", "tags"
 """Keys of a file of teachers that are no languages: for all other languages; names of tags."""
-
-FOLDS, UNLABELLED = "folds", "unlabelled"
-"""Keys of an entry: teachers that were trained without each fold; those that speak on unlabelled text, if others."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +157,7 @@ class TeacherSet:
         spec = self.mapping[end]
         if not isinstance(spec, dict) or FOLDS not in spec:
             return key, self.mapping[key], language
-        if not set(spec) <= {FOLDS, UNLABELLED} or not isinstance(spec[FOLDS], list) or len(spec[FOLDS]) < 2:
-            raise UserError(
-                f"{self.sources[0]}: the teachers of '{end}' are {spec!r}; expected {{folds: [the teachers that were "
-                "trained without fold 1, without fold 2, ...]}, with unlabelled: TEACHERS if you like"
-            )
+        refuse_other_form(spec, f"{self.sources[0]}: the teachers of '{end}'")
         own = next((code for code in reversed(way) if code != OTHERS), language)
         return end, spec, own
 
@@ -173,14 +172,8 @@ class TeacherSet:
 
     def folders(self, languages: Iterable[str]) -> list[Path]:
         """Return the run folders of all teachers that speak on these languages, each once."""
-        return list(
-            dict.fromkeys(
-                folder
-                for language in languages
-                for pool in self.pools(language).values()
-                for folder in pool.folders
-            )
-        )
+        pools = (pool for language in languages for pool in self.pools(language).values())
+        return list(dict.fromkeys(folder for pool in pools for folder in pool.folders))
 
     def require(self, languages: Iterable[str]) -> None:
         """Refuse languages on which no teacher speaks, a file that names other languages, and a source of no teacher.
@@ -206,11 +199,9 @@ class TeacherSet:
                 f"no teacher for language {named} in {where}{beside}; train it with: "
                 f"skd teachers --langs {codes}{folds}{make}, and the same task and data"
             )
-        taught = [(fold, pool) for found in pools.values() for fold, pool in found.items()]
-        for fold, pool in taught:
+        for fold, pool in (pair for found in pools.values() for pair in found.items()):
             if fold is not None:
-                for folder in pool.folders:
-                    refuse_seen(folder, fold)
+                refuse_seen(pool.folders, fold)
         for source in () if self.mapping else self.sources:
             if not any(_runs(source, language) for language in languages):
                 raise UserError(
