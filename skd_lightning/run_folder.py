@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,6 +128,18 @@ class RunFolder:
         """The key of the settings that the folder was made with; None where none is written down."""
         first = self.config.read_text().partition("\n")[0] if self.config.is_file() else ""
         return first.removeprefix(KEY) if first.startswith(KEY) else None
+
+
+def results_files(runs: Path, task: str) -> list[Path]:
+    """Return the results of a task's finished teachers and students, sorted.
+
+    Teachers that were trained without a fold of their text are left out: they stand for the usual ones.
+    """
+    return sorted(
+        file
+        for file in (runs / task).glob("*/*/results.json")
+        if not re.fullmatch(r"teachers-fold\d+of\d+", file.parents[1].name)
+    )
 
 
 def peer_folder(runs: Path, task: str, name: str, seed: int) -> RunFolder:

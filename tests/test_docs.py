@@ -114,5 +114,7 @@ def test_files_of_teachers_are_understood(tmp_path: Path, monkeypatch: pytest.Mo
                 checkpoints = Path(run, "checkpoints")
                 checkpoints.mkdir(parents=True, exist_ok=True)
                 (checkpoints / "best.ckpt").touch()
+                if half := re.search(r"half(\d)", named):
+                    Path(run, "config.yaml").write_text(f"data: {{without_fold: {half[1]}/2}}")
         teachers.require(languages)
     assert len(files) > 2

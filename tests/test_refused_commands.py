@@ -58,6 +58,7 @@ def state(folder: Path) -> dict[str, bytes]:
             "text_only names all languages, de, en",
         ),
         (["--langs", "de", "en", "--distillation.most_disagreement", ".nan"], "most_disagreement is nan"),
+        (["--langs", "de", "en", "--distillation.most_entropy", "-1"], "most_entropy is -1.0"),
         (["--langs", "de", "en", "--teachers", "runs/none", "runs/nothing"], "no teacher for language"),
     ],
 )

@@ -445,6 +445,29 @@ def test_nobody_listens_where_the_members_disagree(tmp_path: Path) -> None:
     assert asking(tmp_path, "mixture", needs, most_disagreement=0.0).answers(annotated, [])[0].taught is None
 
 
+@pytest.mark.parametrize("kind", ["mixture", "product"])
+def test_nobody_listens_where_the_teachers_are_unsure(tmp_path: Path, kind: str) -> None:
+    """By sums over all sequences; of a mixture the mean of its members' entropies counts."""
+    members = [Speaker(1).member, Speaker(2).member.in_tags(np.array([2, 0, 1]), TAGS)]  # C, A, B
+    chains = [product(members, (0.5, 0.5))] if kind == "product" else members
+    nats = np.zeros(len(LENGTHS))
+    for one, sentence in itertools.product(chains, range(len(LENGTHS))):
+        probabilities = [p for p in enumerated(one, sentence).values() if p]
+        nats[sentence] -= math.fsum(p * math.log(p) for p in probabilities) / len(chains)
+    each = nats / np.maximum(LENGTHS, 1)
+    limit = float(np.sort(each)[1:3].mean())
+    words, found = asking(tmp_path, kind, Needs(marginals=1.0), most_entropy=limit).answers(TEXT, [])
+    np.testing.assert_allclose(Parts(found.pooled.folder).open("entropy")["nats"], nats, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(words.taught, each <= limit)
+    assert 0 < found.taught < 1
+    both = asking(tmp_path, kind, Needs(marginals=1.0), most_entropy=limit, most_disagreement=0.3)
+    alone = asking(tmp_path, kind, Needs(marginals=1.0), most_disagreement=0.3).answers(TEXT, [])[0].taught
+    np.testing.assert_array_equal(both.answers(TEXT, [])[0].taught, words.taught & alone)
+    annotated = Text("en", "en", TEXT.sentences)
+    sure = asking(tmp_path, kind, Needs(marginals=1.0), most_entropy=0.0)
+    assert sure.answers(annotated, [])[0].taught is None
+
+
 def test_weights_are_learned_on_dev_sentences(tmp_path: Path) -> None:
     dev = [Sentence(("w",) * 4, ("A", "B", "C", "A"), "en"), Sentence((), (), "en")]
     one = asking(tmp_path, "mixture", Needs(marginals=1.0))

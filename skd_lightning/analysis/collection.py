@@ -12,7 +12,7 @@ from skd_lightning.analysis.finished import TEACHERS, FinishedPeer, FinishedRun,
 from skd_lightning.analysis.scores import Scores
 from skd_lightning.distillation.names import BASELINE, rank
 from skd_lightning.errors import UserError
-from skd_lightning.run_folder import PEERS
+from skd_lightning.run_folder import PEERS, results_files
 
 GENERATED = "demo"
 """The task whose corpora are generated: its scores and times say nothing about real ones."""
@@ -89,7 +89,7 @@ def read(runs: Path, task: str) -> TaskRuns:
     """
     notes: list[str] = []
     root = runs / task
-    found = [run for file in sorted(root.glob("*/*/results.json")) if (run := read_run(file, root, notes))]
+    found = [run for file in results_files(runs, task) if (run := read_run(file, root, notes))]
     # Of two runs with one name, the one in its place comes first.
     found.sort(key=lambda run: run.folder.path.parent.name != run.variant)
     files = sorted(root.glob(f"{PEERS}/*/*/results.json"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from skd_lightning.cli.command import Command, Options
-from skd_lightning.cli.options import add_anew, add_plan, plan_of
+from skd_lightning.cli.options import add_anew, add_folds, add_plan, plan_of
 from skd_lightning.distillation.names import losses
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="run folders, whose taggers speak on every language together (also students: a second generation); token "
         "classifiers (hf:OWNER/NAME, or a folder); files of predictions (.jsonl); folders with one of these a "
         "language; or a YAML file (default: RUNS/TASK/teachers)",
+    )
+    add_folds(
+        parser,
+        "ask each annotated sentence of a teacher that was trained without it, see skd teachers --folds",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the run (default: 1)")
 
@@ -57,6 +61,8 @@ def _run_of(options: Options, rest: Sequence[str]) -> Run:
     if options.teachers:
         paths = options.teachers
         rest = [*rest, "--distillation.teachers", paths[0] if len(paths) == 1 else json.dumps(paths)]
+    if options.folds:
+        rest = [*rest, "--distillation.folds", str(options.folds)]
     return plan_of(options, rest).student(loss, options.seed, options.name)
 
 

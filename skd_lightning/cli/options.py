@@ -61,6 +61,17 @@ def add_anew(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anew", action="store_true", help="train from scratch, whatever is there")
 
 
+def add_folds(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add the number of folds of the training sentences."""
+    parser.add_argument("--folds", type=_several, metavar="N", help=help)
+
+
+def _several(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 2")
+    return int(text)
+
+
 def plan_of(options: argparse.Namespace, rest: Sequence[str]) -> Plan:
     """Return what the runs of a command have in common, from its own options and those of ``skd fit``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skd_lightning.cli.command import Command, Options
-from skd_lightning.cli.options import add_anew, add_plan, plan_of
+from skd_lightning.cli.options import add_anew, add_folds, add_plan, plan_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +18,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="GPUs (processes, without any) of this machine: a teacher each, side by side (default: 1)",
     )
+    add_folds(
+        parser,
+        "train so many more teachers a language, each without one part of the sentences, for skd distill --folds",
+    )
 
 
 def run(options: Options, rest: list[str]) -> None:
@@ -26,7 +30,7 @@ def run(options: Options, rest: list[str]) -> None:
     from skd_lightning.report.write import print_scores
     from skd_lightning.runs import execution
 
-    execution.train_teachers(plan, options.anew, options.devices)
+    execution.train_teachers(plan, options.anew, options.devices, options.folds)
     if execution.first_process():
         print_scores(options.runs, options.task)
 

@@ -121,6 +121,23 @@ class LinearChainCRF:
         """
         return self._recursions.log_partition
 
+    def restricted_log_partition(self, pairs: Tensor) -> Tensor:
+        """Return the log-sum over the paths that consist of allowed pairs, (batch,) nats; -inf where there are none.
+
+        Its gradient with respect to the potentials is the marginals of these paths; it can be taken once.
+
+        Args:
+            pairs: (batch, words, tags, tags) bool ``[from, to]``, of each word and the one before it; the first word
+                may have the tags that any row allows. Anything at padding.
+
+        >>> crf = LinearChainCRF(torch.zeros(1, 2, 2), torch.zeros(2, 2), lengths=torch.tensor([2]))
+        >>> pairs = torch.tensor([[[[True, True], [True, True]], [[True, False], [False, True]]]])
+        >>> crf.restricted_log_partition(pairs)  # of the paths 0 0 and 1 1
+        tensor([0.6931])
+        """
+        serves = not self._emissions.is_cuda  # there is no kernel for a GPU
+        return (self._recursions if serves else self._torch).restricted_log_partition(pairs)
+
     def score(self, paths: Tensor) -> Tensor:
         """Return unnormalised scores in nats of paths (batch, words) as (batch,), or (batch, k, words) as (batch, k).
 

@@ -58,6 +58,10 @@ class CompiledRecursions:
         """(batch, words - 1, tags, tags); 0 at padding."""
         return operators.forward_backward(*self._potentials, True, False)[3]  # type: ignore[no-any-return]
 
+    def restricted_log_partition(self, pairs: Tensor) -> Tensor:
+        """(batch,) nats, over the paths of pairs (batch, words, tags, tags) bool alone; on the CPU."""
+        return operators.restricted_sums(*self._potentials, pairs)[0]  # type: ignore[no-any-return]
+
     def score(self, paths: Tensor) -> Tensor:
         """(batch, k) nats, of paths (batch, k, words)."""
         return operators.path_scores(*self._potentials, paths.long())  # type: ignore[no-any-return]

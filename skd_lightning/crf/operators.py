@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.library import custom_op
 
 COMPILER = {"cpu": "numba", "cuda": "triton"}
@@ -172,6 +173,57 @@ def backward_messages(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Te
 @backward_messages.register_fake
 def _(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
     return unary.new_empty(unary.shape)
+
+
+# -- sums over some of the paths ----------------------------------------------------------------------------
+
+
+@custom_op("skd_lightning::restricted_sums", mutates_args=(), device_types="cpu")
+def restricted_sums(
+    unary: Tensor, transitions: Tensor, lengths: Tensor, pairs: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum over the paths of which every pair of neighbouring tags is allowed.
+
+    Args:
+        unary: (batch, words, tags) nats, -inf where forbidden; anything at padding.
+        transitions: (tags, tags) nats ``[from, to]`` for all sentences, or (batch, tags, tags); -inf where forbidden.
+        lengths: (batch,) words, int64.
+        pairs: (batch, words, tags, tags) bool ``[from, to]``, of each word and the one before it; the first word may
+            have the tags that any row allows.
+
+    Returns:
+        log-partitions (batch,), -inf where no path is allowed; marginals (batch, words, tags) and transition counts
+        (batch, tags, tags) of these paths, 0 there and at padding, which have no gradient of their own.
+    """
+    return _kernels(unary).restricted_sums(unary, transitions, lengths, pairs)  # type: ignore[no-any-return]
+
+
+@restricted_sums.register_fake
+def _(unary: Tensor, transitions: Tensor, lengths: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    batch, _, tags = unary.shape
+    return unary.new_empty(batch), unary.new_empty(unary.shape), unary.new_empty(batch, tags, tags)
+
+
+def _save_for_restricted_sums(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+    _, marginals, counts = output
+    ctx.shared = inputs[1].dim() == 2
+    ctx.mark_non_differentiable(marginals, counts)
+    ctx.save_for_backward(marginals, counts)
+
+
+@once_differentiable  # type: ignore[untyped-decorator]
+def _restricted_sums_gradients(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    marginals, counts = ctx.saved_tensors
+    of_transitions = grad[:, None, None] * counts
+    return (
+        grad[:, None, None] * marginals,
+        of_transitions.sum(0) if ctx.shared else of_transitions,
+        None,
+        None,
+    )
+
+
+restricted_sums.register_autograd(_restricted_sums_gradients, setup_context=_save_for_restricted_sums)
 
 
 # -- decoding -----------------------------------------------------------------------------------------------

@@ -100,6 +100,15 @@ class TorchRecursions:
         """(batch, tags, tags) expected number of times that one tag follows another, the pair marginals' sum."""
         return self.pair_marginals.sum(1)
 
+    def restricted_log_partition(self, pairs: Tensor) -> Tensor:
+        """(batch,) nats, over the paths of pairs (batch, words, tags, tags) bool alone."""
+        first = self.unary[:, :1].masked_fill(~pairs[:, :1].any(2), -torch.inf)
+        first = torch.where(self.mask[:, :1, None], first, 0.0)
+        between = self.transitions.masked_fill(~pairs[:, 1:], -torch.inf)
+        between = torch.where(self.mask[:, 1:, None, None], between, 0.0)
+        unary = torch.cat([first, self.unary[:, 1:]], dim=1)
+        return TorchRecursions(unary, between, self.lengths, self.mask).log_partition
+
     def score(self, paths: Tensor) -> Tensor:
         """(batch, k) nats, of paths (batch, k, words)."""
         tags = self.unary.shape[2]

@@ -10,6 +10,7 @@ from typing import Any
 
 from skd_lightning.data import tasks
 from skd_lightning.data.folders import SPLITS, find_folder, languages_in, split_files
+from skd_lightning.data.folds import Fold
 from skd_lightning.data.readers import read
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.splits import (
@@ -94,6 +95,7 @@ def load_corpora(
     text_only: Sequence[str] = (),
     max_dev_sentences: int | None = None,
     remove_duplicates: bool = False,
+    without_fold: str | None = None,
     sample: int | Mapping[str, int] | None = None,
     revision: str | None = None,
     **reading: Any,
@@ -110,6 +112,7 @@ def load_corpora(
         text_only: languages whose training sentences become unlabelled text, and whose dev sentences nobody sees.
         max_dev_sentences: take a sample (always the same) of so many dev sentences of each language.
         remove_duplicates: take evaluation sentences that stand in the training data out.
+        without_fold: leave a fold of the training sentences out, annotated and unlabelled; see :class:`folds.Fold`.
         sample: draw so many different sentences of each language from all its splits and cut them 8:1:1; see
             :func:`splits.sample_size`.
         revision: branch, tag or commit of the data sets on the hub.
@@ -119,6 +122,7 @@ def load_corpora(
         UserError: a task, a language or a file is missing, or a file cannot be read.
     """
     corpora = Corpora({})
+    left_out = Fold.named(without_fold) if without_fold is not None else None
     chosen = languages or training_languages(task, data)
     if unknown := [language for language in text_only if language not in chosen]:
         raise UserError(f"--data.text_only names {', '.join(unknown)}; the languages are {', '.join(chosen)}")
@@ -149,7 +153,12 @@ def load_corpora(
             splits["train"], splits["dev"] = [], []
         if unlabelled is not None and (splits["train"] or unlabelled_files(Path(unlabelled), language)):
             splits["unlabelled"] += read_unlabelled(Path(unlabelled), language, **reading)
+        if left_out is not None:
+            for split in ("train", "unlabelled"):
+                splits[split] = left_out.without(splits[split])
         corpora.languages[language] = splits
+    if left_out is not None:
+        corpora.notes.append(f"the training sentences of fold {left_out} are left out")
     return corpora
 
 

@@ -15,6 +15,7 @@ from skd_lightning import tags
 from skd_lightning.data.batches import Batch, SentenceDataset, SentenceFeaturizer, as_is
 from skd_lightning.data.corpora import Corpora, load_corpora
 from skd_lightning.data.folders import SPLITS
+from skd_lightning.data.folds import Fold
 from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.training_loader import TrainingLoader
@@ -49,6 +50,8 @@ class TaggingData(pl.LightningDataModule):
         max_dev_sentences: a sample (always the same) of so many dev sentences a language, where scoring them all
             after every epoch would take longer than the epoch; all if None. Test sentences are never sampled.
         remove_duplicates: take evaluation sentences that also stand in the training data out of it.
+        without_fold: leave a fold of the training sentences out, such as 2/5 for the second of five: a teacher that can
+            speak on these sentences as on new text. Their words alone decide which fold sentences are in.
         word_column: of column files, from 0.
         tag_column: of column files, from 0; negative counts from the end.
         encoding: of all files; ``readers.read`` says which one None means.
@@ -77,6 +80,7 @@ class TaggingData(pl.LightningDataModule):
         unlabelled_ratio: float | None = None,
         max_dev_sentences: int | None = None,
         remove_duplicates: bool = False,
+        without_fold: str | None = None,
         word_column: int | None = None,
         tag_column: int | None = None,
         encoding: str | None = None,
@@ -94,6 +98,8 @@ class TaggingData(pl.LightningDataModule):
             raise UserError("--data.held_back takes what --data.max_train_sentences leaves over: give both")
         if unlabelled_ratio is not None and unlabelled_ratio < 0:
             raise UserError(f"--data.unlabelled_ratio is {unlabelled_ratio}, it must be at least 0")
+        if without_fold is not None:
+            Fold.named(without_fold)
         self.task, self.data = task, data
         self.wanted = languages
         self.tokens, self.eval_tokens = tokens, eval_tokens
@@ -101,7 +107,7 @@ class TaggingData(pl.LightningDataModule):
         self.max_train_sentences, self.remove_duplicates = max_train_sentences, remove_duplicates
         self.held_back, self.unlabelled, self.unlabelled_ratio = held_back, unlabelled, unlabelled_ratio
         self.text_only = tuple(text_only or ())
-        self.max_dev_sentences = max_dev_sentences
+        self.max_dev_sentences, self.without_fold = max_dev_sentences, without_fold
         self.sample, self.revision = sample, revision
         self.reading = {"word_column": word_column, "tag_column": tag_column, "encoding": encoding}
         self.workers, self.seed = workers, seed
@@ -127,6 +133,7 @@ class TaggingData(pl.LightningDataModule):
             text_only=self.text_only,
             max_dev_sentences=self.max_dev_sentences,
             remove_duplicates=self.remove_duplicates,
+            without_fold=self.without_fold,
             sample=self.sample,
             revision=self.revision,
             **self.reading,

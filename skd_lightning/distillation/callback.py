@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -15,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from skd_lightning.data.batches import SentenceDataset
+from skd_lightning.data.folds import Fold, fold_of
 from skd_lightning.distillation.cache.entry import EmissionPrecision
 from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
 from skd_lightning.distillation.objective import Objective
@@ -43,9 +46,14 @@ class DistillationCallback(pl.Callback):
             ``similarity`` of the text to what each teacher learned from, for languages that nobody annotated.
         most_disagreement: nats a word; the student does not learn from unlabelled sentences on which the members of a
             pool disagree more: Σ_m w_m KL(product ‖ p_m). None for all sentences.
+        most_entropy: nats a word; the student does not learn from unlabelled sentences on which a teacher, or a pool,
+            is less sure: H(p), of a mixture Σ_m w_m H(p_m). None for all sentences.
+        folds: ask each annotated sentence of a teacher that was trained without it, in ``<teachers>-fold1of5`` …;
+            unlabelled text is asked of the usual teachers.
 
     Raises:
-        UserError: ``most_disagreement`` is negative or no number, or the file of teachers cannot be read.
+        UserError: ``most_disagreement`` or ``most_entropy`` is negative or no number, the file of teachers cannot be
+            read, or ``folds`` does not go with the teachers.
     """
 
     def __init__(
@@ -57,11 +65,14 @@ class DistillationCallback(pl.Callback):
         pool: Kind = "mixture",
         weights: Weighting = "uniform",
         most_disagreement: float | None = None,
+        most_entropy: float | None = None,
+        folds: int | None = None,
     ) -> None:
-        if most_disagreement is not None and not most_disagreement >= 0:  # NaN is neither
-            raise UserError(f"--distillation.most_disagreement is {most_disagreement}, it must be at least 0")
-        self.teachers = TeacherSet.named(teachers, pool, weights)
-        self.most_disagreement = most_disagreement
+        for name, most in (("most_disagreement", most_disagreement), ("most_entropy", most_entropy)):
+            if most is not None and not most >= 0:  # NaN is neither
+                raise UserError(f"--distillation.{name} is {most}, it must be at least 0")
+        self.teachers = TeacherSet.named(teachers, pool, weights, folds)
+        self.most_disagreement, self.most_entropy = most_disagreement, most_entropy
         self.cache = Path(cache)
         self.precision: EmissionPrecision = precision
         self.outside = outside
@@ -103,6 +114,7 @@ class DistillationCallback(pl.Callback):
             self.precision,
             self.outside,
             self.most_disagreement,
+            self.most_entropy,
             show,
             texts,
         )
@@ -119,20 +131,28 @@ class DistillationCallback(pl.Callback):
         began = time.perf_counter()
         data = cast("Any", trainer).datamodule
         dataset: SentenceDataset = data.train_dataset
-        members = _members(dataset)
-        texts = [_text(dataset, name, positions) for name, positions in members.items()]
+        members = _members(dataset, self.teachers)
+        texts = [_text(dataset, *member) for member in members.items()]
         languages = sorted({text.language for text in texts})
         self.teachers.require(languages)
-        annotated = {text.language: text.sentences for text in texts if text.labelled}
+        annotated = {
+            language: [
+                words
+                for text in texts
+                if text.labelled and text.language == language
+                for words in text.sentences
+            ]
+            for language in languages
+        }
         asking = self._asking(pl_module, trainer.is_global_zero, annotated)
         mine = languages[trainer.global_rank :: trainer.world_size]
-        spoken: dict[str, TeacherWords] = {}
+        spoken: dict[tuple[str, Fold | None], TeacherWords] = {}
         for turn in (mine, [language for language in languages if language not in mine]):
             for text in sorted(texts, key=lambda text: text.language):
                 if text.language not in turn:
                     continue
                 dev = data.sentences["dev"].get(text.language, [])
-                spoken[text.name], found = asking.answers(text, dev)
+                spoken[text.name, text.fold], found = asking.answers(text, dev)
                 self.found.append(found)
             self._refuse_silence(turn)
             trainer.strategy.barrier()  # what other processes predicted is on disk from here on
@@ -140,7 +160,7 @@ class DistillationCallback(pl.Callback):
         for number, positions in enumerate(members.values()):
             owner[positions] = number
             place[positions] = np.arange(len(positions))
-        answers = [spoken[text.name] for text in texts]
+        answers = [spoken[text.name, text.fold] for text in texts]
         tags = len(asking.student.tag_set)
         dataset.targets = CachedTargets(answers, owner, place, tags, objective.needs)
         self.seconds = time.perf_counter() - began
@@ -180,37 +200,51 @@ class DistillationCallback(pl.Callback):
         headings = ["teacher", "sentences", "words", "MiB", "cache", *some]
         for heading in headings:
             table.add_column(heading, justify="left" if heading == "teacher" else "right")
-        for row in sorted(self.found, key=lambda row: row.text.name):
+        for rows in _by_name(self.found):
+            members = max(len(row.members) for row in rows)
+            divided = f" ({len(rows)} folds)" if len(rows) > 1 else ""
+            sizes = np.array([len(row.text.sentences) for row in rows])
             cells = [
-                row.text.name + (f" ×{len(row.members)}" if len(row.members) > 1 else ""),
-                f"{len(row.text.sentences):,}",
-                f"{row.text.lengths.sum():,}",
-                f"{sum(part.bytes() for part in row.parts) / 2**20:.1f}",
-                "hit" if row.hit else "miss",
+                rows[0].text.name + divided + (f" ×{members}" if members > 1 else ""),
+                f"{sizes.sum():,}",
+                f"{sum(row.text.lengths.sum() for row in rows):,}",
+                f"{sum(part.bytes() for row in rows for part in row.parts) / 2**20:.1f}",
+                "hit" if all(row.hit for row in rows) else "miss",
             ]
             if k:
-                cells.append("–" if row.mass is None else f"{row.mass:.1%}")
+                masses = [row.mass for row in rows if row.mass is not None]
+                cells.append(f"{np.average(masses, weights=sizes[sizes > 0]):.1%}" if masses else "–")
             if "taught" in some:
-                cells.append(f"{row.taught:.1%}")
+                cells.append(f"{np.average([row.taught for row in rows], weights=sizes):.1%}")
             table.add_row(*cells)
         hits = sum(row.hit for row in self.found)
         table.caption = f"{hits} hits, {len(self.found) - hits} misses"
         console.print(table)
 
 
-def _members(dataset: SentenceDataset) -> dict[str, np.ndarray]:
-    """Return {name of a text: positions of its sentences in the dataset}.
+def _by_name(found: Sequence[Found]) -> list[list[Found]]:
+    """Return the rows of the report in the order of their names; those of the folds of one text together."""
+    ordered = sorted(found, key=lambda row: row.text.name)
+    return [list(rows) for _, rows in groupby(ordered, key=lambda row: row.text.name)]
+
+
+def _members(dataset: SentenceDataset, teachers: TeacherSet) -> dict[tuple[str, Fold | None], np.ndarray]:
+    """Return {(name of a text, its fold): positions of its sentences in the dataset}.
 
     Annotated and unlabelled sentences have a cache entry each, so that more text, or none, leaves what is known about
     the others in place.
     """
-    found: dict[str, list[int]] = {}
+    found: dict[tuple[str, Fold | None], list[int]] = {}
+    divided = functools.cache(teachers.divided)
     for i, (sentence, labelled) in enumerate(zip(dataset.sentences, dataset.labelled, strict=True)):
-        found.setdefault(sentence.language if labelled else f"{sentence.language} unlabelled", []).append(i)
-    return {name: np.array(positions) for name, positions in found.items()}
+        name = sentence.language if labelled else f"{sentence.language} unlabelled"
+        folds = divided(sentence.language, bool(labelled))
+        fold = Fold(fold_of(sentence.words, folds), folds) if folds else None
+        found.setdefault((name, fold), []).append(i)
+    return {text: np.array(positions) for text, positions in found.items()}
 
 
-def _text(dataset: SentenceDataset, name: str, positions: np.ndarray) -> Text:
+def _text(dataset: SentenceDataset, name: tuple[str, Fold | None], positions: np.ndarray) -> Text:
     sentences = [dataset.sentences[i] for i in positions]
     words = [sentence.words for sentence in sentences]
-    return Text(name, sentences[0].language, words, bool(dataset.labelled[positions[0]]))
+    return Text(name[0], sentences[0].language, words, bool(dataset.labelled[positions[0]]), name[1])

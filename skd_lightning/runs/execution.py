@@ -14,6 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from skd_lightning.data.corpora import training_languages
+from skd_lightning.data.folds import Fold
 from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.callback import DistillationCallback
 from skd_lightning.errors import Stopped, UserError
@@ -40,7 +41,7 @@ GUARDED = ("checkpoints", "next", "next/checkpoints")
 """Folders in a run's folder that a training writes to."""
 
 
-def train_teachers(plan: Plan, anew: bool = False, devices: int = 1) -> None:
+def train_teachers(plan: Plan, anew: bool = False, devices: int = 1, folds: int | None = None) -> None:
     """Train one teacher a language.
 
     Args:
@@ -48,9 +49,11 @@ def train_teachers(plan: Plan, anew: bool = False, devices: int = 1) -> None:
         anew: see :func:`train`.
         devices: GPUs of this machine (processes, where there are none). Where they are more than one teacher's
             ``--trainer.devices``, several are trained side by side.
+        folds: train so many more a language, each without one of so many parts of the training sentences.
     """
     languages = plan.languages or training_languages(plan.task, plan.data)
-    runs = [plan.teacher(language) for language in languages]
+    left_out = [None, *Fold.all(folds or 0)]
+    runs = [plan.teacher(language, fold) for fold in left_out for language in languages]
     each = number(runs[0].parse().cli.config.trainer.devices) or 1
     at_once = min(devices // each, len(runs))
     if at_once > 1:

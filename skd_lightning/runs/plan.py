@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skd_lightning.data import tasks
+from skd_lightning.data.folds import Fold
 from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.names import BASELINE
 from skd_lightning.distillation.objectives import by_name
+from skd_lightning.distillation.teachers.folds import folder_without
 from skd_lightning.runs.configurations import experiments
 from skd_lightning.runs.record import typed_command
 from skd_lightning.runs.run import Run
@@ -42,10 +44,19 @@ class Plan:
         """Folder with one run folder for each teacher."""
         return self.runs / self.task / "teachers"
 
-    def teacher(self, language: str) -> Run:
-        """Return the monolingual tagger of one language."""
+    def teacher(self, language: str, fold: Fold | None = None) -> Run:
+        """Return the monolingual tagger of one language.
+
+        Args:
+            language: its code.
+            fold: of the training sentences that it is trained without; None for all sentences.
+        """
         arguments = [*self._configs("teacher"), "--data.languages", json.dumps([language]), *self.options]
-        return self._run(self.teachers / language, arguments, "teacher", BASELINE, "teachers", language)
+        folder, title = self.teachers, language
+        if fold is not None:
+            folder, title = folder_without(folder, fold), f"{language} without fold {fold}"
+            arguments += ["--data.without_fold", str(fold)]
+        return self._run(folder / language, arguments, "teacher", BASELINE, folder.name, title)
 
     def student(self, loss: str, seed: int, name: str | None = None) -> Run:
         """Return a multilingual tagger; ``loss`` "none" is the baseline.

@@ -143,9 +143,16 @@ class Settings:
             settings.pop("distillation", None)
         elif (teachers := self.teachers) is not None:
             settings["teachers"] = {
-                language: [identity(folder) for folder in pool.folders] + pool.description()
+                language: [
+                    part
+                    for fold, pool in teachers.pools(language).items()
+                    for part in (
+                        *([f"fold {fold}"] if fold else []),
+                        *(identity(folder) for folder in pool.folders),
+                        *pool.description(),
+                    )
+                ]
                 for language in self.languages()
-                for pool in [teachers.pool(language)]
             }
             if teachers.tags:
                 settings["tags of teachers"] = dict(teachers.tags)
@@ -159,4 +166,4 @@ class Settings:
 def named_teachers(cli: TaggingCLI) -> TeacherSet:
     """Return the teachers that the settings name."""
     chosen = cli.config.distillation
-    return TeacherSet.named(chosen.teachers, chosen.pool, chosen.weights)
+    return TeacherSet.named(chosen.teachers, chosen.pool, chosen.weights, chosen.folds)

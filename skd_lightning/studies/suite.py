@@ -12,6 +12,7 @@ import yaml
 from rich.console import Console
 
 from skd_lightning.data.corpora import training_languages
+from skd_lightning.data.folds import Fold
 from skd_lightning.distillation.names import losses
 from skd_lightning.errors import UserError
 from skd_lightning.runs.configurations import recipe_names
@@ -182,7 +183,13 @@ def planned_runs(suite: Suite, task: str, data: str | None = None) -> list[Run]:
     """Return the teachers and students of one task of a suite."""
     languages = suite.tasks[task].languages or training_languages(task, data)
     teachers = _plan(suite, task, data, suite.teachers)
-    runs = [teachers.teacher(language) for language in languages]
+    divisions = {
+        {**suite.options, **suite.students, **variant.options}.get("distillation.folds")
+        for variant in suite.variants.values()
+    }
+    numbers = sorted(folds for folds in divisions if isinstance(folds, int))
+    left_out = [None, *(fold for folds in numbers for fold in Fold.all(folds))]
+    runs = [teachers.teacher(language, fold) for fold in left_out for language in languages]
     for seed in suite.seeds:
         for name, variant in suite.variants.items():
             student = _plan(suite, task, data, {**suite.students, **variant.options}, variant.recipe)

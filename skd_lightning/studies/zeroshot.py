@@ -21,7 +21,7 @@ from skd_lightning.display.formats import points
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores, split_types
-from skd_lightning.run_folder import RunFolder
+from skd_lightning.run_folder import RunFolder, results_files
 from skd_lightning.runs.jobs import Job
 from skd_lightning.runs.record import Results, TransferResults, surroundings, typed_command
 from skd_lightning.storage import alone_in
@@ -82,7 +82,7 @@ class Transfer:
         """Return the folders of the runs, teachers and students."""
         if self.folders:
             return [RunFolder(folder) for folder in self.folders]
-        return [RunFolder(file.parent) for file in sorted((self.runs / self.task).glob("*/*/results.json"))]
+        return [RunFolder(file.parent) for file in results_files(self.runs, self.task)]
 
     def finished(self) -> bool:
         """Return True where every run has been tested on these very languages."""

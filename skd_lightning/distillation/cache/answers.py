@@ -127,6 +127,21 @@ class Answers:
         nats: np.ndarray = self._find_or_make("disagreement", make)["nats"]
         return nats
 
+    def entropy(self) -> np.ndarray:
+        """Return (sentences,) Σ_m w_m H(p_m) in nats, exactly.
+
+        That of a mixture has no closed form; it is larger than this mean, by no more than the members disagree.
+        """
+
+        def make(members: Sequence[Spoken]) -> dict[str, np.ndarray]:
+            found = np.zeros(len(self.lengths), dtype=np.float32)
+            for sentences, crfs, weights in self._chains(members):
+                found[sentences] = mixed(lambda crf: crf.entropy(), crfs, weights).numpy()
+            return {"nats": np.maximum(found, 0.0)}
+
+        nats: np.ndarray = self._find_or_make("entropy", make)["nats"]
+        return nats
+
     def _find_or_make(
         self, part: str, make: Callable[[Sequence[Spoken]], dict[str, np.ndarray]]
     ) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
+from skd_lightning.data.folds import Fold
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.answers import Answers
 from skd_lightning.distillation.cache.entry import (
@@ -46,12 +47,14 @@ class Text:
         language: its code.
         sentences: lists of words.
         labelled: somebody has annotated them.
+        fold: to which they belong; None where the text is asked as a whole.
     """
 
     name: str
     language: str
     sentences: Sequence[Sequence[str]]
     labelled: bool = True
+    fold: Fold | None = None
 
     @property
     def lengths(self) -> np.ndarray:
@@ -123,6 +126,7 @@ class Asking:
         precision: in which emissions are stored.
         outside: teachers may read files outside of their run folders.
         most_disagreement: nats a word above which a pool is not listened to on unlabelled sentences.
+        most_entropy: nats a word above which teachers are not listened to on unlabelled sentences.
         show: progress bars.
         texts: {language: annotated sentences}, to which a text may be similar.
     """
@@ -134,6 +138,7 @@ class Asking:
     precision: EmissionPrecision
     outside: bool = False
     most_disagreement: float | None = None
+    most_entropy: float | None = None
     show: bool = False
     texts: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     _loaded: dict[Path, Speaker] = field(default_factory=dict, repr=False)
@@ -162,10 +167,14 @@ class Asking:
         Raises:
             UserError: naming the teacher.
         """
-        pool = self.teachers.pool(language)
+        for pool in self.teachers.pools(language).values():
+            self._check(pool, language)
+
+    def _check(self, pool: Pool, language: str) -> None:
         for folder in pool.folders:
             known = self._identity(folder)
-            refuse_silence(folder, known, self.needs, pool, self.most_disagreement is not None)
+            filters = (self.most_disagreement is not None, self.most_entropy is not None)
+            refuse_silence(folder, known, self.needs, pool, *filters)
             columns = known.columns
             if len(np.unique(columns)) < len(columns) and (len(pool.folders) > 1 or self._needs_potentials):
                 raise UserError(
@@ -189,7 +198,7 @@ class Asking:
             text: to speak about.
             dev: annotated sentences of the language, from which weights of a pool may be learned.
         """
-        pool, lengths = self.teachers.pool(text.language), text.lengths
+        pool, lengths = self.teachers.pool(text.language, text.fold), text.lengths
         members = [self._member(folder, text) for folder in pool.folders]
         potentials: Callable[[], Potentials] | None
         if len(members) == 1:
@@ -213,17 +222,24 @@ class Asking:
             words.paths, words.log_probs = answers.paths(needs.k)
         if needs.path_set is not None:
             words.path_sets = answers.path_sets(needs.path_set)
+        filters = []
+        if self.most_entropy is not None and not text.labelled:
+            filters.append((answers.entropy(), self.most_entropy))
         if self.most_disagreement is not None and len(members) > 1 and not text.labelled:
             everyone = Answers(answers.parts, lengths, lambda: self._aligned(members), weights)
-            nats = everyone.disagreement() / np.maximum(lengths, 1)
-            words.taught = nats <= self.most_disagreement
+            filters.append((everyone.disagreement(), self.most_disagreement))
+        learned_from = np.ones(len(lengths), dtype=bool)
+        for nats, most in filters:
+            learned_from &= nats / np.maximum(lengths, 1) <= most
         if not all(member.complete for member in members):
-            words.taught = heard(pool, [member.spoken().known for member in members])
-            found.heard = bool(words.taught.any())
-        taught = np.ones(len(lengths), dtype=bool) if words.taught is None else words.taught
-        found.taught = float(taught.mean()) if len(taught) else 1.0
-        if words.log_probs is not None and taught.any():
-            found.mass = float(np.exp(words.log_probs[taught]).sum(1).mean())
+            known = heard(pool, [member.spoken().known for member in members])
+            found.heard = bool(known.any())
+            learned_from &= known
+        found.taught = float(learned_from.mean()) if len(lengths) else 1.0
+        if filters or not all(member.complete for member in members):
+            words.taught = learned_from
+        if words.log_probs is not None and learned_from.any():
+            found.mass = float(np.exp(words.log_probs[learned_from]).sum(1).mean())
         return words, found
 
     def _member(self, folder: Path, text: Text) -> Member:

@@ -32,7 +32,9 @@ class Known(NamedTuple):
     complete: bool
 
 
-def refuse_silence(folder: Path, known: Known, needs: Needs, pool: Pool, filtered: bool) -> None:
+def refuse_silence(
+    folder: Path, known: Known, needs: Needs, pool: Pool, filtered: bool, unsure: bool
+) -> None:
     """Refuse a teacher whose kind has no answer to what is asked of it.
 
     Args:
@@ -41,6 +43,7 @@ def refuse_silence(folder: Path, known: Known, needs: Needs, pool: Pool, filtere
         needs: fields that the objective reads.
         pool: to which it belongs, perhaps alone.
         filtered: the disagreement of the pool's members is asked for.
+        unsure: its entropy is asked for.
 
     Raises:
         UserError: naming the teacher, and what to do.
@@ -51,6 +54,8 @@ def refuse_silence(folder: Path, known: Known, needs: Needs, pool: Pool, filtere
             f"{folder}: it gives {nature}, and this objective asks for potentials: take posterior, or structural with "
             "alpha 1"
         )
+    if "potentials" not in offers and unsure:
+        raise UserError(f"{folder}: --distillation.most_entropy asks for potentials, and it gives {nature}")
     if "potentials" not in offers and several and pool.kind == "product":
         raise UserError(f"{folder}: it gives {nature}, which have no potentials to multiply: take a mixture")
     if "pairs" not in offers and (needs.path_set is not None or (needs.k and several)):

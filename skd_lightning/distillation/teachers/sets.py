@@ -9,6 +9,14 @@ from typing import Any, get_args
 
 import yaml
 
+from skd_lightning.data.folds import Fold
+from skd_lightning.distillation.teachers.folds import (
+    FOLDS,
+    UNLABELLED,
+    folder_without,
+    refuse_other_form,
+    refuse_seen,
+)
 from skd_lightning.distillation.teachers.kinds import teacher_at
 from skd_lightning.distillation.teachers.pools import Kind, Pool, Weighting
 from skd_lightning.errors import UserError
@@ -32,6 +40,7 @@ class TeacherSet:
         kind: how several teachers of a language become one.
         weights: of the members where nothing else is said.
         pieces: {pretrained token classifier: pieces from which it takes a word's probabilities}, where a file says.
+        folds: so many folders beside the source hold the teachers that were trained without a fold; 0 for none.
     """
 
     sources: tuple[Path, ...]
@@ -40,10 +49,15 @@ class TeacherSet:
     kind: Kind = "mixture"
     weights: Weighting = "uniform"
     pieces: Mapping[Path, Pooling] = field(default_factory=dict)
+    folds: int = 0
 
     @classmethod
     def named(
-        cls, names: str | Iterable[str], kind: Kind = "mixture", weights: Weighting = "uniform"
+        cls,
+        names: str | Iterable[str],
+        kind: Kind = "mixture",
+        weights: Weighting = "uniform",
+        folds: int | None = None,
     ) -> TeacherSet:
         """Return the teachers that are named.
 
@@ -55,13 +69,22 @@ class TeacherSet:
                 ``{product: [...], weights: [0.5, 0.5]}`` (or ``mixture``); ``{model: hf:owner/name, pieces: mean}``
                 is a classifier with the mean of a word's pieces. "*" stands for all other languages,
                 ``tags`` names the student's tag for each of the teachers', as in ``{PERSON: PER, MISC: O}``.
+                ``{folds: [...], unlabelled: ...}`` asks each sentence of the teachers that were trained without its
+                fold, and unlabelled text of others if they are named.
             kind: of the pools, where the file does not say.
             weights: of their members, where the file does not say.
+            folds: ask annotated sentences of the teachers in ``<names>-fold1of5`` …, and unlabelled text of the usual
+                ones.
 
         Raises:
-            UserError: the file cannot be read, or is no mapping.
+            UserError: the file cannot be read, or is no mapping; or folds of several folders, or of a file.
         """
         paths = tuple(Path(name) for name in ([names] if isinstance(names, str) else names))
+        if folds is not None and (folds < 2 or len(paths) > 1 or paths[0].suffix in (".yaml", ".yml")):
+            raise UserError(
+                f"--distillation.folds is {folds}, with the teachers {' '.join(map(str, paths))}; it must be at least "
+                "2, and goes with one folder of teachers; a file of teachers names folds itself: {folds: [...]}"
+            )
         if len(paths) == 1 and paths[0].suffix in (".yaml", ".yml"):
             mapping = _read(paths[0])
             tags = mapping.pop(TAGS, {})
@@ -74,21 +97,79 @@ class TeacherSet:
             pieces: dict[Path, Pooling] = {}
             mapping = {key: _without_pieces(spec, pieces, paths[0]) for key, spec in mapping.items()}
             return cls(paths, mapping, tags, kind, weights, pieces)
-        return cls(paths, kind=kind, weights=weights)
+        return cls(paths, kind=kind, weights=weights, folds=folds or 0)
 
-    def pool(self, language: str) -> Pool:
+    def pool(self, language: str, fold: Fold | None = None) -> Pool:
         """Return the teachers that speak on a language together.
+
+        Args:
+            language: its code.
+            fold: on whose sentences they speak; None for text that is not divided into folds.
 
         Raises:
             UserError: the file of teachers names a run that does not exist, or something else that it cannot.
         """
         if not self.mapping:
-            found = [folder for source in self.sources for folder in _runs(source, language)]
+            sources = [folder_without(source, fold) for source in self.sources] if fold else self.sources
+            found = [folder for source in sources for folder in _runs(source, language)]
             return Pool(tuple(found), self.kind, self.weights)
         if language not in self.mapping and OTHERS not in self.mapping:
             return Pool()
+        key, spec, speaks_on = self._entry(language)
+        if isinstance(spec, dict) and FOLDS in spec:
+            if fold is None and UNLABELLED not in spec:
+                return Pool()
+            spec = spec[FOLDS][fold.number - 1] if fold else spec[UNLABELLED]
+        return self._pool(spec, speaks_on, (key,))
+
+    def pools(self, language: str) -> dict[Fold | None, Pool]:
+        """Return the teachers of each fold of a language's text, and of text that is not divided (None).
+
+        Raises:
+            UserError: as :meth:`pool`.
+        """
+        found: dict[Fold | None, Pool] = {
+            fold: self.pool(language, fold) for fold in Fold.all(self.divided(language))
+        }
+        if not found or self.divided(language) != self.divided(language, labelled=False):
+            found[None] = self.pool(language)
+        return found
+
+    def divided(self, language: str, labelled: bool = True) -> int:
+        """Return the number of folds of a language's text, each with teachers of its own; 0 for text as a whole.
+
+        Args:
+            language: its code.
+            labelled: of annotated sentences, or of unlabelled ones.
+
+        Raises:
+            UserError: the file names folds in another form.
+        """
+        if not self.mapping:
+            return self.folds if labelled else 0
+        spec = self._entry(language)[1] if language in self.mapping or OTHERS in self.mapping else None
+        if not isinstance(spec, dict) or FOLDS not in spec or (UNLABELLED in spec and not labelled):
+            return 0
+        return len(spec[FOLDS])
+
+    def _entry(self, language: str) -> tuple[str, Any, str]:
+        """Return the key of the entry for a language, the entry, and the language of its teachers.
+
+        An entry that is another language's code is that one's, if that one is of folds.
+        """
         key = language if language in self.mapping else OTHERS
-        return self._pool(self.mapping[key], language, (key,))
+        end, way = key, [key]
+        while isinstance(self.mapping[end], str) and self.mapping[end] in self.mapping:
+            end = self.mapping[end]
+            if end in way:
+                break  # a circle, which is refused where the pool is made
+            way.append(end)
+        spec = self.mapping[end]
+        if not isinstance(spec, dict) or FOLDS not in spec:
+            return key, self.mapping[key], language
+        refuse_other_form(spec, f"{self.sources[0]}: the teachers of '{end}'")
+        own = next((code for code in reversed(way) if code != OTHERS), language)
+        return end, spec, own
 
     @property
     def home(self) -> Path:
@@ -96,18 +177,20 @@ class TeacherSet:
         return self.sources[0].parent
 
     def of(self, language: str) -> tuple[Path, ...]:
-        """Return the run folders of the teachers that speak on a language; empty where there is none."""
+        """Return the run folders of the teachers that speak on a language's undivided text; empty where none does."""
         return self.pool(language).folders
 
     def folders(self, languages: Iterable[str]) -> list[Path]:
         """Return the run folders of all teachers that speak on these languages, each once."""
-        return list(dict.fromkeys(folder for language in languages for folder in self.of(language)))
+        pools = (pool for language in languages for pool in self.pools(language).values())
+        return list(dict.fromkeys(folder for pool in pools for folder in pool.folders))
 
     def require(self, languages: Iterable[str]) -> None:
         """Refuse languages on which no teacher speaks, a file that names other languages, and a source of no teacher.
 
         Raises:
-            UserError: naming the source, or the languages and the command that trains their teachers.
+            UserError: naming the source, or the languages and the command that trains their teachers; or a fold's
+                teacher that may have seen it.
         """
         languages, where = list(languages), " ".join(map(str, self.sources))
         if others := [
@@ -116,12 +199,19 @@ class TeacherSet:
             raise UserError(
                 f"{where}: no text of language {', '.join(others)} is trained on (there is {', '.join(languages)})"
             )
-        if missing := [language for language in languages if not self.of(language)]:
+        pools = {language: self.pools(language) for language in languages}
+        if missing := [code for code, found in pools.items() if not all(p.folders for p in found.values())]:
             named, codes = " or ".join(f"'{language}'" for language in missing), " ".join(missing)
+            folds = f" --folds {self.folds}" if self.folds else ""
+            beside = f", or beside it for each of {self.folds} folds" if self.folds else ""
+            make = f' (or make teachers LANGS="{codes}")' if not folds else ""
             raise UserError(
-                f"no teacher for language {named} in {where}; train it with: skd teachers --langs {codes} "
-                f'(or make teachers LANGS="{codes}"), and the same task and data'
+                f"no teacher for language {named} in {where}{beside}; train it with: "
+                f"skd teachers --langs {codes}{folds}{make}, and the same task and data"
             )
+        for fold, pool in (pair for found in pools.values() for pair in found.items()):
+            if fold is not None:
+                refuse_seen(pool.folders, fold)
         for source in () if self.mapping else self.sources:
             if not any(_runs(source, language) for language in languages):
                 raise UserError(

@@ -16,6 +16,7 @@ from skd_lightning.crf.kernels.cpu import forward_backward as recursions
 from skd_lightning.crf.kernels.cpu import forward_backward_adjoint as adjoint
 from skd_lightning.crf.kernels.cpu import kbest as search
 from skd_lightning.crf.kernels.cpu import path_scores as scoring
+from skd_lightning.crf.kernels.cpu import restricted_sums as restricted
 from skd_lightning.crf.kernels.cpu.threads import in_parallel
 
 
@@ -72,6 +73,23 @@ def forward_backward_adjoint(
         *map(_array, (kept, *grads, grad_unary, by_sentence)),
     )
     return grad_unary, by_sentence.sum_to_size(transitions.shape).to(transitions.dtype)
+
+
+def restricted_sums(
+    unary: Tensor, transitions: Tensor, lengths: Tensor, pairs: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return log-partitions, marginals and transition counts of the allowed paths."""
+    log_partition = unary.new_zeros(len(lengths))
+    marginals = torch.zeros_like(unary, memory_format=torch.contiguous_format)
+    counts = unary.new_zeros(len(lengths), *transitions.shape[-2:], dtype=torch.double)
+    in_parallel(
+        restricted.restricted_sums,
+        lengths.numpy(),
+        unary.shape[2],
+        *_potentials(unary, transitions, lengths),
+        *map(_array, (pairs, log_partition, marginals, counts)),
+    )
+    return log_partition, marginals, counts.to(unary.dtype)
 
 
 def backward_messages(unary: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
