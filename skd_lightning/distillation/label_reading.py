@@ -85,7 +85,11 @@ def read_labels(
         labels = [(names or {}).get(label, label) for label in labels]
     different = list(dict.fromkeys(labels))
     bilou = [label for label in different if re.fullmatch(r"[LU]-.+", label)]
-    if bilou and not any(split_tag(label)[0] in "ES" for label in different if split_tag(label)[1]):
+    if (
+        scheme != "none"
+        and bilou
+        and not any(split_tag(label)[0] in "ES" for label in different if split_tag(label)[1])
+    ):
         written = [
             _BILOU.get(label[0], label[0]) + label[1:] if label[1:2] == "-" else label for label in labels
         ]

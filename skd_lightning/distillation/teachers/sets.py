@@ -120,7 +120,8 @@ class TeacherSet:
             named, codes = " or ".join(f"'{language}'" for language in missing), " ".join(missing)
             raise UserError(
                 f"no teacher for language {named} in {where}; train it with: skd teachers --langs {codes} "
-                f'(or make teachers LANGS="{codes}"), and the same task and data'
+                f'(or make teachers LANGS="{codes}"), and the same task and data; or name one from elsewhere, such as '
+                "hf:owner/name or a file of predictions (.jsonl)"
             )
         for source in () if self.mapping else self.sources:
             if not any(_runs(source, language) for language in languages):
