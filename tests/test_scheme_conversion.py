@@ -154,6 +154,8 @@ def test_labels_without_a_scheme_are_named_and_add_up() -> None:
     emissions = np.exp(reading.potentials(log_probs).emissions)
     p = np.exp(log_probs)
     np.testing.assert_allclose(emissions, np.stack([p[:, 0] + p[:, 3], p[:, 1], p[:, 2]], axis=1), rtol=1e-5)
+    padded = read_labels(["O", "B-X", "I-X", "[PAD]"], "iob2", "x", {"[PAD]": "O"}).potentials(log_probs)
+    np.testing.assert_allclose(np.exp(padded.emissions), emissions, rtol=1e-5)
     plain = read_labels(["NOUN", "VERB"], "none", "x")
     assert plain.tag_set == TagSet(("NOUN", "VERB"), "none")
     assert not np.isinf(plain.potentials(by_label(["NOUN", "VERB"], 1)).transitions).any()

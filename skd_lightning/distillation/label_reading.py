@@ -71,7 +71,7 @@ def read_labels(
         labels: of the tagger, in its order.
         scheme: of the student: without entities, labels are tags as they are.
         where: the tagger's name, for messages.
-        names: {label: the student's tag}, for labels that name no scheme, such as LABEL_0.
+        names: {label: the student's tag}, for labels that name no scheme, such as LABEL_0 or [PAD].
 
     Raises:
         UserError: some type has I- but no B-, though others have: in IOB1, B- depends on the word before.
@@ -81,11 +81,15 @@ def read_labels(
     >>> read_labels(["PER", "O"], "bioes", "x").columns  # of O, B-PER, I-PER
     array([1, 0, 0])
     """
-    if scheme != "none" and not any(split_tag(label)[1] for label in labels):
-        labels = [(names or {}).get(label, label) for label in labels]
+    if scheme != "none":
+        labels = [label if split_tag(label)[1] else (names or {}).get(label, label) for label in labels]
     different = list(dict.fromkeys(labels))
     bilou = [label for label in different if re.fullmatch(r"[LU]-.+", label)]
-    if bilou and not any(split_tag(label)[0] in "ES" for label in different if split_tag(label)[1]):
+    if (
+        scheme != "none"
+        and bilou
+        and not any(split_tag(label)[0] in "ES" for label in different if split_tag(label)[1])
+    ):
         written = [
             _BILOU.get(label[0], label[0]) + label[1:] if label[1:2] == "-" else label for label in labels
         ]

@@ -206,8 +206,9 @@ class TeacherSet:
             beside = f", or beside it for each of {self.folds} folds" if self.folds else ""
             make = f' (or make teachers LANGS="{codes}")' if not folds else ""
             raise UserError(
-                f"no teacher for language {named} in {where}{beside}; train it with: "
-                f"skd teachers --langs {codes}{folds}{make}, and the same task and data"
+                f"no teacher for language {named} in {where}{beside}; train it with: skd teachers --langs "
+                f"{codes}{folds}{make}, and the same task and data; or name one from elsewhere, such as hf:owner/name or a file of "
+                "predictions (.jsonl)"
             )
         for fold, pool in (pair for found in pools.values() for pair in found.items()):
             if fold is not None:
