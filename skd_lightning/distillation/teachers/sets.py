@@ -207,8 +207,8 @@ class TeacherSet:
             make = f' (or make teachers LANGS="{codes}")' if not folds else ""
             raise UserError(
                 f"no teacher for language {named} in {where}{beside}; train it with: skd teachers --langs "
-                f"{codes}{folds}{make}, and the same task and data; or name one from elsewhere, such as hf:owner/name or a file of "
-                "predictions (.jsonl)"
+                f"{codes}{folds}{make}, and the same task and data; or name one from elsewhere, such as "
+                "hf:owner/name or a file of predictions (.jsonl)"
             )
         for fold, pool in (pair for found in pools.values() for pair in found.items()):
             if fold is not None:
