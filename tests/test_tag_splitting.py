@@ -206,7 +206,7 @@ def test_the_language_that_a_name_tells() -> None:
     assert {name: language_of(Path(name), known) for name in named} == named
 
 
-@pytest.mark.parametrize("text", ["Anna lives here. ", "word ", "a", " ", "\n", "a-", "京", ".", "\u200b"])
+@pytest.mark.parametrize("text", ["Anna lives here. ", "word ", "a", " ", "\n", "a-", "京", "."])
 @pytest.mark.parametrize("source", ["rules", "spaces"])
 def test_what_is_held_of_a_text_does_not_grow_with_it(text: str, source: str) -> None:
     """Of a text whose words are the longest, a sentence of them."""
@@ -218,11 +218,11 @@ def test_what_is_held_of_a_text_does_not_grow_with_it(text: str, source: str) ->
         return split(held, complete)
 
     piece = text * (20_000 // len(text))
-    for _ in split_stream([piece] * 40, spied, "", None):
+    for _ in split_stream([piece] * 30, spied, "", None):
         pass
-    assert len(lengths) == 41
+    assert len(lengths) == 31
     longest = splitting.LONGEST_SENTENCE * word_rules.LONGEST_WORD + splitting.HELD_BACK
-    assert max(lengths) <= len(piece) + (longest if text in ("a", ".", "京", "a-") else 5000)
+    assert max(lengths) <= len(piece) + (5000 if any(map(str.isspace, text)) else longest)
 
 
 def test_sentences_come_before_the_file_has_ended() -> None:
