@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from skd_lightning.serving.text.languages import ENUMERATIONS, NUMBERED, LanguageRules, rules_of
 from skd_lightning.serving.text.words import INVISIBLE, LONGEST_WORD, Spans, cut_words, spans_of
 
 LONGEST_SENTENCE = 500
 """Words; a longer sentence is cut behind this one."""
+LOOK_AHEAD = 3
+"""Words behind the end of a sentence that tell if it is one."""
 HELD_BACK = 2 * LONGEST_WORD
 """Characters at the end of an incomplete text in which words may still change."""
 
@@ -23,9 +25,15 @@ _ENDING = _SELF_STANDING | frozenset(".!?…．")
 _CLOSING = frozenset("\"'”’»›)]}」』）】》〉｣")
 WIDE_GAP = 1_000
 """Characters of white space that end a sentence too."""
-_BLANK_LINES = {mark: re.compile(rf"{mark}[^\S\r\n]*\r?{mark}") for mark in "\n\r"}
-_PAGE_ENDS = "\u2029\x0c"
+_GAPS = {
+    "\n": re.compile(r"\n[^\S\r\n]*\r?\n"),
+    "\r": re.compile(r"\r[^\S\r\n]*\r"),
+    "\u2029": re.compile("\u2029"),
+    "\x0c": re.compile("\x0c"),
+}
+"""Blank lines and ends of pages, by the character that each begins with."""
 _BLANK = re.compile(rf"[\s{INVISIBLE}]*")
+_SPACE = re.compile(r"\s*")
 _LINE_END = re.compile("[\n\r\u2029\x0c]")
 _ORDINAL = re.compile(r"\d{1,4}|[IVX]{1,5}")
 _FIELD = re.compile(rf"\S{{1,{LONGEST_WORD}}}")
@@ -46,7 +54,7 @@ def by_rules(language: str) -> Splitter:
 
     def split(text: str, complete: bool) -> tuple[list[Spans], int]:
         spans = spans_of(text, language)
-        return _sentences(text, spans, lambda own: _ends(text, own, rules), complete)
+        return _sentences(text, spans, lambda own: _ends(text, own, rules), _BLANK, complete)
 
     return split
 
@@ -60,32 +68,43 @@ def by_spaces(text: str, complete: bool) -> tuple[list[Spans], int]:
 
     def ends(spans: Spans) -> tuple[list[int], list[int]]:
         lines = _LINE_END.finditer(text, spans[0][0], spans[-1][0])
-        return sorted({bisect_left(spans, (line.start(),)) for line in lines}), []
+        begins = {bisect_left(spans, (line.start(),)) for line in lines} | _behind_wide_gaps(
+            text, spans, _SPACE
+        )
+        return sorted(begins), []
 
-    return _sentences(text, cut_words(_FIELD.finditer, text), ends, complete)
+    return _sentences(text, cut_words(_FIELD.finditer, text), ends, _SPACE, complete)
 
 
 def _sentences(
-    text: str, spans: Spans, ends_of: Callable[[Spans], tuple[list[int], list[int]]], complete: bool
+    text: str,
+    spans: Spans,
+    ends_of: Callable[[Spans], tuple[list[int], list[int]]],
+    blank: re.Pattern[str],
+    complete: bool,
 ) -> tuple[list[Spans], int]:
     """Return the sentences that words make, and the number of characters that they take.
 
     Where more text may follow, sentences that it could change are left out.
     """
-    if not complete and len(text) > WIDE_GAP and _BLANK.fullmatch(text, len(text) - WIDE_GAP):
+    if not complete and len(text) > WIDE_GAP and blank.fullmatch(text, len(text) - WIDE_GAP):
         complete = True  # so wide a gap parts sentences, whatever follows
     certain = len(spans) if complete else bisect_left(spans, (len(text) - HELD_BACK,))
     found: list[Spans] = []
     first = 0
     while first < len(spans):
-        ends, dotted = ends_of(spans[first:])
+        window = spans[first : first + 4 * LONGEST_SENTENCE + LOOK_AHEAD]
+        decided = len(spans) if first + len(window) == len(spans) else first + len(window) - LOOK_AHEAD
+        ends, dotted = ends_of(window)
         joined = {first + place for place in dotted}
         begin = first
-        for natural_end in [*(first + end for end in ends), len(spans)]:
+        for natural_end in [*(first + end for end in ends), first + len(window)]:
             words = _with_dots(spans, begin, natural_end, joined)[: LONGEST_SENTENCE + 1]
             longest = len(words) > LONGEST_SENTENCE
             end = bisect_left(spans, words.pop(), begin) if longest else natural_end
-            if not complete and end + 3 > certain:
+            if end > decided:
+                break
+            if not complete and end + LOOK_AHEAD > certain:
                 return found, spans[begin][0]
             found.append(words)
             begin = end
@@ -133,26 +152,21 @@ def _ends(text: str, spans: Spans, rules: LanguageRules) -> tuple[list[int], lis
 
 
 def _behind_gaps(text: str, spans: Spans) -> set[int]:
-    """Return the places of words behind blank lines, ends of pages and wide gaps."""
-    start = spans[0][0]
-    gaps = [
-        gap.start()
-        for mark, lines in _BLANK_LINES.items()
-        if mark in text
-        for gap in lines.finditer(text, start)
+    """Return the places of the words behind blank lines, ends of pages and wide gaps."""
+    start, end = spans[0][0], spans[-1][0]
+    found = [
+        lines.finditer(text, start, end) for mark, lines in _GAPS.items() if text.find(mark, start, end) >= 0
     ]
-    gaps += [place for mark in _PAGE_ENDS if mark in text for place in _places(text, mark, start)]
-    begins = {bisect_left(spans, (gap,)) for gap in gaps}
-    half = WIDE_GAP // 2  # one such part of the text lies wholly in a wide gap
-    if any(_BLANK.fullmatch(text, part, part + half) for part in range(0, len(text) - half + 1, half)):
-        begins |= {i for i in range(1, len(spans)) if spans[i][0] - spans[i - 1][1] >= WIDE_GAP}
-    return begins - {0, len(spans)}
+    begins = {bisect_left(spans, (gap.start(),)) for gaps in found for gap in gaps}
+    return begins | _behind_wide_gaps(text, spans, _BLANK)
 
 
-def _places(text: str, mark: str, start: int) -> Iterator[int]:
-    while (start := text.find(mark, start)) >= 0:
-        yield start
-        start += 1
+def _behind_wide_gaps(text: str, spans: Spans, blank: re.Pattern[str]) -> set[int]:
+    half = WIDE_GAP // 2  # a part of the text that lies wholly in a wide gap, if there is one
+    parts = range(spans[0][0], spans[-1][0] - half + 1, half)
+    if not any(blank.fullmatch(text, part, part + half) for part in parts):
+        return set()
+    return {i for i in range(1, len(spans)) if spans[i][0] - spans[i - 1][1] >= WIDE_GAP}
 
 
 def _following(text: str, spans: Spans, place: int) -> str:
