@@ -166,16 +166,17 @@ def test_a_language_that_nobody_annotated_is_taught_by_a_pool_of_other_teachers(
         return losses(self, crf, batch)
 
     monkeypatch.setattr(Student, "losses", spy)
+    never = ["--model.wide.of_text", "false"]
     text = ["--langs", "de", "en", "fi", "--data.text_only", '["fi"]', "--loss", "structural"]
     capsys.readouterr()
-    main(["distill", *shared, *text, "--teachers", "teachers.yaml", "--model.objective.alpha", "0.5"])
+    main(["distill", *shared, *text, "--teachers", "teachers.yaml", "--model.objective.alpha", "0.5", *never])
     assert "fi unlabelled ×2" in capsys.readouterr().out
     assert seen == {(0, True), (1, True), (2, False)}
     student = tmp_path / "runs/mine/structural/seed1"
     main(["zeroshot", str(student), "--task", "mine", "--data", str(tmp_path), "--langs", "de", "fi"])
     assert set(json.loads((student / "zeroshot/results.json").read_text())["languages"]) == {"fi"}
 
-    more = ["--teachers", "teachers.yaml", "--name", "text", "--model.wide.of_text", "true"]
+    more = ["--teachers", "teachers.yaml", "--name", "text"]
     main(["distill", *shared, *text, *more])
     with_text = load(tmp_path / "runs/mine/text/seed1").wide
     without = load(student).wide

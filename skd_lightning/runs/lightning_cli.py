@@ -157,7 +157,7 @@ class TaggingCLI(LightningCLI):
             super().instantiate_classes()
             if self.subcommand in (None, "fit"):  # the others train nothing
                 sentences = self.datamodule.train_sentences
-                if self.model.fits_text:
+                if self.model.fits_text(self.datamodule.text_only):
                     sentences = sentences + self.datamodule.unlabelled_sentences
                 self.model.learn_vocabulary(
                     [sentence.words for sentence in sentences], [sentence.language for sentence in sentences]

@@ -139,6 +139,9 @@ class Settings:
             for name in names:
                 settings.get(section, {}).pop(name, None)
         settings = {name: value for name, value in settings.items() if value != {}}
+        wide = settings.get("model", {}).get("init_args", {}).get("wide") or {}
+        if wide.get("of_text", "") is None:  # of a dataclass, the parser writes defaults as well
+            wide.pop("of_text")
         if not self.taught:
             settings.pop("distillation", None)
         elif (teachers := self.teachers) is not None:

@@ -113,10 +113,16 @@ class Tagger(pl.LightningModule):
         """Say if sentences without gold tags teach it anything."""
         return False
 
-    @property
-    def fits_text(self) -> bool:
-        """Say if its features are fitted to what teachers say about unlabelled text."""
-        return self.wide is not None and self.wide.settings.of_text and self.learns_from_unlabelled
+    def fits_text(self, text_only: Sequence[str]) -> bool:
+        """Say if its features are fitted to what teachers say about unlabelled text.
+
+        Args:
+            text_only: languages that have nothing but text, from which gold tags could teach no feature.
+        """
+        if self.wide is None or not self.learns_from_unlabelled:
+            return False
+        chosen = self.wide.settings.of_text
+        return bool(text_only) if chosen is None else chosen
 
     @property
     def featurizer(self) -> Featurizer:
@@ -195,8 +201,9 @@ class Tagger(pl.LightningModule):
             if self.trainer.is_global_zero:
                 began = time.perf_counter()
                 data = self.trainer.datamodule  # type: ignore[attr-defined]
-                text = data.train_dataset.sentences if self.fits_text else data.train_sentences
-                teachers = data.train_dataset.targets.expectations() if self.fits_text else None
+                of_text = self.fits_text(data.text_only)
+                text = data.train_dataset.sentences if of_text else data.train_sentences
+                teachers = data.train_dataset.targets.expectations() if of_text else None
                 fit_wide(self.wide, text, self.tag_set, bool(self.trainer.progress_bar_callback), teachers)
                 taken = f"{time.perf_counter() - began:.0f} s"
                 Console().print(f"{len(self.wide.keys)} features fitted in {taken}", highlight=False)
