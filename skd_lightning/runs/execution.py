@@ -260,6 +260,6 @@ def _counts(tagger: Tagger, data: TaggingData) -> dict[str, Any]:
 
 
 def _score(folder: RunFolder) -> str:
-    results = Results.read(folder)
+    results = Results.require(folder)
     assert results is not None
     return f"{results.metric} {results.average:.2%}"
