@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -97,7 +96,7 @@ def checked(kind: type[T], content: Any, where: str) -> T:
     """
     try:
         with first_error():
-            found: T = _adapter(kind).validate_python(content)
+            found: T = TypeAdapter(kind).validate_python(content)
     except ValueError as error:
         raise UserError(f"{where}: {error}") from None
     return found
@@ -117,14 +116,10 @@ def read_json(kind: type[T], file: Path, remedy: str) -> T:
     text = read_text(file)
     try:
         with first_error():
-            return _adapter(kind).validate_json(text.encode("utf-8", "surrogatepass"))
+            found: T = TypeAdapter(kind).validate_json(text)
     except ValueError as error:
         raise UserError(f"{file}: damaged ({error}); {remedy}") from None
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    return found
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from skd_lightning.encoders.pieces import PieceFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.features.windows import Pooling
+from skd_lightning.hub_access import outage
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.storage import add_weights
 
@@ -116,6 +118,7 @@ class PretrainedTransformer(nn.Module):
 
 def _load(name: str) -> tuple[Any, dict[str, Any]]:
     """Load a model from the hub or a folder; return it and its :attr:`PretrainedTransformer.saved`."""
+    out = None if Path(name).exists() else outage()
     from transformers import AutoModel, AutoTokenizer  # seconds to import: only where one is used
 
     own: dict[str, Any] = {"trust_remote_code": False}  # else transformers asks on the terminal
@@ -129,7 +132,7 @@ def _load(name: str) -> tuple[Any, dict[str, Any]]:
             raise UserError(
                 f"embedder: '{name}' needs code of its own (auto_map), which is never run; take another model"
             ) from error
-        reason = str(error).partition("\n")[0]
+        reason = out or str(error).partition("\n")[0]
         raise UserError(f"embedder: no transformer '{name}': {reason}") from error
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise UserError(

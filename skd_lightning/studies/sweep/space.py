@@ -100,7 +100,7 @@ class Parameter:
 
 
 def _ends_of(numbers: Sequence[Any], kind: type) -> list[Any]:
-    own = [number for number in numbers if type(number) is kind]
+    own: list[Any] = [number for number in numbers if type(number) is kind]
     return [min(own), max(own)] if own else []
 
 
