@@ -98,7 +98,7 @@ def checked(kind: type[T], content: Any, where: str) -> T:
         with first_error():
             found: T = TypeAdapter(kind).validate_python(content)
     except ValueError as error:
-        raise UserError(f"{where}: {error}") from None
+        raise UserError(f"{where}: {str(error).removeprefix('file: ')}") from None
     return found
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from skd_lightning.storage import new_file, new_folder, write_text
 
 SCHEMA = 1
 """Version of the format of ``results.json``."""
+
+Code = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]{1,100}$")]
+"""A language, whose counts are in a file of that name: no path."""
 
 R = TypeVar("R", bound="Record")
 
@@ -104,7 +107,7 @@ class Record(BaseModel):
     variant: str = ""
     seed: int
     metric: Literal["f1", "accuracy"]
-    languages: dict[str, LanguageScores] = Field(min_length=1)
+    languages: dict[Code, LanguageScores] = Field(min_length=1)
     average: float = Field(ge=0, le=1)
     types: dict[str, dict[str, TypeScores]] = Field(default_factory=dict)
     peak_memory_mib: int
