@@ -48,9 +48,8 @@ def user_error(error: BaseException | None) -> UserError | None:
     Libraries wrap exceptions in their own. A full disk makes a UserError, and so does a place on disk that is not
     what it has to be, such as a file in the place of a folder.
     """
-    place = _place(error)
-    if place is not None:
-        return place
+    if (misplaced := _place(error)) is not None:
+        return misplaced
     while error is not None and not isinstance(error, UserError):
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             place = f"{error.filename}: " if error.filename else ""
