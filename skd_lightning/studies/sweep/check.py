@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
@@ -124,7 +125,8 @@ def _make_model(config: Namespace) -> None:
         model["init_args"]["embedder"] = {"class_path": small}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(Tagger, "model")
-    parser.instantiate_classes(parser.parse_object({"model": model}))
+    with torch.device("meta"):  # sizes without memory
+        parser.instantiate_classes(parser.parse_object({"model": model}))
 
 
 def _shown(parameter: Parameter) -> str:
