@@ -8,6 +8,19 @@ import signal
 
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 """NumPy's words for a write that a full disk has cut short; the error has no number."""
+IN_THE_WAY = "what stands there is no folder; move it away, or name another place"
+PLACES = {
+    errno.EEXIST: IN_THE_WAY,
+    errno.ENOTDIR: IN_THE_WAY,
+    errno.EISDIR: "a folder stands where a file has to be; move it away",
+    errno.ENOENT: "name a place that exists and can be written to",
+    errno.EACCES: "name a place that you may read and write",
+    errno.EPERM: "name a place that you may read and write",
+    errno.EROFS: "name a place that you may read and write",
+    errno.ELOOP: "a link leads back to itself; remove it",
+    errno.ENAMETOOLONG: "take a shorter name",
+}
+"""Errors of the operating system that say something of the place that a user has named, and the remedy."""
 
 
 class UserError(ValueError):
@@ -32,8 +45,11 @@ class Stopped(SystemExit):
 def user_error(error: BaseException | None) -> UserError | None:
     """Return the UserError that an exception is, or that caused it; None if there is none.
 
-    Libraries wrap exceptions in their own. A full disk makes a UserError.
+    Libraries wrap exceptions in their own. A full disk makes a UserError, and so does a place on disk that is not
+    what it has to be, such as a file in the place of a folder.
     """
+    if (misplaced := _place(error)) is not None:
+        return misplaced
     while error is not None and not isinstance(error, UserError):
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             place = f"{error.filename}: " if error.filename else ""
@@ -42,6 +58,13 @@ def user_error(error: BaseException | None) -> UserError | None:
             return UserError("No space left on device; make room, and the same command goes on")
         error = error.__cause__ or error.__context__
     return error
+
+
+def _place(error: BaseException | None) -> UserError | None:
+    if not isinstance(error, OSError) or error.errno not in PLACES or not error.filename:
+        return None
+    named = error.filename2 or error.filename  # the second is what a finished file was to be called
+    return UserError(f"{named}: {error.strerror}; {PLACES[error.errno]}")
 
 
 def one_line(error: Exception) -> str:

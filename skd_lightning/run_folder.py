@@ -126,7 +126,10 @@ class RunFolder:
 
     def key(self) -> str | None:
         """The key of the settings that the folder was made with; None where none is written down."""
-        first = self.config.read_text().partition("\n")[0] if self.config.is_file() else ""
+        if not self.config.is_file():
+            return None
+        with self.config.open(encoding="utf-8", errors="replace") as opened:
+            first = opened.readline(1000).rstrip("\n")
         return first.removeprefix(KEY) if first.startswith(KEY) else None
 
 

@@ -1,8 +1,10 @@
 """Runs side by side, each on devices of its own."""
 
 import json
-import subprocess
+import os
+import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from small_corpus import write_corpus
 from small_runs import SMALL
 
 from skd_lightning.cli import main
-from skd_lightning.errors import UserError
+from skd_lightning.errors import Stopped, UserError
 from skd_lightning.runs import jobs
 from skd_lightning.runs.devices import device_shares, refuse_too_many, visible_devices
 from skd_lightning.runs.jobs import Job, run_jobs
@@ -58,17 +60,44 @@ def test_runs_at_the_same_time_have_different_devices(
     together = threading.Barrier(2)
     seen: list[str] = []
 
-    def start(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
-        seen.append(env["CUDA_VISIBLE_DEVICES"])
+    def start(_: object, command: list[str], log: object, environment: dict[str, str]) -> int:
+        seen.append(environment["CUDA_VISIBLE_DEVICES"])
         together.wait(timeout=60)  # for the other one of two
         assert sorted(seen[-2:]) == ["6", "7"]
         together.wait(timeout=60)
-        return subprocess.CompletedProcess(command, 0)
+        return 0
 
-    monkeypatch.setattr(jobs.subprocess, "run", start)
+    monkeypatch.setattr(jobs.Processes, "run", start)
     four = [Job(str(i), ("--version",), tmp_path / f"{i}.txt", lambda: False) for i in range(4)]
     run_jobs([four], at_once=2)
     assert sorted(seen) == ["6", "6", "7", "7"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")
+def test_sigterm_ends_the_processes_that_run_and_starts_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"  # stands for a training that takes long
+    python.write_text(f"#!/bin/sh\necho $$ >> {tmp_path}/started\nexec sleep 600\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(jobs.sys, "executable", str(python))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminate() -> None:
+        while not (tmp_path / "started").exists() or (tmp_path / "started").read_text().count("\n") < 2:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=terminate).start()
+    three = [Job(str(i), (), tmp_path / f"{i}.txt", lambda: False) for i in range(3)]
+    with pytest.raises(Stopped, match="143"):
+        run_jobs([three], at_once=2)
+    started = (tmp_path / "started").read_text().split()
+    assert len(started) == 2
+    for process in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(process), 0)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_teachers_side_by_side_are_those_one_after_the_other(

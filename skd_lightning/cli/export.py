@@ -36,13 +36,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: Options, rest: list[str]) -> None:
     """Save the tagger, say how large it is, and upload it if that was asked for."""
     from skd_lightning.run_folder import RunFolder
-    from skd_lightning.serving.card import read_results
+    from skd_lightning.runs.record import Results
     from skd_lightning.serving.hub import push
     from skd_lightning.taggers import load
     from skd_lightning.taggers.saving import save
 
     tagger = load(options.run, options.outside)
-    results = read_results(RunFolder(Path(options.run)).results)
+    found = Results.require(RunFolder(Path(options.run)))
+    results = found.model_dump(by_alias=True, exclude_none=True) if found else None
     save(tagger, options.folder, options.tables, options.least_weight, results, options.push or "")
     files = sorted(options.folder.iterdir())
     size = sum(file.stat().st_size for file in files) / 1e6

@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
             signal has stopped.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    let_waiting_threads_sleep()
     quiet()
     try:
         if sys.platform == "win32":
@@ -78,6 +79,16 @@ def _run(arguments: list[str]) -> None:
         COMMANDS[name].start(arguments[1:])
     else:
         raise UserError(f"unknown command '{name}'{suggestion(name, COMMANDS)} (skd --help lists all)")
+
+
+def let_waiting_threads_sleep() -> None:
+    """Set OpenMP's wait policy, unless the user has, for this process, its loader workers and its children.
+
+    PyTorch on Linux brings GNU's libgomp, which reads the policy when it is loaded, so this comes before any import of
+    torch. By default its threads spin while they wait for one another. Beside another busy process they then hold
+    the cores that the late ones need, and a training takes ten times as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def quiet() -> None:

@@ -11,6 +11,7 @@ from skd_lightning.data import tasks
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.task import HubPlace, HubSource, Task
 from skd_lightning.errors import UserError
+from skd_lightning.hub_access import outage
 
 SPLIT_NAMES = {"train": "train", "dev": "validation", "test": "test"}
 
@@ -40,10 +41,11 @@ def load_hub(task: str, language: str, revision: str | None = None) -> tuple[dic
     """
     name, config, branch = _place(task, language)
     revision = revision or branch
+    out = outage()
     try:
         found = _load(name, config, revision)
     except Exception as error:  # whatever the network, the hub and its client raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = out or (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"task {task}, language {language}: {name} could not be had from the hub ({reason[:200]}); "
             "give a local folder with --data"

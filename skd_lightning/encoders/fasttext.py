@@ -19,6 +19,8 @@ from skd_lightning.errors import UserError
 
 MAGIC = 793712314
 SUPERVISED = 3
+LARGEST = 100_000
+"""Numbers of a vector; those of fasttext.cc have 300."""
 
 
 def fnv1a(text: bytes) -> int:
@@ -51,6 +53,7 @@ class BinaryVectors:
     """
 
     def __init__(self, file: Path) -> None:
+        self._file = file
         try:
             with _open(file) as opened:
                 self._data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
@@ -70,9 +73,13 @@ class BinaryVectors:
         self.size, model, self._buckets, self._shortest, self._longest = (
             arguments[i] for i in (0, 7, 8, 9, 10)
         )
+        if self._buckets < 0 or not 1 <= self.size <= LARGEST:
+            raise ValueError("sizes that no fastText writes")
         if version == 11 and model == SUPERVISED:
             self._longest = 0  # as fastText does: these had no subwords
         entries, words, _, _, pruned = struct.unpack_from("<iiiqq", self._data, 64)
+        if not 0 <= words <= entries <= len(self._data) // 10:  # the least bytes of an entry
+            raise ValueError("more words than bytes")
         position = self._index(92, entries, words)
         quantised = self._data[position + 8 * max(0, pruned)]
         if quantised or pruned >= 0:
@@ -80,6 +87,9 @@ class BinaryVectors:
                 f"{file}: quantised vectors cannot be read; give the .bin file they were made from"
             )
         rows, columns = struct.unpack_from("<qq", self._data, position + 1)
+        grams = self._buckets if self._longest > 0 else 0
+        if (self._longest > 0 and not grams) or rows < words + grams:
+            raise ValueError("fewer vectors than words and n-grams")
         if columns != self.size or len(self._data) < position + 17 + 4 * rows * columns:
             raise UserError(f"{file}: damaged, {rows} x {columns} numbers do not fit in it; fetch it again")
         self._words = words
@@ -117,7 +127,7 @@ class BinaryVectors:
                 rows += [self._words + fnv1a(gram) % self._buckets for gram in grams]
             if rows:
                 found[place] = self._matrix[rows].mean(axis=0)
-        return found
+        return _finite(found, words, self._file)
 
 
 class TextVectors:
@@ -137,8 +147,10 @@ class TextVectors:
         self._file = file
         try:
             with _open(file) as opened:
-                _, size = opened.readline().split()
+                _, size = opened.readline(100).split()
             self.size = int(size)
+            if not 1 <= self.size <= LARGEST:
+                raise ValueError("no size of a vector")
         except (ValueError, EOFError, OSError, zlib.error) as error:
             if isinstance(error, UserError):
                 raise
@@ -166,7 +178,7 @@ class TextVectors:
                 if line_vector is not None:
                     found[place] = line_vector
                     break
-        return found
+        return _finite(found, words, self._file)
 
     def _numbers(self, text: bytes, line: int) -> np.ndarray:
         try:
@@ -178,6 +190,14 @@ class TextVectors:
                 f"{self._file}, line {line}: not a word and {self.size} numbers; fetch the file again"
             )
         return numbers
+
+
+def _finite(vectors: np.ndarray, words: Sequence[str], file: Path) -> np.ndarray:
+    """Return the vectors, unless one of them would make every weight of a training not a number."""
+    broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(broken):
+        raise UserError(f"{file}: the vector of '{words[broken[0]]}' is not finite; fetch the file again")
+    return vectors
 
 
 def _open(file: Path):  # type: ignore[no-untyped-def]

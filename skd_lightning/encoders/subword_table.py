@@ -95,6 +95,8 @@ def read_table(file: Path) -> tuple[Tensor, dict[str, Any]]:
         with safe_open(str(file), framework="pt") as opened:
             table, texts = opened.get_tensor("table").float(), dict(opened.metadata() or {})
         pieces, size = table.shape
+        if not table.isfinite().all():
+            raise ValueError("not finite")
         return table, {**{name: texts[name] for name in TEXTS}, "pieces": pieces, "size": size}
     except (SafetensorError, KeyError, ValueError) as error:
         raise UserError(f"{file}: no file that skd vectors has written; make it again") from error

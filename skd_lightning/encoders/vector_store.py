@@ -10,8 +10,10 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import NonNegativeInt
 from torch import Tensor
 
+from skd_lightning.parsing import read_json
 from skd_lightning.storage import alone_in, new_folder
 
 Precision = Literal["float16", "bfloat16"]
@@ -29,6 +31,13 @@ def unpacked(vectors: np.ndarray) -> Tensor:
     """Return what :func:`packed` made as a tensor of its precision."""
     tensor = torch.from_numpy(vectors)
     return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
+
+
+def finite(vectors: np.ndarray) -> bool:
+    """Return True if no number of what :func:`packed` made is infinite or not a number."""
+    exponent = 0x7C00 if vectors.dtype == np.float16 else 0x7F80  # all bits of it are set in others
+    parts = (vectors[start : start + 65536].view(np.uint16) for start in range(0, len(vectors), 65536))
+    return not any(((part & exponent) == exponent).any() for part in parts)
 
 
 def sentence_key(words: Sequence[str]) -> str:
@@ -55,11 +64,13 @@ class VectorStore:
         """Take in what has come to the disk; a folder that is damaged is passed over, and made again."""
         for folder in sorted(set(self.folder.glob("[!.]*")) - self._opened):
             try:
-                lengths: dict[str, int] = json.loads((folder / "lengths.json").read_text())
+                lengths = read_json(dict[str, NonNegativeInt], folder / "lengths.json", "made again")
                 vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
-                if len(vectors) != sum(lengths.values()):
+                if vectors.ndim != 2 or vectors.dtype != self.dtype or len(vectors) != sum(lengths.values()):
                     raise ValueError("wrong size")
-            except (OSError, ValueError, AttributeError):
+                if not finite(vectors):
+                    raise ValueError("not finite")
+            except (OSError, ValueError, EOFError):
                 continue
             self._opened.add(folder)
             start = 0

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from skd_lightning.encoders.pieces import PieceFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.features.windows import Pooling
+from skd_lightning.hub_access import outage
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.storage import add_weights
 
@@ -148,6 +150,7 @@ def load_pretrained(name: str, auto: Any, role: str, **loading: Any) -> tuple[An
     Raises:
         UserError: there is no such model, or it is not of the kind that reads here.
     """
+    out = None if Path(name).exists() else outage()
     from transformers import AutoTokenizer
 
     own: dict[str, Any] = {"trust_remote_code": False}  # else transformers asks on the terminal
@@ -161,7 +164,7 @@ def load_pretrained(name: str, auto: Any, role: str, **loading: Any) -> tuple[An
             raise UserError(
                 f"{role}: '{name}' needs code of its own (auto_map), which is never run; take another model"
             ) from error
-        reason = str(error).partition("\n")[0]
+        reason = out or str(error).partition("\n")[0]
         raise UserError(f"{role}: no transformer '{name}': {reason}") from error
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise UserError(f"{role}: '{name}' has no fast tokenizer (tokenizer.json); take a model that has one")

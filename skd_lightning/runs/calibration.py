@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, model_validator
 
+from skd_lightning.parsing import first_error
 from skd_lightning.run_folder import RunFolder
-from skd_lightning.runs.record import first_error
 from skd_lightning.storage import write_text
 from skd_lightning.taggers.confidences import BINS
 

@@ -17,7 +17,7 @@ from skd_lightning.data.corpora import training_languages
 from skd_lightning.data.folds import Fold
 from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.callback import DistillationCallback
-from skd_lightning.errors import Stopped, UserError
+from skd_lightning.errors import Stopped, UserError, user_error
 from skd_lightning.metrics import split_types
 from skd_lightning.run_folder import KEY, RunFolder
 from skd_lightning.runs import provenance
@@ -27,13 +27,12 @@ from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.record import Results, surroundings
-from skd_lightning.runs.resuming import LastState
+from skd_lightning.runs.resuming import LastState, refuse_damaged
 from skd_lightning.runs.run import Run, Settings, named_teachers
 from skd_lightning.runs.succession import has_finished, make_room, take_place, working_folder
 from skd_lightning.runs.tracking import Labels, finish, stored_run_id
 from skd_lightning.storage import alone_in, remove, write_text
 from skd_lightning.taggers import Student, Tagger
-from skd_lightning.taggers.checkpoints import read as read_checkpoint
 
 C = TypeVar("C", bound=pl.Callback)
 
@@ -99,7 +98,7 @@ def train(run: Run, anew: bool = False) -> None:
     resume = work.last if not anew and work.key() == key and work.last.is_file() else None
     if resume:
         provenance.verify(work, made_from)
-        _refuse_damaged(resume)
+        refuse_damaged(resume)
     run_id = stored_run_id(resume) if resume and cli.config.wandb else None
     cli.labels = Labels(run.title, f"{run.task}/{run.variant}", run.role, run_id)
     cli.config.trainer.default_root_dir = str(work.path)
@@ -139,16 +138,8 @@ def _refuse_own_teacher(run: Run, settings: Settings) -> None:
     """Refuse a run among whose teachers is the one that it would replace."""
     teachers = settings.teachers
     folders = teachers.folders(settings.languages()) if teachers else []
-    if run.path.resolve() in [folder.resolve() for folder in folders]:
+    if os.path.realpath(run.path) in map(os.path.realpath, folders):
         raise UserError(f"{run.path}: this run would be its own teacher, and replace it; give another --name")
-
-
-def _refuse_damaged(checkpoint: Path) -> None:
-    try:
-        read_checkpoint(checkpoint)
-    except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{checkpoint}: damaged ({reason}); add --anew to start from scratch") from None
 
 
 def _say_finished(run: Run, made_from: dict[str, str]) -> None:
@@ -202,9 +193,21 @@ def _fit_and_test(cli: TaggingCLI, work: RunFolder, resume: Path | None) -> None
             _retract(work)
         if trainer.strategy.launcher is not None:  # the other processes would wait for this one
             trainer.strategy.launcher.kill(signal.SIGKILL)
+        if resume and isinstance(error, Exception) and not _callbacks(trainer, LastState)[0].restored:
+            _refuse_unfit(resume, error)
         if isinstance(error, SystemExit) and trainer.interrupted:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
         raise
+
+
+def _refuse_unfit(resume: Path, error: Exception) -> None:
+    """Say so if an error before the first step is the checkpoint's: a teacher's, for one, speaks for itself."""
+    if user_error(error) is not None and not str(error).startswith("the checkpoint "):
+        return
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    raise UserError(
+        f"{resume}: does not fit this training ({reason}); add --anew to start from scratch"
+    ) from error
 
 
 def _retract(work: RunFolder) -> None:
@@ -263,6 +266,6 @@ def _counts(tagger: Tagger, data: TaggingData) -> dict[str, Any]:
 
 
 def _score(folder: RunFolder) -> str:
-    results = Results.read(folder)
+    results = Results.require(folder)
     assert results is not None
     return f"{results.metric} {results.average:.2%}"

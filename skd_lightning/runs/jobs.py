@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from skd_lightning.errors import UserError
+from skd_lightning.errors import Stopped, UserError
 from skd_lightning.runs.devices import default_threads, device_shares, visible_devices
 
 
@@ -49,11 +54,12 @@ def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) ->
     Raises:
         UserError: a job failed; the other jobs of its phase have been run, those of later phases have not.
     """
+    processes = Processes()
     shares: queue.Queue[str | None] = queue.Queue()
     for share in device_shares(at_once, devices, visible_devices()):
         shares.put(share)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console()) as bar:
+    with stopped_by_sigterm(), Progress(*columns, console=Console()) as bar:
         whole = bar.add_task("runs", total=sum(len(phase) for phase in phases))
         for phase in phases:
             failed = []
@@ -63,7 +69,7 @@ def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) ->
                     if job.finished():
                         bar.advance(whole)
                     else:
-                        waiting.append(pool.submit(_run, job, at_once, shares))
+                        waiting.append(pool.submit(_run, job, at_once, shares, processes))
                 try:
                     for done in as_completed(waiting):
                         job, status, seconds = done.result()
@@ -71,7 +77,8 @@ def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) ->
                         if status:
                             failed.append(job.title)
                         bar.console.print(_told(job, status, seconds), highlight=False)
-                except KeyboardInterrupt:
+                except BaseException:  # a signal: trainings save their state when they are asked to stop
+                    processes.stop()
                     pool.shutdown(cancel_futures=True)
                     raise
             if failed:
@@ -80,7 +87,55 @@ def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) ->
                 )
 
 
-def _run(job: Job, at_once: int, shares: queue.Queue[str | None]) -> tuple[Job, int, float]:
+class Processes:
+    """The processes that run now, so that none is left behind."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopping = False
+
+    def run(self, command: Sequence[str], log: BinaryIO, environment: Mapping[str, str]) -> int:
+        """Run a command to its end, and return its exit status; after :meth:`stop`, none is started."""
+        with self._lock:
+            if self._stopping:
+                return -signal.SIGTERM
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+            self._running.add(process)
+        try:
+            return process.wait()
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def stop(self) -> None:
+        """Ask all to stop, with SIGTERM, and start no more."""
+        with self._lock:
+            self._stopping = True
+            for process in self._running:
+                process.terminate()
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block with :class:`Stopped`, so that what it started can be ended too."""
+    if threading.current_thread() is not threading.main_thread():  # only that one may set a handler
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(
+    job: Job, at_once: int, shares: queue.Queue[str | None], processes: Processes
+) -> tuple[Job, int, float]:
     began = time.perf_counter()
     share = shares.get()
     environment = {**os.environ, "COLUMNS": "120"}
@@ -88,14 +143,8 @@ def _run(job: Job, at_once: int, shares: queue.Queue[str | None]) -> tuple[Job, 
     if share is not None:
         environment["CUDA_VISIBLE_DEVICES"] = share
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("w") as log:
-        status = subprocess.run(
-            [sys.executable, "-m", "skd_lightning", *job.command],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            check=False,
-        ).returncode
+    with job.log.open("wb") as log:
+        status = processes.run([sys.executable, "-m", "skd_lightning", *job.command], log, environment)
     shares.put(share)
     return job, status, time.perf_counter() - began
 

@@ -14,6 +14,7 @@ from skd_lightning.data.corpora import corpus_files
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.distillation.teachers.kinds import content, hash_of
 from skd_lightning.errors import UserError
+from skd_lightning.parsing import read_json
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.storage import write_text
 
@@ -77,10 +78,7 @@ def changed(folder: RunFolder, found: Mapping[str, str]) -> list[str]:
     file = folder.provenance
     if not file.is_file():
         return []
-    try:
-        before = dict(json.loads(file.read_text()))
-    except ValueError:
-        raise UserError(f"{file}: damaged; add --anew to start from scratch") from None
+    before = read_json(dict[str, str], file, "add --anew to start from scratch")
     return [name for name in {**before, **found} if before.get(name) != found.get(name)]
 
 

@@ -7,22 +7,26 @@ import platform
 import resource
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator
 
 from skd_lightning import __version__
+from skd_lightning.errors import UserError
+from skd_lightning.parsing import first_error
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.storage import new_file, new_folder, write_text
 
 SCHEMA = 1
 """Version of the format of ``results.json``."""
+
+Code = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]{1,100}$")]
+"""A language, whose counts are in a file of that name: no path."""
 
 R = TypeVar("R", bound="Record")
 
@@ -103,7 +107,7 @@ class Record(BaseModel):
     variant: str = ""
     seed: int
     metric: Literal["f1", "accuracy"]
-    languages: dict[str, LanguageScores] = Field(min_length=1)
+    languages: dict[Code, LanguageScores] = Field(min_length=1)
     average: float = Field(ge=0, le=1)
     types: dict[str, dict[str, TypeScores]] = Field(default_factory=dict)
     peak_memory_mib: int
@@ -151,6 +155,18 @@ class Record(BaseModel):
             return None
         with first_error():
             return cls.model_validate_json(folder.results.read_bytes())
+
+    @classmethod
+    def require(cls: type[R], folder: RunFolder) -> R | None:
+        """Return what :meth:`read` returns, with an error that a user can read.
+
+        Raises:
+            UserError: the file does not follow the schema; the message names it, and the first key that does not.
+        """
+        try:
+            return cls.read(folder)
+        except ValueError as error:
+            raise UserError(f"{folder.results}: damaged ({error}); add --anew to train it again") from None
 
 
 class Results(Record):
@@ -201,19 +217,6 @@ class TransferResults(Record):
     """
 
     asked: list[str]
-
-
-@contextmanager
-def first_error() -> Iterator[None]:
-    """Let what does not follow a schema raise a ValueError of one line, which names the first key that does not."""
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        if first["type"] == "value_error":  # of our own validators
-            raise ValueError(first["msg"].removeprefix("Value error, ")) from None
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise ValueError(f"{place}: {first['msg']}") from None
 
 
 def surroundings(command: str = "") -> dict[str, Any]:

@@ -14,10 +14,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.environments import SLURMEnvironment
 
-from skd_lightning.errors import Stopped
+from skd_lightning.errors import Stopped, UserError
+from skd_lightning.parsing import first_error
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.storage import new_file
 from skd_lightning.taggers.checkpoints import read
@@ -25,6 +27,45 @@ from skd_lightning.taggers.optimization import MONITOR
 
 GRACEFUL = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """Signals on which a training saves its state before it stops; SLURM is asked to send SIGUSR1."""
+
+
+class _Progress(BaseModel):
+    seconds: FiniteFloat
+    score: FiniteFloat | None
+
+
+class _State(BaseModel):
+    """What a training needs of a checkpoint to go on from it."""
+
+    model_config = ConfigDict(strict=True)
+
+    state_dict: dict[str, Any] = Field(min_length=1)
+    optimizer_states: list[dict[str, Any]] = Field(min_length=1)
+    lr_schedulers: list[dict[str, Any]]
+    loops: dict[str, dict[str, Any]] = Field(min_length=1)
+    callbacks: dict[str, dict[str, Any]] = Field(min_length=1)
+    epoch: NonNegativeInt
+    global_step: NonNegativeInt
+    version: str = Field(alias="pytorch-lightning_version")
+    tagger: dict[str, Any]
+    last_state: _Progress
+
+
+def refuse_damaged(file: Path) -> None:
+    """Refuse a checkpoint that no training can go on from.
+
+    Raises:
+        UserError: it is not readable, lacks a part, or has weights that are not finite.
+    """
+    try:
+        with first_error():
+            state = _State.model_validate(read(file))
+        for name, value in state.state_dict.items():
+            if value.is_floating_point() and not value.isfinite().all():
+                raise ValueError(f"{name} is not finite")
+    except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{file}: damaged ({reason}); add --anew to start from scratch") from None
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -91,6 +132,8 @@ class LastState(pl.Callback):
     def __init__(self, folder: RunFolder, minutes: float = 10.0) -> None:
         self.file = folder.last
         self.minutes = minutes
+        self.restored = False
+        """True from the beginning of the training, for which everything is in its place."""
         self._seconds_before = 0.0
         self._began: float | None = None
         self._saved = time.monotonic()
@@ -130,6 +173,7 @@ class LastState(pl.Callback):
         Lightning's own handlers would save in the middle of a step (SLURM), or start a broadcast there (SIGTERM with
         several processes), which deadlocks with the exchange of gradients if the processes are at different places.
         """
+        self.restored = True
         self._signal, self._saved = None, time.monotonic()
         # Lightning restores the loader only if no schedule has asked for the number of steps before.
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready

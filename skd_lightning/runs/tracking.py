@@ -169,7 +169,7 @@ def score_table(results: Results, teachers: TeacherSet | None) -> tuple[list[str
             for code, _, found in _teachers(results, teachers)
             if code in found.languages
         }
-        baseline = Results.read(RunFolder(teachers.home / BASELINE / f"seed{results.seed}"))
+        baseline = _finished(RunFolder(teachers.home / BASELINE / f"seed{results.seed}"))
         if baseline and results.loss != BASELINE:
             systems["baseline"] = _scores(baseline)
     systems = {name: scores for name, scores in systems.items() if scores}
@@ -204,5 +204,13 @@ def _teachers(results: Results, teachers: TeacherSet) -> Iterator[tuple[str, Run
     """Language, folder and results of each finished teacher."""
     for code in results.languages:
         for folder in map(RunFolder, teachers.of(code)):
-            if found := Results.read(folder):
+            if found := _finished(folder):
                 yield code, folder, found
+
+
+def _finished(folder: RunFolder) -> Results | None:
+    """Return the results of a run to compare with; None where they are not there, or damaged."""
+    try:
+        return Results.read(folder)
+    except ValueError:
+        return None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 LINK = "https://arxiv.org/abs/2004.03846"
@@ -69,15 +67,6 @@ def card(name: str, description: Mapping[str, Any], results: Mapping[str, Any] |
         scores=_scores(results),
     )
     return f"---\n{_header(name, languages, results)}---\n\n{text.strip()}\n"
-
-
-def read_results(file: Path) -> dict[str, Any] | None:
-    """Return the content of a run's ``results.json``, or None where there is none that can be read."""
-    try:
-        found = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _scores(results: Mapping[str, Any]) -> str:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from skd_lightning.errors import UserError
+from skd_lightning.hub_access import PATIENCE
 from skd_lightning.serving.folder import CARD, CONFIG, NETWORK, TRANSFORMER, WEIGHTS
 
 PREFIX = "hf:"
 """Beginning of a name that is one of the hub, whatever lies on disk."""
-PATIENCE = 5
-"""Seconds until a hub that does not answer counts as unreachable."""
 
 
 def on_disk(name: str | Path) -> Path:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pydantic import JsonValue, NonNegativeInt
 from rich.console import Console
 
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.data.folds import Fold
 from skd_lightning.distillation.names import losses
 from skd_lightning.errors import UserError
+from skd_lightning.parsing import checked, read_yaml
 from skd_lightning.runs.configurations import recipe_names
 from skd_lightning.runs.execution import job
 from skd_lightning.runs.jobs import Job, run_jobs
@@ -35,7 +36,7 @@ class Variant:
 
     loss: str
     recipe: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class SuiteTask:
     languages: list[str] | None = None
     zeroshot: list[str] = field(default_factory=list)
     zeroshot_task: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,12 @@ class Suite:
     title: str
     tasks: Mapping[str, SuiteTask]
     variants: Mapping[str, Variant]
-    seeds: Sequence[int] = (1,)
+    seeds: tuple[NonNegativeInt, ...] = (1,)
     runs: Path = Path("runs")
     recipe: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    teachers: Mapping[str, Any] = field(default_factory=dict)
-    students: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    teachers: Mapping[str, JsonValue] = field(default_factory=dict)
+    students: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 def read_suite(file: Path) -> Suite:
@@ -89,43 +90,41 @@ def read_suite(file: Path) -> Suite:
     Raises:
         UserError: no such file, no YAML, or a setting that does not exist; the line says which.
     """
-    try:
-        content = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such suite") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    settings = _known(content, Suite, str(file))
+    settings = _known(read_yaml(file, "no such suite"), Suite, str(file))
     for name in ("options", "teachers", "students"):
-        if "config" in (settings.get(name) or {}):
-            settings[name]["config"] = str(file.parent / settings[name]["config"])
+        settings[name] = checked(dict[str, JsonValue], settings.get(name) or {}, f"{file}: {name}")
+        if "config" in settings[name]:
+            settings[name]["config"] = str(file.parent / str(settings[name]["config"]))
     for name in ("title", "tasks", "variants"):
         if not settings.get(name):
             raise UserError(f"{file}: '{name}' is missing")
-    tasks = {
-        name: SuiteTask(**_known(task or {}, SuiteTask, f"{file}: task {name}"))
-        for name, task in settings["tasks"].items()
-    }
-    for name, task in tasks.items():
-        for code in [*(task.languages or ()), *task.zeroshot]:
-            if not isinstance(code, str):  # YAML reads no as false
-                raise UserError(
-                    f'{file}: task {name}: language {code} is not a word; write Norwegian as "no"'
-                )
+        settings[name] = checked(
+            str if name == "title" else dict[str, Any], settings[name], f"{file}: {name}"
+        )
+    tasks = {name: _task(name, value or {}, file) for name, value in settings["tasks"].items()}
     variants = {name: _variant(name, value or {}, file) for name, value in settings["variants"].items()}
     _one_of(settings.get("recipe"), (*recipe_names(), None), f"{file}: recipe")
-    runs = Path(settings.get("runs", "runs"))
-    return Suite(**{**settings, "tasks": tasks, "variants": variants, "runs": runs})
+    return checked(Suite, {**settings, "tasks": tasks, "variants": variants}, str(file))
 
 
-def _variant(name: str, settings: dict[str, Any], file: Path) -> Variant:
+def _task(name: str, settings: Any, file: Path) -> SuiteTask:
+    where = f"{file}: task {name}"
+    settings = _known(settings, SuiteTask, where)
+    for codes in (settings.get("languages"), settings.get("zeroshot")):
+        for code in codes if isinstance(codes, list) else ():
+            if not isinstance(code, str):  # YAML reads no as false
+                raise UserError(f'{where}: language {code} is not a word; write Norwegian as "no"')
+    return checked(SuiteTask, {key: value for key, value in settings.items() if value is not None}, where)
+
+
+def _variant(name: str, settings: Any, file: Path) -> Variant:
     """``loss`` and ``recipe``, and every other setting an option; a variant called like an objective has it."""
     where = f"{file}: variant {name}"
-    loss = settings.pop("loss", name)
-    recipe = settings.pop("recipe", None)
+    options = dict(checked(dict[str, JsonValue], settings, where))
+    loss, recipe = options.pop("loss", name), options.pop("recipe", None)
     _one_of(loss, losses(), f"{where}: loss")
     _one_of(recipe, (*recipe_names(), None), f"{where}: recipe")
-    return Variant(loss, recipe, settings)
+    return checked(Variant, {"loss": loss, "recipe": recipe, "options": options}, where)
 
 
 def _one_of(value: Any, choices: Sequence[Any], where: str) -> None:
@@ -136,7 +135,7 @@ def _one_of(value: Any, choices: Sequence[Any], where: str) -> None:
 def _known(settings: Any, kind: type, where: str) -> dict[str, Any]:
     names = [attribute.name for attribute in fields(kind)]
     if not isinstance(settings, dict):
-        raise UserError(f"{where}: expected settings ({', '.join(names)}), found {settings!r}")
+        raise UserError(f"{where}: expected settings ({', '.join(names)}), found {settings!r:.80}")
     if unknown := [name for name in settings if name not in names]:
         raise UserError(f"{where}: unknown setting '{unknown[0]}'; there are {', '.join(names)}")
     return settings

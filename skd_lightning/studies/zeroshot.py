@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
+from pydantic import BaseModel
 from rich.progress import track
 
 from skd_lightning.data.module import TaggingData
@@ -21,6 +21,7 @@ from skd_lightning.display.formats import points
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores, split_types
+from skd_lightning.parsing import checked, read_yaml
 from skd_lightning.run_folder import RunFolder, results_files
 from skd_lightning.runs.jobs import Job
 from skd_lightning.runs.record import Results, TransferResults, surroundings, typed_command
@@ -120,7 +121,7 @@ class Transfer:
             self._test(folder, sentences)
 
     def _test(self, folder: RunFolder, sentences: dict[str, list[Sentence]]) -> None:
-        trained = Results.read(folder)
+        trained = Results.require(folder)
         if trained is None:
             raise UserError(f"{folder.path}: no results.json there; name folders of finished runs")
         tagger = load(folder.path, outside=self.outside)
@@ -137,10 +138,21 @@ class Transfer:
                 results.save(folder.zeroshot, counts)
 
 
+class _Data(BaseModel):
+    text_only: list[str] | None = None
+
+
+class _Settings(BaseModel):
+    """What is read of a run's settings."""
+
+    data: _Data = _Data()
+
+
 def text_only(folder: RunFolder) -> list[str]:
     """Return the languages of which a run has seen text without tags alone; none where its settings are not there."""
-    settings = yaml.safe_load(folder.config.read_text()) if folder.config.is_file() else {}
-    return list(settings.get("data", {}).get("text_only") or [])
+    if not folder.config.is_file():
+        return []
+    return checked(_Settings, read_yaml(folder.config), str(folder.config)).data.text_only or []
 
 
 def evaluate(
@@ -178,7 +190,7 @@ def _padded(tags: Sequence[Sequence[str]], tag_set: TagSet) -> torch.Tensor:
 
 def show(folders: Sequence[RunFolder]) -> None:
     """Print what was found, a line a run."""
-    read = [(folder, TransferResults.read(folder.zeroshot)) for folder in folders]
+    read = [(folder, TransferResults.require(folder.zeroshot)) for folder in folders]
     found = [(folder, results) for folder, results in read if results is not None]
     languages = sorted({language for _, results in found for language in results.languages})
     table = Table("zeroshot", "on languages without annotation, in per cent", ["run", *languages, "average"])

@@ -6,14 +6,23 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import BaseModel, Field
 
+from skd_lightning.parsing import read_json
 from skd_lightning.storage import alone_in, new_folder
 
 SCHEMA = 3
 
 Arrays = Mapping[str, np.ndarray]
+
+
+class _Meta(BaseModel):
+    """What stands beside the arrays of a part; a name of an array is no path."""
+
+    sha256: dict[Annotated[str, Field(pattern=r"^\w+$")], str]
 
 
 class Parts:
@@ -48,11 +57,11 @@ class Parts:
         if not folder.is_dir():
             return None
         try:
-            checksums = json.loads((folder / "meta.json").read_text())["sha256"]
+            checksums = read_json(_Meta, folder / "meta.json", "made again").sha256
             if {name: _checksum(folder / f"{name}.npy") for name in checksums} != checksums:
                 raise ValueError("wrong checksum")
             arrays = _mapped(folder, checksums)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, EOFError):
             if str(folder) not in self.rebuilt:
                 self.rebuilt.append(str(folder))
             return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
@@ -19,11 +20,11 @@ from skd_lightning.studies.sweep.space import Parameter, grid, grid_size, random
 from skd_lightning.taggers import Student, Tagger
 from skd_lightning.taggers.optimization import MONITOR
 
-MOST = 200
-"""Largest number of trials that are parsed; of a larger grid a sample is taken (a trial takes a fifth of a second)."""
+MOST = 50
+"""Trials of a grid that are all parsed (a trial takes a fifth of a second); of a larger one, values of every kind."""
 
 SAMPLES = 10
-"""Random trials of a sweep with continuous parameters, beside the bounds of its parameters."""
+"""Random trials beside those with the values of every kind."""
 
 LOGGED = (*Student.curves, MONITOR)
 """Values that a search can optimise, besides the dev scores of a language."""
@@ -78,14 +79,15 @@ def _trials(sweep: Sweep) -> tuple[list[dict[str, Any]], str]:
     number = grid_size(sweep.parameters)
     if number is not None and number <= MOST:
         return list(grid(sweep.parameters, str(sweep.file))), f"all {number} trials"
-    if number is not None:
-        return random_trials(sweep.parameters, MOST, seed=1), f"{MOST} trials of {number}, drawn with seed 1"
-    if sweep.method == "grid":
+    if number is None and sweep.method == "grid":
         next(grid(sweep.parameters, str(sweep.file)))  # says which parameter has no end of values
     trials = random_trials(sweep.parameters, SAMPLES, seed=1)
     first = {parameter.name: parameter.extremes()[0] for parameter in sweep.parameters}
-    ends = [{**first, p.name: value} for p in sweep.parameters for value in p.values or p.extremes()]
-    return [*ends, *trials], f"{len(ends)} trials at the bounds and {len(trials)} drawn with seed 1"
+    kinds = [{**first, p.name: value} for p in sweep.parameters for value in p.representatives()]
+    return [
+        *kinds,
+        *trials,
+    ], f"{len(kinds)} trials with values of every kind and {len(trials)} drawn with seed 1"
 
 
 def _check_trial(sweep: Sweep, trial: Mapping[str, Any], run_of: Callable[[Sequence[str]], Run]) -> None:
@@ -123,7 +125,8 @@ def _make_model(config: Namespace) -> None:
         model["init_args"]["embedder"] = {"class_path": small}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(Tagger, "model")
-    parser.instantiate_classes(parser.parse_object({"model": model}))
+    with torch.device("meta"):  # sizes without memory
+        parser.instantiate_classes(parser.parse_object({"model": model}))
 
 
 def _shown(parameter: Parameter) -> str:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pydantic import BaseModel, PositiveInt
 
 from skd_lightning.errors import UserError
+from skd_lightning.parsing import checked, read_yaml
 from skd_lightning.studies.sweep.space import Parameter, read_parameter
 
 KEYS = (
@@ -42,7 +43,7 @@ class Sweep:
     goal: str
     parameters: list[Parameter]
     program: str
-    command: list[Any]
+    command: list[str]
     run_cap: int | None = None
 
     def words(self, trial: Mapping[str, Any]) -> list[str]:
@@ -71,18 +72,29 @@ class Sweep:
         raise UserError(f"{self.file}: command: '{' '.join(words[:4])} …' is not one of skd distill")
 
 
+class _Metric(BaseModel):
+    name: str
+    goal: str = "minimize"  # W&B's default
+
+
+class _Content(BaseModel):
+    """What is read of a sweep's file."""
+
+    program: str
+    method: str
+    metric: _Metric
+    parameters: dict[str, Any]
+    command: list[str]
+    run_cap: PositiveInt | None = None
+
+
 def read_sweep(file: Path) -> Sweep:
     """Read a sweep from its YAML file.
 
     Raises:
         UserError: the file is missing, is not YAML, or holds an unknown or wrong setting; the message names it.
     """
-    try:
-        content = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such sweep") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(file, "no such sweep")
     if not isinstance(content, dict):
         raise UserError(f"{file}: expected settings ({', '.join(KEYS)})")
     if unknown := [key for key in content if key not in KEYS]:
@@ -90,26 +102,24 @@ def read_sweep(file: Path) -> Sweep:
     for key in ("program", "method", "metric", "parameters", "command"):
         if not content.get(key):
             raise UserError(f"{file}: '{key}' is missing")
-    metric = content["metric"] if isinstance(content["metric"], dict) else {}
+    found = checked(_Content, content, str(file))
     for value, choices, where in (
-        (content["method"], METHODS, "method"),
-        (metric.get("goal", "minimize"), ("maximize", "minimize"), "metric: goal"),
+        (found.method, METHODS, "method"),
+        (found.metric.goal, ("maximize", "minimize"), "metric: goal"),
     ):
         if value not in choices:
             raise UserError(f"{file}: {where} is '{value}'; choose one of {', '.join(choices)}")
-    if not isinstance(content["parameters"], dict) or not isinstance(content["command"], list):
-        raise UserError(f"{file}: parameters must be a mapping, and command a list of words")
-    if "${args}" not in content["command"]:
+    if "${args}" not in found.command:
         raise UserError(f"{file}: command: without ${{args}} no parameter reaches a trial")
     return Sweep(
         file,
-        content["method"],
-        str(metric.get("name")),
-        metric.get("goal", "minimize"),  # W&B's default
-        [read_parameter(str(name), value, str(file)) for name, value in content["parameters"].items()],
-        content["program"],
-        content["command"],
-        content.get("run_cap"),
+        found.method,
+        found.metric.name,
+        found.metric.goal,
+        [read_parameter(name, value, str(file)) for name, value in found.parameters.items()],
+        found.program,
+        found.command,
+        found.run_cap,
     )
 
 

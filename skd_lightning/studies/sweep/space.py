@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import NonNegativeFloat
 
 from skd_lightning.errors import UserError
+from skd_lightning.parsing import checked
 
 BOUNDED = ("uniform", "int_uniform", "log_uniform", "log_uniform_values")
 BELLS = ("normal", "log_normal")
@@ -20,6 +22,11 @@ DISTRIBUTIONS = ("constant", "categorical", *BOUNDED, *BELLS, *(f"q_{name}" for 
 The bounds of ``log_uniform`` are natural logarithms, those of ``log_uniform_values`` the values themselves; ``q_``
 rounds to multiples of a step.
 """
+
+LARGEST = 1e300
+"""Bound of the numbers of a sweep, beyond which those that are drawn are not finite."""
+MOST = 10**6
+"""Whole numbers of a parameter."""
 
 DRAWS = 10_000
 """Draws after which the search for trials that differ ends."""
@@ -64,19 +71,37 @@ class Parameter:
         """Return the lower and the upper bound; for a bell curve, three deviations from its mean."""
         if self.values is not None:
             return [self.values[0], self.values[-1]]
-        kind = self.distribution.removeprefix("q_")
-        ends = [self.low, self.high]
-        if kind in BELLS:
-            ends = [self.low - 3 * self.high, self.low + 3 * self.high]
+        kind, ends = self.distribution.removeprefix("q_"), self._ends()
         if kind in ("log_uniform", "log_normal"):
             ends = [math.exp(end) for end in ends]
         return [self._rounded(end) for end in ends]
+
+    def representatives(self) -> list[Any]:
+        """Return values of every kind that it can take: of numbers the least and the largest, of others at most 20."""
+        if self.values is None:
+            return self.extremes()
+        numbers = [value for value in self.values if type(value) in (int, float)]
+        others = list(
+            {repr(value): value for value in self.values if type(value) not in (int, float)}.values()
+        )
+        ends = {repr(end): end for kind in (int, float) for end in _ends_of(numbers, kind)}
+        return [*ends.values(), *others[:: max(1, math.ceil(len(others) / 20))]]
+
+    def _ends(self) -> list[float]:
+        """Return the lower and the upper bound, as the file has them."""
+        bell = self.distribution.removeprefix("q_") in BELLS
+        return [self.low - 3 * self.high, self.low + 3 * self.high] if bell else [self.low, self.high]
 
     def _rounded(self, value: float) -> float:
         if self.step is None:
             return value
         whole = isinstance(self.step, int)
         return int(round(value / self.step) * self.step) if whole else round(value / self.step) * self.step
+
+
+def _ends_of(numbers: Sequence[Any], kind: type) -> list[Any]:
+    own: list[Any] = [number for number in numbers if type(number) is kind]
+    return [min(own), max(own)] if own else []
 
 
 def read_parameter(name: str, settings: Any, where: str) -> Parameter:
@@ -95,7 +120,7 @@ def read_parameter(name: str, settings: Any, where: str) -> Parameter:
     """
     where = f"{where}: parameter {name}"
     if not isinstance(settings, Mapping):
-        raise UserError(f"{where}: expected value, values, or min and max, found {settings!r}")
+        raise UserError(f"{where}: expected value, values, or min and max, found {settings!r:.80}")
     if "parameters" in settings:
         raise UserError(
             f"{where}: nested parameters arrive as one dictionary; write {name}.… with dots instead"
@@ -113,8 +138,10 @@ def read_parameter(name: str, settings: Any, where: str) -> Parameter:
     if kind == "categorical":
         values = _needed(settings, "values", where)
         if not isinstance(values, list) or not values:
-            raise UserError(f"{where}: values is {values!r}, it must be a list with something in it")
+            raise UserError(f"{where}: values is {values!r:.80}, it must be a list with something in it")
         weights = settings.get("probabilities")
+        if weights is not None:
+            weights = checked(list[NonNegativeFloat], weights, f"{where}: probabilities")
         if weights is not None and (
             len(weights) != len(values) or not math.isclose(sum(weights), 1, abs_tol=1e-6)
         ):
@@ -128,17 +155,27 @@ def read_parameter(name: str, settings: Any, where: str) -> Parameter:
         low, high = _needed(settings, "min", where), _needed(settings, "max", where)
     if bad := [
         value
-        for value in (low, high, step or 1)
-        if isinstance(value, bool) or not isinstance(value, int | float)
+        for value in (low, high, 1 if step is None else step)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST
     ]:
-        raise UserError(f"{where}: {bad[0]!r} is not a number" + _hint(bad[0]))
+        raise UserError(f"{where}: {bad[0]!r:.80} is not a number that can be tried" + _hint(bad[0]))
     if plain in BOUNDED and low >= high:
         raise UserError(f"{where}: min is {low}, it must be below max, which is {high}")
     if plain == "log_uniform_values" and low <= 0:
         raise UserError(f"{where}: min is {low}, it must be above 0 for {kind}")
+    if (step is not None and step <= 0) or (plain in BELLS and high < 0):
+        raise UserError(f"{where}: q must be above 0, and sigma not below it")
+    if (
+        plain in ("log_uniform", "log_normal")
+        and max(Parameter(name, kind, None, None, low, high)._ends()) > 700
+    ):
+        raise UserError(f"{where}: its bounds are natural logarithms, and e^700 is more than a number holds")
     values = None
     if plain == "int_uniform":
-        values = tuple(range(int(low), int(high) + 1, int(step or 1)))
+        found = range(int(low), int(high) + 1, max(1, int(step or 1)))
+        if len(found) > MOST:
+            raise UserError(f"{where}: {len(found)} values; take uniform for so many")
+        values = tuple(found)
     return Parameter(name, kind, values, None, low, high, step)
 
 

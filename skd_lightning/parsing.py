@@ -1,0 +1,135 @@
+"""Settings and records that are read back: bounded text, parsed without running anything, compared with a schema.
+
+Every way in which a file can be wrong ends in one line that names the file and, where there is one, the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from skd_lightning.errors import UserError
+
+T = TypeVar("T")
+
+LONGEST = 2**24
+"""Bytes of a file of settings that is read."""
+MOST = 10**6
+"""Values in a file of settings, each counted wherever an alias repeats it."""
+
+
+def read_text(file: Path, missing: str = "no such file") -> str:
+    """Return the content of a UTF-8 file.
+
+    Args:
+        file: any path.
+        missing: what the message says where nothing has that name.
+
+    Raises:
+        UserError: it is no file, too large, not readable, or of another encoding.
+    """
+    try:
+        if not file.exists():
+            raise UserError(f"{file}: {missing}")
+        if not file.is_file():
+            raise UserError(f"{file}: not a file")  # to open a pipe would wait
+        if file.stat().st_size > LONGEST:
+            raise UserError(f"{file}: larger than {LONGEST >> 20} MiB")
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{file}: not UTF-8 text; save it as UTF-8") from None
+
+
+def read_yaml(file: Path, missing: str = "no such file") -> Any:
+    """Return the content of a YAML file: plain values, whatever tags it has.
+
+    Args:
+        file: any path.
+        missing: what the message says where nothing has that name.
+
+    Raises:
+        UserError: as of :func:`read_text`, or it is no YAML, nested too deeply, or holds itself.
+    """
+    text = read_text(file, missing)
+    try:
+        content = yaml.safe_load(text)
+        _size(content, {}, file)
+    except RecursionError:
+        raise UserError(f"{file}: nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number or a date that cannot be
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{file}: not YAML: {' '.join(str(error).split())[:300]}") from None
+    return content
+
+
+def _size(content: Any, known: dict[int, int], file: Path) -> int:
+    """Return the number of values, those that aliases repeat included; refuse too many, and circles."""
+    if not isinstance(content, dict | list | set | tuple):
+        return 1
+    if id(content) not in known:
+        known[id(content)] = MOST  # met again below itself, it is too many
+        parts = [*content, *content.values()] if isinstance(content, dict) else content
+        known[id(content)] = 1 + sum(_size(part, known, file) for part in parts)
+    if known[id(content)] > MOST:
+        raise UserError(f"{file}: more than {MOST:,} values, or aliases in a circle")
+    return known[id(content)]
+
+
+def checked(kind: type[T], content: Any, where: str) -> T:
+    """Return plain values as an object of a type, whose annotations are the schema.
+
+    Args:
+        kind: a type that pydantic can check.
+        content: plain values.
+        where: the file, and the part of it, for messages.
+
+    Raises:
+        UserError: naming the first key whose value is not of its type.
+    """
+    try:
+        with first_error():
+            found: T = TypeAdapter(kind).validate_python(content)
+    except ValueError as error:
+        raise UserError(f"{where}: {str(error).removeprefix('file: ')}") from None
+    return found
+
+
+def read_json(kind: type[T], file: Path, remedy: str) -> T:
+    """Return the content of a JSON file as an object of a type.
+
+    Args:
+        kind: a type that pydantic can check.
+        file: that exists.
+        remedy: what the message tells the user to do.
+
+    Raises:
+        UserError: as of :func:`read_text`, or it is no JSON, or not of the type; the line names the first wrong key.
+    """
+    text = read_text(file)
+    try:
+        with first_error():
+            found: T = TypeAdapter(kind).validate_json(text)
+    except ValueError as error:
+        raise UserError(f"{file}: damaged ({error}); {remedy}") from None
+    return found
+
+
+@contextmanager
+def first_error() -> Iterator[None]:
+    """Let what does not follow a schema raise a ValueError of one line, which names the first key that does not."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "value_error":  # of our own validators
+            raise ValueError(first["msg"].removeprefix("Value error, ")) from None
+        place = ".".join(map(str, first["loc"])) or "file"
+        raise ValueError(f"{place}: {first['msg']}"[:400]) from None
