@@ -41,7 +41,7 @@ def load_hub(task: str, language: str, revision: str | None = None) -> tuple[dic
     """
     name, config, branch = _place(task, language)
     revision = revision or branch
-    out = outage()
+    out = None if Path(name).exists() else outage()
     try:
         found = _load(name, config, revision)
     except Exception as error:  # whatever the network, the hub and its client raise
