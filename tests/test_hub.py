@@ -1,5 +1,6 @@
 """The hub, as far as it can be had without a network: folders laid out as it serves them, read by ``datasets``."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -131,3 +132,35 @@ def test_the_tasks_of_the_paper() -> None:
         assert all(place.dataset.count("/") == 1 for place in task.hub.places.values())
     with pytest.raises(UserError, match="no 'fi'; it has en, es, nl"):
         load_corpora("conll", languages=["fi"])
+
+
+def test_a_hub_out_of_reach_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address is one of this machine, where nobody listens: refused as a missing network refuses."""
+    import huggingface_hub.constants
+
+    from skd_lightning import hub_access
+
+    for switch in hub_access.SWITCHES:
+        monkeypatch.delenv(switch, raising=False)
+    for library in (huggingface_hub.constants, datasets.config):
+        monkeypatch.setattr(library, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_access, "getproxies", dict)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "huggingface_hub.utils._http.time.sleep", lambda seconds: asked.append(f"{seconds} s")
+    )
+    hub_access.outage.cache_clear()
+    try:
+        with pytest.raises(UserError) as error:
+            load_corpora("wikiann", None, ["de"])
+        assert "(127.0.0.1 does not answer: Connection refused); give a local folder" in str(error.value)
+        assert "\n" not in str(error.value)
+        assert asked == []  # no retries were waited for
+        hub_access.outage.cache_clear()
+        assert (
+            hub_access.outage() is None
+        )  # what a user, or an earlier question, has switched off is not tried again
+    finally:
+        hub_access.outage.cache_clear()
+        os.environ.pop("HF_HUB_OFFLINE", None)
