@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import pytorch_lightning as pl
 from rich.console import Console
 from torch.utils.data import DataLoader
@@ -259,7 +260,13 @@ class TaggingData(pl.LightningDataModule):
             if not self.train_languages:
                 raise UserError(f"task {self.task}: no training sentences in {', '.join(self.all_languages)}")
             self.train_dataset = dataset(training, *self._taught)
-            self.training_batches = self._training_batches()
+            self.training_batches = self._training_batches(
+                self.train_dataset.lengths,
+                self.train_dataset.languages,
+                self.train_dataset.labelled,
+                *self._shard(),
+                self.trainer.accumulate_grad_batches,
+            )
             if self.trainer.is_global_zero:
                 padding = f"{self.training_batches.padding():.1%} of it padding"
                 Console().print(
@@ -287,19 +294,45 @@ class TaggingData(pl.LightningDataModule):
         """Return batches of the test sentences, each sentence once."""
         return self.test_dataloader()
 
-    def _training_batches(self) -> TrainingBatches:
-        assert self.trainer is not None
+    def batches_in_epoch(self, world: int, accumulate: int, unlabelled: bool = False) -> int:
+        """Return the batches of an epoch in each process, before anything is featurised.
+
+        Args:
+            world: number of processes.
+            accumulate: batches of an optimiser step.
+            unlabelled: text without tags is among the training sentences, as :meth:`connect` will say.
+        """
+        sentences = self.train_sentences + (self.unlabelled_sentences if unlabelled else [])
+        place = {language: i for i, language in enumerate(self.all_languages)}
+        batches = self._training_batches(
+            np.array([len(sentence.words) for sentence in sentences]),
+            np.array([place[sentence.language] for sentence in sentences]),
+            np.array([sentence.tags is not None for sentence in sentences]),
+            *(0, world, accumulate),
+        )
+        return len(batches)
+
+    def _training_batches(
+        self,
+        lengths: np.ndarray,
+        languages: np.ndarray,
+        labelled: np.ndarray,
+        rank: int,
+        world: int,
+        accumulate: int,
+    ) -> TrainingBatches:
         return TrainingBatches(
-            self.train_dataset.lengths,
-            self.train_dataset.languages,
+            lengths,
+            languages,
             self.tokens,
             self.exponent,
             self.batches,
             self.seed,
-            *self._shard(),
-            accumulate=self.trainer.accumulate_grad_batches,
-            labelled=self.train_dataset.labelled,
-            unlabelled_ratio=self.unlabelled_ratio,
+            rank,
+            world,
+            accumulate,
+            labelled,
+            self.unlabelled_ratio,
         )
 
     def _shard(self) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from skd_lightning.data.batches import SentenceDataset
@@ -156,6 +157,7 @@ class DistillationCallback(pl.Callback):
             f"teacher cache {self.cache} ({self.seconds:.1f} s)",
             style="italic",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
         table = Table()
@@ -165,7 +167,7 @@ class DistillationCallback(pl.Callback):
             table.add_column(heading, justify="left" if heading == "teacher" else "right")
         for row in sorted(self.found, key=lambda row: row.text.name):
             cells = [
-                row.text.name + (f" ×{len(row.members)}" if len(row.members) > 1 else ""),
+                escape(row.text.name) + (f" ×{len(row.members)}" if len(row.members) > 1 else ""),
                 f"{len(row.text.sentences):,}",
                 f"{row.text.lengths.sum():,}",
                 f"{sum(part.bytes() for part in row.parts) / 2**20:.1f}",

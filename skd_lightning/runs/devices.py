@@ -87,6 +87,20 @@ def number(devices: Any) -> int | None:
     return int(devices) if str(devices).isdecimal() else None
 
 
+def refuse_devices(devices: Any) -> None:
+    """Refuse a number of devices below 1.
+
+    Args:
+        devices: value of ``--trainer.devices``; -1 stands for all GPUs.
+
+    Raises:
+        UserError: there would be no device.
+    """
+    below = str(devices).removeprefix("-").isdecimal() and int(devices) < 1 and int(devices) != -1
+    if below or devices in ([], "[]", ""):
+        raise UserError(f"--trainer.devices is {devices}, it must be at least 1, or auto")
+
+
 def refuse_too_many(devices: Any, accelerator: Any) -> None:
     """Refuse more devices than the machine has, each of which would be a process.
 

@@ -6,17 +6,29 @@ keys, the classes on the way, and the last complaint.
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import importlib
 import inspect
+import itertools
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import jsonargparse
+import yaml
 
+from skd_lightning.errors import UserError, one_line, user_error
 from skd_lightning.nearest import no_such
+from skd_lightning.yaml_files import read_yaml, refuse_excess
+
+SECTIONS = ("data", "model", "trainer", "distillation")
+"""Groups of options, each of which may come from a file of its own."""
+LONGEST = 300
+"""Letters of a complaint of a library that are shown."""
 
 KEY = re.compile(r'Parser key "([\w.]+)"')
 CLASS = re.compile(r"Problem with given class_path '([\w.]+)'")
@@ -26,6 +38,75 @@ VALUE = re.compile(r"Expected an? (.+?)\. Got value: (.+?)(?:\n|$)")
 UNION = re.compile(r"Errors:\n\s+- Expected an? (.+)\n(?:.*\n)*?\s*Given value: (.+)")
 NO_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 LITERAL = re.compile(r"Literal\[(.+)\]")
+
+
+@contextmanager
+def explained(parser: jsonargparse.ArgumentParser) -> Iterator[None]:
+    """Turn whatever is raised while options are parsed into one line that names the option.
+
+    Args:
+        parser: of the options.
+
+    Raises:
+        UserError: an option is wrong.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise user_error(error) or UserError(explain(error, parser) or _other(error)) from error
+
+
+@contextmanager
+def made_from(settings: Mapping[str, Any], section: str = "") -> Iterator[None]:
+    """Turn whatever is raised while objects are made from settings into one line that names one of these.
+
+    Args:
+        settings: nested as in a configuration file.
+        section: in which they stand; "" for all settings.
+
+    Raises:
+        UserError: the objects cannot be made.
+    """
+    try:
+        yield
+    except (UserError, ModuleNotFoundError):
+        raise
+    except Exception as error:
+        text = one_line(error) or type(error).__name__
+        if isinstance(error, MemoryError) or "memory" in text:
+            text = "not enough memory for these settings; give a smaller --model.embedder, --model.context or batch"
+            raise UserError(text) from error
+        found = [name for name in settings if re.search(rf"\b{name}\b", text)] if section else []
+        first = min(found, key=text.index, default=None)
+        option = f"--{section}.{first} is {settings[first]}" if first else f"--{section or 'model, --data'}"
+        raise user_error(error) or UserError(f"{option}: {_cut(text)}") from error
+
+
+def refuse_files(words: Sequence[str]) -> None:
+    """Refuse configurations, in files or on the command line, that a parser could not read within a second.
+
+    Args:
+        words: of the command line.
+
+    Raises:
+        UserError: naming the file or the option, see :func:`yaml_files.read_text`.
+    """
+    for before, word in itertools.pairwise(["", *words]):
+        option, sign, value = word.partition("=") if word.startswith("--") else (before, "=", word)
+        if not sign or not option.startswith("--"):
+            continue
+        inline = value.lstrip().startswith(("{", "["))
+        if option == "--config" and not inline:
+            if not isinstance(read_yaml(Path(value)), dict | None):
+                raise UserError(f"{value}: expected settings, such as 'data:' with 'tokens: 1000' below it")
+        elif Path(value).suffix in (".yaml", ".yml", ".json") and not inline:
+            if option.removeprefix("--") in SECTIONS and Path(value).exists():
+                read_yaml(Path(value))
+        elif inline:
+            with suppress(yaml.YAMLError):  # some other text, of which its option may make something
+                refuse_excess(value, option)
 
 
 def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None:
@@ -60,6 +141,20 @@ def known_options(parser: jsonargparse.ArgumentParser) -> list[str]:
         if annotation is not None:
             names += [f"--{action.dest}.{name}" for name in _settings(annotation, set())]
     return sorted(set(names))
+
+
+def _other(error: Exception) -> str:
+    """Return an error of no known form in one line: its option, if it names one, and its last complaint."""
+    path, text = _path(str(error)), one_line(error) or type(error).__name__
+    if isinstance(error, argparse.ArgumentError) and error.argument_name:
+        return f"{error.argument_name}: {_cut(error.message)}"
+    return f"--{'.'.join(path)}: {_cut(text.rpartition('; ')[2])}" if path else _cut(text)
+
+
+def _cut(text: str) -> str:
+    """Return a complaint of a library without the settings that it repeats."""
+    text = " ".join(re.sub(r"(Given value|Got value|Namespace\()(.|\n)*", "", text).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 def _path(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from skd_lightning.data import tasks
 from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.names import BASELINE
 from skd_lightning.distillation.objectives import by_name
+from skd_lightning.run_folder import CACHE, LOGS, PEERS, REPORT, TEACHERS, refuse_name
 from skd_lightning.runs.configurations import experiments
 from skd_lightning.runs.record import typed_command
 from skd_lightning.runs.run import Run
@@ -37,14 +38,19 @@ class Plan:
     options: tuple[str, ...] = ()
     recipe: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a task whose runs would not lie in a folder of their own."""
+        refuse_name("task", self.task, (CACHE, LOGS))
+
     @property
     def teachers(self) -> Path:
         """Folder with one run folder for each teacher."""
-        return self.runs / self.task / "teachers"
+        return self.runs / self.task / TEACHERS
 
     def teacher(self, language: str) -> Run:
         """Return the monolingual tagger of one language."""
         arguments = [*self._configs("teacher"), "--data.languages", json.dumps([language]), *self.options]
+        refuse_name("language", language)
         return self._run(self.teachers / language, arguments, "teacher", BASELINE, "teachers", language)
 
     def student(self, loss: str, seed: int, name: str | None = None) -> Run:
@@ -55,7 +61,8 @@ class Plan:
             seed: of everything random.
             name: of the variant; by default the objective's, after the recipe's.
         """
-        variant = name or (f"{self.recipe}-{loss}" if self.recipe else loss)
+        variant = (f"{self.recipe}-{loss}" if self.recipe else loss) if name is None else name
+        refuse_name("name of the run (--name)", variant, (TEACHERS, PEERS, REPORT))
         objective = None if loss == BASELINE else by_name(loss)
         arguments = [
             *self._configs("student"),
@@ -68,7 +75,7 @@ class Plan:
             arguments += ["--data.languages", json.dumps(self.languages)]
         if objective and "crf" not in objective.decoders:
             arguments += ["--model.decoder", objective.decoders[0]]
-        arguments += ["--distillation.cache", str(self.runs / "cache"), *self.options]
+        arguments += ["--distillation.cache", str(self.runs / CACHE), *self.options]
         folder = self.runs / self.task / variant / f"seed{seed}"
         return self._run(folder, arguments, "student", loss, variant, f"{variant} seed {seed}")
 

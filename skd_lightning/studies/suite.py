@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 
 from skd_lightning.data.corpora import training_languages
@@ -20,6 +19,7 @@ from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.plan import Plan, as_words
 from skd_lightning.runs.run import Run
 from skd_lightning.studies.zeroshot import Transfer
+from skd_lightning.yaml_files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,9 @@ def read_suite(file: Path) -> Suite:
     Raises:
         UserError: no such file, no YAML, or a setting that does not exist; the line says which.
     """
-    try:
-        content = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such suite") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if not file.exists():
+        raise UserError(f"{file}: no such suite")
+    content = read_yaml(file)
     settings = _known(content, Suite, str(file))
     for name in ("options", "teachers", "students"):
         if "config" in (settings.get(name) or {}):

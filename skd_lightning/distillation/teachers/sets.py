@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
 from skd_lightning.distillation.teachers.pools import Kind, Pool, Weighting
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
+from skd_lightning.yaml_files import read_yaml
 
 OTHERS, TAGS = "*", "tags"
 """Keys of a file of teachers that are no languages: for all other languages; names of tags."""
@@ -201,12 +200,7 @@ def _words(spec: Any) -> list[str]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        found = yaml.safe_load(file.read_text())
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise UserError(f"{file}: this is not YAML") from None
+    found = read_yaml(file)
     if not isinstance(found, dict) or not found:
         raise UserError(f"{file}: expected {{language: teachers}}, such as {{en: runs/a, '*': runs/multi}}")
     if any(isinstance(key, bool) for key in found):

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from skd_lightning.errors import UserError
 from skd_lightning.studies.sweep.space import Parameter, read_parameter
+from skd_lightning.yaml_files import read_yaml
 
 KEYS = (
     "program", "method", "metric", "parameters", "command", "name", "description", "project", "entity",
@@ -77,12 +76,9 @@ def read_sweep(file: Path) -> Sweep:
     Raises:
         UserError: the file is missing, is not YAML, or holds an unknown or wrong setting; the message names it.
     """
-    try:
-        content = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such sweep") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if not file.exists():
+        raise UserError(f"{file}: no such sweep")
+    content = read_yaml(file)
     if not isinstance(content, dict):
         raise UserError(f"{file}: expected settings ({', '.join(KEYS)})")
     if unknown := [key for key in content if key not in KEYS]:
