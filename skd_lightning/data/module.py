@@ -89,6 +89,12 @@ class TaggingData(pl.LightningDataModule):
         super().__init__()
         if tokens < 1 or eval_tokens < 1:
             raise UserError("--data.tokens and --data.eval_tokens must be at least 1")
+        if languages is not None and (not languages or len(set(languages)) < len(languages)):
+            raise UserError(
+                f"--data.languages is {languages}, it must name each language once; leave it out for all"
+            )
+        if encoding == "":
+            raise UserError("--data.encoding is empty; give a name such as utf-8, or leave it out")
         if seed < 0:
             raise UserError(f"--data.seed is {seed}, it must be at least 0")
         if held_back and max_train_sentences is None:

@@ -156,7 +156,8 @@ def _say_finished(run: Run, made_from: dict[str, str]) -> None:
     since = f" (changed since: {', '.join(changes)}; --anew trains it again)" if changes else ""
     if first_process():
         Console().print(
-            f"[green]{escape(run.title)}[/]: already trained with this configuration, in {escape(str(run.path))}{since}",
+            f"[green]{escape(run.title)}[/]: already trained with this configuration, in "
+            f"{escape(f'{run.path}{since}')}",
             highlight=False,
         )
 
@@ -217,7 +218,9 @@ def _retract(work: RunFolder) -> None:
 
 def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
     tagger: Tagger = cli.model
-    found = tagger.results
+    found = (
+        tagger.results or tagger.tested.scores.compute()
+    )  # without test sentences Lightning skips the test
     languages, types = split_types(found["languages"])
     predicting = sum(callback.seconds for callback in _callbacks(cli.trainer, DistillationCallback))
     fit_seconds = sum(callback.seconds for callback in _callbacks(cli.trainer, LastState))

@@ -23,8 +23,8 @@ from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.devices import (
     default_threads,
     number,
-    refuse_devices,
     refuse_bfloat16_without_support,
+    refuse_devices,
     refuse_too_many,
 )
 from skd_lightning.runs.epoch_lines import EpochLines
@@ -34,6 +34,7 @@ from skd_lightning.runs.option_ranges import refuse_out_of_range
 from skd_lightning.runs.resuming import AtomicCheckpoints, BestWeights, LastState
 from skd_lightning.runs.selection import (
     refuse_before_first_score,
+    refuse_paths_beyond_memory,
     refuse_without_dev,
     refuse_without_selection,
 )
@@ -132,6 +133,8 @@ class TaggingCLI(LightningCLI):
         settings = self._subconfig()
         refuse_out_of_range(settings.as_dict())
         refuse_devices(settings["trainer"]["devices"])
+        if settings["wandb"] == "":
+            raise UserError("--wandb is empty; give the name of a project, or leave it out")
         if self.config.get("subcommand") in (None, "fit"):
             schedule = settings.as_dict()["model"]["init_args"]["optimization"]["schedule"]
             refuse_without_selection(settings["trainer"], schedule == "linear")
@@ -183,6 +186,9 @@ class TaggingCLI(LightningCLI):
         refuse_without_dev(data)
         batches = data.batches_in_epoch(trainer.world_size, trainer.accumulate_grad_batches, unlabelled)
         refuse_before_first_score(self._subconfig()["trainer"], batches)
+        objective = getattr(self.model, "objective", None)  # only students have one
+        if objective is not None and objective.needs.k:
+            refuse_paths_beyond_memory(objective.needs.k, data)
         sentences = data.train_sentences
         if self.model.fits_text:
             sentences = sentences + data.unlabelled_sentences

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from skd_lightning.data.module import TaggingData
+from skd_lightning.distillation.cache.answers import SENTENCES
 from skd_lightning.errors import UserError
 
 SILENT = {
@@ -14,6 +16,9 @@ SILENT = {
     "overfit_batches": "dev scores would be those of training sentences; give --data.max_train_sentences",
 }
 """Options of the trainer that leave nothing to select, with what to do instead."""
+
+BYTES = 12
+"""Of a hypothesis while the best sequences are searched: its score, and where it comes from."""
 
 
 def refuse_without_selection(settings: Mapping[str, Any], linear: bool) -> None:
@@ -62,6 +67,26 @@ def refuse_without_dev(data: TaggingData) -> None:
         raise UserError(
             f"task {data.task}: no dev sentences in {names}, which select the best weights; give a dev file, or no "
             "dev file and at least 2 training sentences"
+        )
+
+
+def refuse_paths_beyond_memory(k: int, data: TaggingData) -> None:
+    """Refuse a k whose best sequences of a teacher would not fit into memory.
+
+    Args:
+        k: sequences of a sentence that the objective asks for.
+        data: with the sentences.
+
+    Raises:
+        UserError: naming what they would take, and what there is.
+    """
+    longest = max(len(sentence.words) for sentence in data.train_sentences + data.unlabelled_sentences)
+    needed = SENTENCES * longest * len(data.tag_set) * k * BYTES / 2**30
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    if needed > there:
+        raise UserError(
+            f"--model.objective.k is {k}: the best sequences of {SENTENCES} sentences of up to {longest} words and "
+            f"{len(data.tag_set)} tags take {needed:,.0f} GiB, this machine has {there:,.0f}; give a smaller k"
         )
 
 
