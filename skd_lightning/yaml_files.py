@@ -74,7 +74,7 @@ def refuse_excess(text: str, where: str) -> None:
         UserError: it is deep, an alias stands within what it names, or all aliases together repeat too much.
         yaml.YAMLError: it is no YAML.
     """
-    sizes: dict[str, int] = {}
+    sizes: dict[str | None, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
     total = 0
     for event in yaml.parse(text, Loader):

@@ -118,8 +118,14 @@ RANGES: Mapping[str, Range] = {
 }
 """{option: its range}; a part of the model stands here by its last name, in whatever part it is a setting."""
 
-SHARES = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
-SHARES = (*SHARES, "overfit_batches", "val_check_interval")
+SHARES = (
+    "limit_train_batches",
+    "limit_val_batches",
+    "limit_test_batches",
+    "limit_predict_batches",
+    "overfit_batches",
+    "val_check_interval",
+)
 """Options of the trainer that take a number of batches or, with a decimal point, a share of all."""
 
 
