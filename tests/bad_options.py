@@ -198,7 +198,7 @@ VALUES = r"""
 --trainer.accelerator tpu | --trainer.accelerator
 --trainer.strategy clever | --trainer.strategy
 --trainer.profiler clever | --trainer.profiler
---trainer.max_time soon | --trainer.max_time
+--trainer.max_time soon | --trainer.max_time is soon
 --trainer.max_time 00:00:00:00 | --trainer.max_time
 --trainer.num_sanity_val_steps -5 | --trainer.num_sanity_val_steps is -5
 --trainer.reload_dataloaders_every_n_epochs -1 | --trainer.reload_dataloaders_every_n_epochs is -1
@@ -214,17 +214,17 @@ VALUES = r"""
 --trainer.max 3 | unknown option --trainer.max
 --data.tok 30 | unknown option --data.tok
 --data.seeed 3 | unknown option --data.seeed: did you mean --data.seed?
---model.optim.encoder_lr 1 | unknown option --model.optim.encoder_lr: did you mean --model.optimization.encoder_lr?
+--model.optim.encoder_lr 1 | did you mean --model.optimization.encoder_lr?
 --model.embedder.bucket 1 | unknown option --model.embedder.bucket: did you mean --model.embedder.buckets?
 --model.embedder Nothing | --model.embedder: there is no 'Nothing'
 --model.embedder os.system | --model.embedder
 --model.embedder '' | --model.embedder
 --model os.system | --model
 --model 3 | --model
---model.embedder FastTextEmbedder --model.embedder.path {home}/nothing.bin | nothing.bin
---model.embedder FastTextEmbedder --model.embedder.path no.bin --model.embedder.size 0 | --model.embedder.size is 0
+--model.embedder StaticEmbedder --model.embedder.path {home}/nothing.bin | nothing.bin
+--model.embedder StaticEmbedder --model.embedder.path no.bin --model.embedder.size 0 | --model.embedder.size is 0
 --model.tags x | --model.tags
---data 3 | --data
+--data 3 | 3: no folder
 --trainer 3 | --trainer
 --see 3 | unknown option --see
 --patien 3 | unknown option --patien: did you mean --patience?

@@ -73,8 +73,7 @@ def test_every_number_that_an_option_takes_has_a_range() -> None:
     missing = []
     for section, made in parts:
         for name, hint in typing.get_type_hints(made.__init__).items():
-            kinds = {hint, *typing.get_args(hint)}
-            if kinds & {int, float} and f"{section}.{name}" not in RANGES:
+            if re.search(r"\b(int|float)\b", str(hint)) and f"{section}.{name}" not in RANGES:
                 missing.append(f"{made.__name__}: {section}.{name}")
     assert not missing
 

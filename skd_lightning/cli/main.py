@@ -45,17 +45,10 @@ def main(argv: list[str] | None = None) -> None:
         _run(arguments)
     except argparse.ArgumentError as error:
         _refuse(one_line(error))
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing in ("", skd_lightning.__name__):
-            raise
-        _refuse(f"{missing} is not installed; for all commands: pip install 'skd-lightning[train]'")
     except Exception as error:
-        mendable = user_error(error)
-        if mendable is not None:
-            _refuse(str(mendable))
-        if isinstance(error, OSError) and error.filename and error.strerror:
-            _refuse(f"{error.filename}: {error.strerror}")
+        line = _mendable(error)
+        if line is not None:
+            _refuse(line)
         traceback.print_exception(error)
         sys.stderr.write(BUG)
         raise SystemExit(1) from error
@@ -67,6 +60,19 @@ def main(argv: list[str] | None = None) -> None:
             "\nskd: interrupted; the same command goes on where the last checkpoint was written\n"
         )
         raise SystemExit(130) from None
+
+
+def _mendable(error: Exception) -> str | None:
+    """Return what the user can do about an error; None about a bug."""
+    if (mendable := user_error(error)) is not None:
+        return str(mendable)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, ModuleNotFoundError):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("", skd_lightning.__name__):
+            return f"{missing} is not installed; for all commands: pip install 'skd-lightning[train]'"
+    return None
 
 
 def _refuse(line: str) -> None:

@@ -56,8 +56,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def refuse_bfloat16_without_support(precision: Any, accelerator: Any) -> None:
-    """Refuse bfloat16 on a processor whose LSTM cannot compute in it, before anything is trained.
+def refuse_half_precision_without_support(precision: Any, accelerator: Any) -> None:
+    """Refuse float16 on a processor, and bfloat16 on one whose LSTM cannot compute in it, before anything is trained.
 
     Args:
         precision: value of ``--trainer.precision``.
@@ -66,7 +66,11 @@ def refuse_bfloat16_without_support(precision: Any, accelerator: Any) -> None:
     Raises:
         UserError: training runs on the CPU, which lacks the instructions.
     """
-    if not str(precision).startswith("bf16") or (accelerator != "cpu" and visible_devices()):
+    if accelerator != "cpu" and visible_devices():
+        return
+    if precision == "16-true":
+        raise UserError("--trainer.precision is 16-true: a processor cannot train in float16; leave it out")
+    if not str(precision).startswith("bf16"):
         return
     lstm, words = torch.nn.LSTM(1, 1), torch.zeros(1, 1, 1)
     try:

@@ -194,6 +194,11 @@ def _fit_and_test(cli: TaggingCLI, work: RunFolder, resume: Path | None) -> None
     trainer = cli.trainer
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
+        if not work.best.is_file():
+            raise UserError(
+                "the training ended before its first dev score; give it more time (--trainer.max_time), or a smaller "
+                "--trainer.val_check_interval"
+            )
         trainer.test(
             cli.model, datamodule=cli.datamodule, ckpt_path=work.best, verbose=False, weights_only=True
         )

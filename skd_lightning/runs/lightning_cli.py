@@ -23,8 +23,8 @@ from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.devices import (
     default_threads,
     number,
-    refuse_bfloat16_without_support,
     refuse_devices,
+    refuse_half_precision_without_support,
     refuse_too_many,
 )
 from skd_lightning.runs.epoch_lines import EpochLines
@@ -169,7 +169,7 @@ class TaggingCLI(LightningCLI):
         if self._instantiate:
             trainer = self._subconfig()["trainer"]
             refuse_too_many(trainer["devices"], trainer["accelerator"])
-            refuse_bfloat16_without_support(trainer["precision"], trainer["accelerator"])
+            refuse_half_precision_without_support(trainer["precision"], trainer["accelerator"])
             with made_from(self._subconfig().as_dict()):
                 super().instantiate_classes()
             if self.subcommand in (None, "fit"):  # the others train nothing

@@ -71,15 +71,18 @@ def made_from(settings: Mapping[str, Any], section: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (UserError, ModuleNotFoundError):
+    except UserError:
         raise
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            raise
         text = one_line(error) or type(error).__name__
         if isinstance(error, MemoryError) or "memory" in text:
             text = "not enough memory for these settings; give a smaller --model.embedder, --model.context or batch"
             raise UserError(text) from error
         found = [name for name in settings if re.search(rf"\b{name}\b", text)] if section else []
-        first = min(found, key=text.index, default=None)
+        found += [name for name, value in settings.items() if isinstance(value, str) and repr(value) in text]
+        first = min(found, key=lambda name: text.find(name) % len(text), default=None) if section else None
         option = f"--{section}.{first} is {settings[first]}" if first else f"--{section or 'model, --data'}"
         raise user_error(error) or UserError(f"{option}: {_cut(text)}") from error
 

@@ -88,6 +88,7 @@ RANGES: Mapping[str, Range] = {
     "trainer.num_nodes": Range(1, 100_000),
     "trainer.reload_dataloaders_every_n_epochs": COUNT,
     "model.hidden_size": WIDTH,
+    "model.hidden_states": Range(-1000, 1000),
     "model.layers": Range(1, 100),
     "model.dropout": DROPOUT,
     "model.form_dropout": DROPOUT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,10 @@ def refuse_without_selection(settings: Mapping[str, Any], linear: bool) -> None:
             raise UserError(
                 f"--trainer.{name} is 0, there would be no {what}; leave it out or give at least 1"
             )
+    if isinstance(settings["max_time"], str) and not re.search("[1-9]", settings["max_time"]):
+        raise UserError(
+            f"--trainer.max_time is {settings['max_time']}; give days:hours:minutes:seconds above 0"
+        )
     epochs, every = settings["max_epochs"], settings["check_val_every_n_epoch"]
     if epochs == -1 and settings["max_steps"] == -1 and (linear or not settings["max_time"]):
         raise UserError(
