@@ -226,7 +226,7 @@ VALUES = r"""
 --model.tags x | --model.tags
 --data 3 | 3: no folder
 --trainer 3 | --trainer
---see 3 | unknown option --see
+--see 3 | unknown option --see: did you mean '--seed'?
 --patien 3 | unknown option --patien: did you mean --patience?
 --thread 3 | unknown option --thread: did you mean --threads?
 --optimizer x | unknown option --optimizer
@@ -318,7 +318,7 @@ TopK --distillation.teachers {home}/utf16.yaml | utf16.yaml
 TopK --distillation.teachers {home}/deep.yaml | deep.yaml
 TopK --distillation.teachers {home}/python.yaml | python.yaml
 TopK --distillation.teachers [] | --distillation.teachers
-TopK --distillation.teachers 3 | --distillation.teachers
+TopK --distillation.teachers 3 | in 3; train it with
 """
 
 COMMANDS = """
@@ -326,7 +326,7 @@ distil | unknown command 'distil': did you mean 'distill'?
 --versio | unknown command '--versio'
 '' | unknown command ''
 '[/x]' | unknown command '[/x]'
-distill --los topk | unknown option --los: did you mean --loss?
+distill --los topk | unknown option --los: did you mean '--loss'?
 distill --loss topwkk | there is no 'topwkk': did you mean 'topwk'?
 distill --loss | --loss
 distill --seed one | --seed: invalid int value: 'one'
@@ -346,7 +346,7 @@ distill --task mine --data {home}/mine/de/train.tsv | train.tsv
 distill --task mine --data '' | --data
 distill --loss none --task mine --data {home} --runs {home}/mine/de/train.tsv | train.tsv
 distill --loss none --task mine --data {home} --runs '' | --runs
-distill --loss none --task mine --data {home} --runs {home}/{long} | --runs
+distill --loss none --task mine --data {home} --runs {home}/{long} | File name too long
 distill --task mine --data {home} --runs {home}/runs --data.tokens -4 | --data.tokens is -4
 distill --task mine --data {home} --runs {home}/runs --model.objective.k -4 | --model.objective.k is -4
 distill --task mine --data {home} --runs {home}/runs | no teacher for language 'de'

@@ -45,7 +45,7 @@ class DistillationCallback(pl.Callback):
             pool disagree more: Σ_m w_m KL(product ‖ p_m). None for all sentences.
 
     Raises:
-        UserError: ``most_disagreement`` is negative or no number, or the file of teachers cannot be read.
+        UserError: no teachers are named, ``most_disagreement`` is negative or no number, or the file of teachers cannot be read.
     """
 
     def __init__(
@@ -60,6 +60,8 @@ class DistillationCallback(pl.Callback):
     ) -> None:
         if most_disagreement is not None and not most_disagreement >= 0:  # NaN is neither
             raise UserError(f"--distillation.most_disagreement is {most_disagreement}, it must be at least 0")
+        if not teachers:
+            raise UserError("--distillation.teachers is empty; name a folder with one run folder a language")
         self.teachers = TeacherSet.named(teachers, pool, weights)
         self.most_disagreement = most_disagreement
         self.cache = Path(cache)

@@ -73,7 +73,7 @@ class Run:
         """Return its settings, checked option by option.
 
         Raises:
-            argparse.ArgumentError: an option or its value does not exist.
+            UserError: an option or its value does not exist, or is out of range.
         """
         arguments = [*self.arguments, "--trainer.default_root_dir", str(self.path)]
         return Settings(TaggingCLI(arguments, run=False, instantiate=False), self.loss != "none")
