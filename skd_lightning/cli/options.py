@@ -31,6 +31,14 @@ def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
     return number
 
 
+def weight(word: str) -> float:
+    """Return a number that is not negative: the type of an option."""
+    value = float(word)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value} is not a number from 0 on")
+    return value
+
+
 def task(word: str) -> str:
     """Return the name of a task: the type of an option."""
     return _name(word, (CACHE, LOGS))
@@ -49,11 +57,16 @@ def _name(word: str, taken: Sequence[str]) -> str:
     return word
 
 
+def named(word: str) -> str:
+    """Return a word with letters in it: the type of an option."""
+    if not word.strip() or "\0" in word:
+        raise argparse.ArgumentTypeError(f"'{word}' is no name")
+    return word
+
+
 def folder(word: str) -> Path:
     """Return the path of a folder, which has a name: the type of an option."""
-    if not word.strip() or "\0" in word:
-        raise argparse.ArgumentTypeError(f"'{word}' is no folder")
-    return Path(word)
+    return Path(named(word))
 
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +94,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     """Add the folder of the corpora."""
     parser.add_argument(
         "--data",
-        type=lambda word: str(folder(word)),
+        type=named,
         metavar="FOLDER",
         help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)",
     )

@@ -45,7 +45,8 @@ class DistillationCallback(pl.Callback):
             pool disagree more: Σ_m w_m KL(product ‖ p_m). None for all sentences.
 
     Raises:
-        UserError: no teachers are named, ``most_disagreement`` is negative or no number, or the file of teachers cannot be read.
+        UserError: no teachers are named, ``most_disagreement`` is negative or no number, or the file of teachers cannot
+            be read.
     """
 
     def __init__(

@@ -34,6 +34,7 @@ KEY = re.compile(r'Parser key "([\w.]+)"')
 CLASS = re.compile(r"Problem with given class_path '([\w.]+)'")
 UNKNOWN = re.compile(r"Option '([\w.]+)' is not accepted")
 GROUP = re.compile(r"Group '([\w.]+)' does not accept option '([\w.]+)'")
+REQUIRED = re.compile(r"arguments are required: (?:(?:fit|validate|test|predict)\.)?([\w.]+)")
 UNRECOGNISED = re.compile(r"unrecognized arguments: (--[\w.-]+)")
 VALUE = re.compile(r"Expected an? (.+?)\. Got value: (.+?)(?:\n|$)")
 UNION = re.compile(r"Errors:\n\s+- Expected an? (.+)\n(?:.*\n)*?\s*Given value: (.+)")
@@ -123,6 +124,8 @@ def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None
     text = str(error)
     if found := UNRECOGNISED.search(text):
         return f"unknown option {found[1]}{_nearest(found[1], known_options(parser))}"
+    if found := REQUIRED.search(text):
+        return f"--{found[1]} is missing; give it, or a --config that has it (experiments/student.yaml)"
     if found := GROUP.search(text):
         name = f"--{found[1]}.{found[2]}"
         return f"unknown option {name}{_nearest(name, known_options(parser))}"
