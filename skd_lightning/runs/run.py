@@ -15,6 +15,7 @@ import yaml
 
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation.teachers import TeacherSet
+from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.succession import has_finished
@@ -65,9 +66,16 @@ class Run:
 
     @classmethod
     def from_json(cls, text: str) -> Run:
-        """Return the run that :meth:`to_json` wrote."""
-        fields = json.loads(text)
-        return cls(**{**fields, "path": Path(fields["path"]), "arguments": tuple(fields["arguments"])})
+        """Return the run that :meth:`to_json` wrote.
+
+        Raises:
+            UserError: the text is another one.
+        """
+        try:
+            fields = json.loads(text)
+            return cls(**{**fields, "path": Path(fields["path"]), "arguments": tuple(fields["arguments"])})
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"work: no run as JSON ({type(error).__name__}: {error})") from None
 
     def parse(self) -> Settings:
         """Return its settings, checked option by option.
