@@ -90,7 +90,7 @@ def test_bayes_is_random_search_here(sweep: Path, capsys: pytest.CaptureFixture)
     [
         (("patience: {value: null}", "model.hidden: {value: 1}"), "parameter model.hidden: value 1: "),
         (("[8, 16]", "[8, big]"), "parameter model.context.hidden_size: value 'big': "),
-        (("[8, 16]", "[8, 0]"), "value 0: context: hidden_size is 0, it must be at least 1"),
+        (("[8, 16]", "[8, 0]"), "value 0: --model.context.hidden_size is 0, it must be at least 1"),
         (("patience: {value: null}", "recipe: {values: [best, worst]}"), "recipe: value 'worst': argument --recipe"),
         (("dev/average", "dev/f1"), "metric dev/f1 is not logged; there are train/loss"),
         (("dev/average", "test/average"), "choices are made on dev data"),
