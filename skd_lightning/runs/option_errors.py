@@ -82,11 +82,18 @@ def made_from(settings: Mapping[str, Any], section: str = "") -> Iterator[None]:
         if isinstance(error, MemoryError) or "memory" in text:
             text = "not enough memory for these settings; give a smaller --model.embedder, --model.context or batch"
             raise UserError(text) from error
-        found = [name for name in settings if re.search(rf"\b{name}\b", text)] if section else []
-        found += [name for name, value in settings.items() if isinstance(value, str) and repr(value) in text]
-        first = min(found, key=lambda name: text.find(name) % len(text), default=None) if section else None
+        first = _option_in(text, settings) if section else None
         option = f"--{section}.{first} is {settings[first]}" if first else f"--{section or 'model, --data'}"
         raise user_error(error) or UserError(f"{option}: {_cut(text)}") from error
+
+
+def _option_in(text: str, settings: Mapping[str, Any]) -> str | None:
+    """Return the option that a complaint is about: named in it, or its value, or else the first whose value is a word."""
+    words = {name: value for name, value in settings.items() if isinstance(value, str)}
+    by_name = sorted((found.start(), name) for name in settings if (found := re.search(rf"\b{name}\b", text)))
+    by_value = [name for name, value in words.items() if repr(value) in text]
+    chosen = [name for name, value in words.items() if value != "auto" and name != "default_root_dir"]
+    return next(iter([name for _, name in by_name] + by_value + chosen), None)
 
 
 def refuse_files(words: Sequence[str]) -> None:
