@@ -42,6 +42,9 @@ from skd_lightning.runs.tracking import Labels, WandbRun, make_logger
 from skd_lightning.taggers import Tagger
 from skd_lightning.taggers.optimization import MONITOR
 
+LIGHTNINGS_OWN = ("best", "last", "hpc", "registry")
+"""Words in the place of a checkpoint's path that Lightning understands."""
+
 
 class TaggingCLI(LightningCLI):
     """``skd fit`` and its siblings, and (with ``run=False``) the maker of every run's objects.
@@ -152,6 +155,11 @@ class TaggingCLI(LightningCLI):
                 raise UserError(
                     f"--ckpt_path {config['ckpt_path']}: checkpoints are local files; fetch it first"
                 )
+            if config.get("ckpt_path") not in (
+                None,
+                *LIGHTNINGS_OWN,
+            ):  # now: later the configuration is written
+                AtomicCheckpoints().load_checkpoint(config["ckpt_path"])
         devices = config["trainer"]["devices"]
         torch.set_num_threads(config["threads"] or default_threads(number(devices) or 1))
 
@@ -177,6 +185,10 @@ class TaggingCLI(LightningCLI):
             self.datamodule.connect(
                 self.model.featurizer, self.model.training_featurizer, self.model.learns_from_unlabelled
             )
+            if self.subcommand == "fit":  # ``execution.train`` asks for itself
+                for callback in self.trainer.callbacks:
+                    if isinstance(callback, DistillationCallback):
+                        callback.check(self.model, self.datamodule.taught_languages)
             if self._subconfig()["compile"]:
                 self.model.encoder.compile(dynamic=True)  # in place: the weights keep their names
 

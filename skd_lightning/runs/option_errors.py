@@ -88,7 +88,7 @@ def made_from(settings: Mapping[str, Any], section: str = "") -> Iterator[None]:
 
 
 def _option_in(text: str, settings: Mapping[str, Any]) -> str | None:
-    """Return the option that a complaint is about: named in it, or its value, or else the first whose value is a word."""
+    """Return the option that a complaint is about: named in it, or its value; else the first whose value is a word."""
     words = {name: value for name, value in settings.items() if isinstance(value, str)}
     by_name = sorted((found.start(), name) for name in settings if (found := re.search(rf"\b{name}\b", text)))
     by_value = [name for name, value in words.items() if repr(value) in text]
