@@ -186,9 +186,8 @@ class TaggingCLI(LightningCLI):
                 self.model.featurizer, self.model.training_featurizer, self.model.learns_from_unlabelled
             )
             if self.subcommand == "fit":  # ``execution.train`` asks for itself
-                for callback in self.trainer.callbacks:
-                    if isinstance(callback, DistillationCallback):
-                        callback.check(self.model, self.datamodule.taught_languages)
+                distillation: DistillationCallback = self._subconfig(initialised=True)["distillation"]
+                distillation.check(self.model, self.datamodule.taught_languages)
             if self._subconfig()["compile"]:
                 self.model.encoder.compile(dynamic=True)  # in place: the weights keep their names
 

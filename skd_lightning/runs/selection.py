@@ -38,7 +38,7 @@ def refuse_without_selection(settings: Mapping[str, Any], linear: bool) -> None:
     if settings["enable_checkpointing"] is False:
         raise UserError("--trainer.enable_checkpointing is False: the best weights are kept; leave it out")
     for name in ("max_epochs", "max_steps", "limit_train_batches", "limit_val_batches", "limit_test_batches"):
-        if settings[name] == 0 and settings[name] is not None:
+        if settings[name] == 0:
             what = "test" if "test" in name else "dev score" if "val" in name else "training"
             raise UserError(
                 f"--trainer.{name} is 0, there would be no {what}; leave it out or give at least 1"
