@@ -75,3 +75,15 @@ def one_line(error: Exception) -> str:
         'no such tag:; X'
     """
     return "; ".join(line.strip(" -") for line in str(error).splitlines() if line.strip())
+
+
+def printable(text: str) -> str:
+    r"""Return a text in which control characters, line breaks and half characters stand as Python writes them.
+
+    Examples:
+        >>> printable("a\tb" + chr(27))
+        'a\\\\tb\\\\x1b'
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )

@@ -14,13 +14,12 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from skd_lightning.errors import UserError
+from skd_lightning.yaml_limits import Loader, refuse_excess
 
 T = TypeVar("T")
 
 LONGEST = 2**24
 """Bytes of a file of settings that is read."""
-MOST = 10**6
-"""Values in a file of settings, each counted wherever an alias repeats it."""
 
 
 def read_text(file: Path, missing: str = "no such file") -> str:
@@ -59,28 +58,16 @@ def read_yaml(file: Path, missing: str = "no such file") -> Any:
     """
     text = read_text(file, missing)
     try:
-        content = yaml.safe_load(text)
-        _size(content, {}, file)
-    except RecursionError:
-        raise UserError(f"{file}: nested too deeply") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number or a date that cannot be
-        if isinstance(error, UserError):
-            raise
+        refuse_excess(text, str(file))
+        return yaml.load(text, Loader)
+    except UserError:
+        raise
+    except (
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+    ) as error:  # such as the date 2001-99-99, or a list as a key
         raise UserError(f"{file}: not YAML: {' '.join(str(error).split())[:300]}") from None
-    return content
-
-
-def _size(content: Any, known: dict[int, int], file: Path) -> int:
-    """Return the number of values, those that aliases repeat included; refuse too many, and circles."""
-    if not isinstance(content, dict | list | set | tuple):
-        return 1
-    if id(content) not in known:
-        known[id(content)] = MOST  # met again below itself, it is too many
-        parts = [*content, *content.values()] if isinstance(content, dict) else content
-        known[id(content)] = 1 + sum(_size(part, known, file) for part in parts)
-    if known[id(content)] > MOST:
-        raise UserError(f"{file}: more than {MOST:,} values, or aliases in a circle")
-    return known[id(content)]
 
 
 def checked(kind: type[T], content: Any, where: str) -> T:

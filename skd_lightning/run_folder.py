@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from skd_lightning.errors import UserError
 from skd_lightning.storage import LOCK
 
 KEY = "# key: "
 
 PEERS = "peers"
 """Folder of a task in which the results of other systems on the same sentences stand."""
+
+TEACHERS, REPORT = "teachers", "report"
+"""Folders of a task beside those of its students."""
+
+CACHE, LOGS = "cache", "logs"
+"""Folders beside those of the tasks."""
+
+LONGEST = 100
+"""Bytes of a name: three of them make that of a log, and file systems take 255."""
 
 
 @dataclass(frozen=True)
@@ -152,3 +163,32 @@ def peer_folder(runs: Path, task: str, name: str, seed: int) -> RunFolder:
     'runs/uner/peers/crfsuite/seed1/results.json'
     """
     return RunFolder(runs / task / PEERS / name / f"seed{seed}")
+
+
+def refuse_name(what: str, name: str, taken: Sequence[str] = ()) -> None:
+    """Refuse a name that cannot be that of one folder in the folder of all runs.
+
+    Args:
+        what: it names, for the message.
+        name: of a task, a variant or a language.
+        taken: names that stand for something else there.
+
+    Raises:
+        UserError: it is empty, too long or taken, would lead to another folder, or has characters nobody can see.
+
+    >>> refuse_name("--name", "topk-5 (é)")
+    """
+    shown = name if len(name) <= LONGEST else f"{name[:20]}…"
+    rule = None
+    if not name.strip() or name != name.strip():
+        rule = "must have letters, and no blank at its ends"
+    elif not name.isprintable():
+        rule = "must not have control characters"
+    elif "/" in name or "\\" in name or name.startswith("."):
+        rule = "must be one folder below that of the runs: without / and \\, and no dot in front"
+    elif len(name.encode()) > LONGEST:
+        rule = f"has {len(name.encode())} bytes, it must have at most {LONGEST}"
+    elif name in taken:
+        rule = "names another folder there; give another one"
+    if rule:
+        raise UserError(f"{what}: '{shown}' {rule}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_corpus import write_corpus
+from small_runs import refused
 
 import skd_lightning
 from skd_lightning.cli import main
@@ -82,14 +83,22 @@ def test_a_dry_run_tells_what_is_finished(home: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_failed_run_is_named(home: Path, capsys: pytest.CaptureFixture) -> None:
-    text = SUITE.format(runs=home / "runs") + "  topk-k0: {loss: topk, model.objective.k: 0}\n"
+    text = SUITE.format(runs=home / "runs") + "  topk-c9: {loss: topk, data.word_column: 99}\n"
     (home / "bad.yaml").write_text(text)
     with pytest.raises(SystemExit) as stop:
         main(["suite", str(home / "bad.yaml"), "--data", str(home)])
     assert stop.value.code == 2
     told = capsys.readouterr()
-    assert "--model.objective.k is 0" in " ".join(told.out.split())
-    assert "1 runs failed: mine: topk-k0 seed 3; the same command tries again" in told.err
+    assert "column" in " ".join(told.out.split())
+    assert "1 runs failed: mine: topk-c9 seed 3; the same command tries again" in told.err
+
+
+def test_a_wrong_option_is_refused_before_the_first_run(home: Path, capsys: pytest.CaptureFixture) -> None:
+    text = SUITE.format(runs=home / "others") + "  topk-k0: {loss: topk, model.objective.k: 0}\n"
+    (home / "wrong.yaml").write_text(text)
+    line = refused(capsys, "suite", str(home / "wrong.yaml"), "--data", str(home))
+    assert "task mine: topk-k0: --model.objective.k is 0" in line
+    assert not (home / "others").exists()
 
 
 def test_options_reach_the_runs_that_they_are_for(home: Path) -> None:

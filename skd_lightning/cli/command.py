@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -11,6 +12,9 @@ from skd_lightning.errors import UserError
 from skd_lightning.nearest import no_such, suggestion
 
 Options = argparse.Namespace
+
+UNKNOWN = re.compile(r"unknown option (--[^.\s:]+)(?= |:|$)")
+"""Beginning of a message about an option that the parser of ``skd fit`` does not know."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -61,12 +65,25 @@ class Command:
         parse = parser.parse_known_args if self.passes_on else parser.parse_known_intermixed_args
         options, rest = parse(words)
         if rest and not self.passes_on:
-            known = [name for action in parser._actions for name in action.option_strings]
-            raise UserError(
-                f"unknown option {rest[0]}{suggestion(rest[0], known)} (skd {self.name} --help lists all)"
-            )
+            near = suggestion(rest[0], self._own())
+            raise UserError(f"unknown option {rest[0]}{near} (skd {self.name} --help lists all)")
         return options, rest
 
     def start(self, words: list[str]) -> None:
-        """Run it with these words of the command line."""
-        self.run(*self.parse(words))
+        """Run it with these words of the command line.
+
+        Raises:
+            UserError: what it refuses; an unknown option that is most like one of its own is said to be so.
+        """
+        options, rest = self.parse(words)
+        try:
+            self.run(options, rest)
+        except UserError as error:
+            found = UNKNOWN.match(str(error))
+            near = suggestion(found[1], self._own()) if found else ""
+            if not near:
+                raise
+            raise UserError(f"unknown option {found[1]}{near}") from None  # type: ignore[index]
+
+    def _own(self) -> list[str]:
+        return [name for action in self.parser()._actions for name in action.option_strings]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from skd_lightning.cli.command import Command, Options
-from skd_lightning.cli.options import add_anew, add_folds, add_plan, plan_of
+from skd_lightning.cli.options import add_anew, add_folds, add_plan, at_least, plan_of, variant
 from skd_lightning.distillation.names import losses
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loss", choices=losses(), help="objective (default: topk; posterior with the recipe best)"
     )
-    parser.add_argument("--name", help="name of the run's folder (default: recipe and objective)")
+    parser.add_argument(
+        "--name", type=variant, help="name of the run's folder (default: recipe and objective)"
+    )
     parser.add_argument(
         "--teachers",
         nargs="+",
@@ -35,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser,
         "ask each annotated sentence of a teacher that was trained without it, see skd teachers --folds",
     )
-    parser.add_argument("--seed", type=int, default=1, help="seed of the run (default: 1)")
+    parser.add_argument("--seed", type=at_least(0, 2**32 - 1), default=1, help="seed of the run (default: 1)")
 
 
 def run(options: Options, rest: list[str]) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from skd_lightning.cli.command import Command, Options
+from skd_lightning.cli.options import named, weight
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--least-weight",
-        type=float,
+        type=weight,
         default=0.01,
         metavar="NATS",
         help="leave out sparse features without a weight of this size (default: 0.01)",
@@ -29,7 +30,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--outside", action="store_true", help="let the tagger read files outside of its folder"
     )
-    parser.add_argument("--push", metavar="OWNER/NAME", help="upload the folder to the Hugging Face hub")
+    parser.add_argument(
+        "--push", type=named, metavar="OWNER/NAME", help="upload the folder to the Hugging Face hub"
+    )
     parser.add_argument("--private", action="store_true", help="visible to its owner alone (with --push)")
 
 

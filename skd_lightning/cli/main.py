@@ -6,11 +6,12 @@ import argparse
 import logging
 import os
 import sys
+import traceback
 import warnings
 
 import skd_lightning
 from skd_lightning.cli.table import COMMANDS
-from skd_lightning.errors import Stopped, UserError, one_line, user_error
+from skd_lightning.errors import Stopped, UserError, one_line, printable, user_error
 from skd_lightning.nearest import suggestion
 
 INTRODUCTION = """\
@@ -20,6 +21,9 @@ commands:
 """
 CLOSING = """
 Every command has --help. Options such as --model.objective.k 5 or --trainer.max_epochs 10 reach any setting.
+"""
+BUG = """\
+skd: this is a bug of skd_lightning; please report it with the lines above, the command, and the run's config.yaml
 """
 
 
@@ -31,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
 
     Raises:
         SystemExit: status 2 for input that the user can mend, 130 for Ctrl-C, 128 + signal for a training that a
-            signal has stopped.
+            signal has stopped, 1 for a bug, after its traceback.
     """
     arguments = sys.argv[1:] if argv is None else argv
     let_waiting_threads_sleep()
@@ -42,16 +46,13 @@ def main(argv: list[str] | None = None) -> None:
         _run(arguments)
     except argparse.ArgumentError as error:
         _refuse(one_line(error))
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing in ("", skd_lightning.__name__):
-            raise
-        _refuse(f"{missing} is not installed; for all commands: pip install 'skd-lightning[train]'")
     except Exception as error:
-        mendable = user_error(error)
-        if mendable is None:
-            raise
-        _refuse(str(mendable))
+        line = _mendable(error)
+        if line is not None:
+            _refuse(line)
+        traceback.print_exception(error)
+        sys.stderr.write(BUG)
+        raise SystemExit(1) from error
     except Stopped as stop:
         sys.stderr.write(f"skd: stopped by {stop.signal.name}; the same command goes on from here\n")
         raise
@@ -62,8 +63,21 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
+def _mendable(error: Exception) -> str | None:
+    """Return what the user can do about an error; None about a bug."""
+    if (mendable := user_error(error)) is not None:
+        return str(mendable)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, ModuleNotFoundError):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("", skd_lightning.__name__):
+            return f"{missing} is not installed; for all commands: pip install 'skd-lightning[train]'"
+    return None
+
+
 def _refuse(line: str) -> None:
-    sys.stderr.write(f"skd: error: {line}\n")
+    sys.stderr.write(f"skd: error: {printable(line)}\n")
     raise SystemExit(2) from None
 
 

@@ -3,23 +3,80 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skd_lightning.data.folders import find_folder
 from skd_lightning.data.hub import hub_languages
 from skd_lightning.data.tasks import names
+from skd_lightning.errors import UserError
+from skd_lightning.run_folder import CACHE, LOGS, PEERS, REPORT, TEACHERS, refuse_name
 from skd_lightning.runs.configurations import recipe_names
 
 if TYPE_CHECKING:
     from skd_lightning.runs.plan import Plan
 
 
+def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
+    """Return the type of an option that is a whole number from ``least`` to ``most``."""
+
+    def number(word: str) -> int:
+        value = int(word)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{value} is not from {least:,} to {most:,}")
+        return value
+
+    number.__name__ = "int"  # argparse says: invalid int value
+    return number
+
+
+def weight(word: str) -> float:
+    """Return a number that is not negative: the type of an option."""
+    value = float(word)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value} is not a number from 0 on")
+    return value
+
+
+def task(word: str) -> str:
+    """Return the name of a task: the type of an option."""
+    return _name(word, (CACHE, LOGS))
+
+
+def variant(word: str) -> str:
+    """Return the name of a student's folder: the type of an option."""
+    return _name(word, (TEACHERS, PEERS, REPORT))
+
+
+def _name(word: str, taken: Sequence[str]) -> str:
+    try:
+        refuse_name("the name", word, taken)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return word
+
+
+def named(word: str) -> str:
+    """Return a word with letters in it: the type of an option."""
+    if not word.strip() or "\0" in word:
+        raise argparse.ArgumentTypeError(f"'{word}' is no name")
+    return word
+
+
+def folder(word: str) -> Path:
+    """Return the path of a folder, which has a name: the type of an option."""
+    return Path(named(word))
+
+
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """Add the folder of all runs."""
     parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="FOLDER", help="folder of all runs (default: runs)"
+        "--runs",
+        type=folder,
+        default=Path("runs"),
+        metavar="FOLDER",
+        help="folder of all runs (default: runs)",
     )
 
 
@@ -27,6 +84,7 @@ def add_task(parser: argparse.ArgumentParser) -> None:
     """Add the name of the task."""
     parser.add_argument(
         "--task",
+        type=task,
         default="demo",
         help=f"{', '.join(names())}, or a folder of your own below --data (default: demo)",
     )
@@ -36,6 +94,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     """Add the folder of the corpora."""
     parser.add_argument(
         "--data",
+        type=named,
         metavar="FOLDER",
         help="folder of the corpora (default: $SKD_DATA, ../shared/data, or the hub)",
     )

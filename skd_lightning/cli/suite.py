@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from skd_lightning.cli.command import Command, Options
-from skd_lightning.cli.options import add_data
+from skd_lightning.cli.options import add_data, at_least
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the suite's file and how it is run."""
     parser.add_argument("file", type=Path, help="such as experiments/suites/demo.yaml")
     add_data(parser)
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
+    parser.add_argument("--jobs", type=at_least(1), default=1, help="runs at a time (default: 1)")
     parser.add_argument("--dry-run", action="store_true", help="print what would be run, and run nothing")
     parser.add_argument("--anew", action="store_true", help="what was stopped starts from scratch")
 
@@ -24,7 +24,7 @@ def run(options: Options, rest: list[str]) -> None:
     from skd_lightning.studies import suite
 
     wanted = suite.read_suite(options.file)
-    suite.run_suite(wanted, options.data, max(1, options.jobs), options.dry_run, options.anew)
+    suite.run_suite(wanted, options.data, options.jobs, options.dry_run, options.anew)
     if not options.dry_run:
         for task in wanted.tasks:
             print_scores(wanted.runs, task)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from skd_lightning.cli.command import Command, Options
 from skd_lightning.cli.distill import run_of
+from skd_lightning.cli.options import at_least
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,10 +15,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="such as experiments/sweeps/learning_rates.yaml")
     parser.add_argument("--method", choices=("grid", "random"), help="default: the file's; bayes needs W&B")
     parser.add_argument(
-        "--trials", type=int, help="at most so many (default: the whole grid; run_cap or 10 random ones)"
+        "--trials",
+        type=at_least(1),
+        help="at most so many (default: the whole grid; run_cap or 10 random ones)",
     )
-    parser.add_argument("--jobs", type=int, default=1, help="trials at a time (default: 1)")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the random search (default: 1)")
+    parser.add_argument("--jobs", type=at_least(1), default=1, help="trials at a time (default: 1)")
+    parser.add_argument(
+        "--seed", type=at_least(0, 2**32 - 1), default=1, help="seed of the random search (default: 1)"
+    )
 
 
 def run(options: Options, rest: list[str]) -> None:
@@ -26,7 +31,7 @@ def run(options: Options, rest: list[str]) -> None:
     from skd_lightning.studies.sweep.local import search
 
     sweep = read_sweep(options.file)
-    search(sweep, run_of, options.method, options.trials, max(1, options.jobs), options.seed)
+    search(sweep, run_of, options.method, options.trials, options.jobs, options.seed)
 
 
 COMMAND = Command(

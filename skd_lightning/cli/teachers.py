@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skd_lightning.cli.command import Command, Options
-from skd_lightning.cli.options import add_anew, add_folds, add_plan, plan_of
+from skd_lightning.cli.options import add_anew, add_folds, add_plan, at_least, plan_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +14,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_anew(parser)
     parser.add_argument(
         "--devices",
-        type=int,
+        type=at_least(1),
         default=1,
         help="GPUs (processes, without any) of this machine: a teacher each, side by side (default: 1)",
     )

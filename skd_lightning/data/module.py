@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import pytorch_lightning as pl
 from rich.console import Console
 from torch.utils.data import DataLoader
@@ -92,6 +93,12 @@ class TaggingData(pl.LightningDataModule):
         super().__init__()
         if tokens < 1 or eval_tokens < 1:
             raise UserError("--data.tokens and --data.eval_tokens must be at least 1")
+        if languages is not None and (not languages or len(set(languages)) < len(languages)):
+            raise UserError(
+                f"--data.languages is {languages}, it must name each language once; leave it out for all"
+            )
+        if encoding == "":
+            raise UserError("--data.encoding is empty; give a name such as utf-8, or leave it out")
         if seed < 0:
             raise UserError(f"--data.seed is {seed}, it must be at least 0")
         if held_back and max_train_sentences is None:
@@ -266,7 +273,13 @@ class TaggingData(pl.LightningDataModule):
             if not self.train_languages:
                 raise UserError(f"task {self.task}: no training sentences in {', '.join(self.all_languages)}")
             self.train_dataset = dataset(training, *self._taught)
-            self.training_batches = self._training_batches()
+            self.training_batches = self._training_batches(
+                self.train_dataset.lengths,
+                self.train_dataset.languages,
+                self.train_dataset.labelled,
+                *self._shard(),
+                self.trainer.accumulate_grad_batches,
+            )
             if self.trainer.is_global_zero:
                 padding = f"{self.training_batches.padding():.1%} of it padding"
                 Console().print(
@@ -294,19 +307,45 @@ class TaggingData(pl.LightningDataModule):
         """Return batches of the test sentences, each sentence once."""
         return self.test_dataloader()
 
-    def _training_batches(self) -> TrainingBatches:
-        assert self.trainer is not None
+    def batches_in_epoch(self, world: int, accumulate: int, unlabelled: bool = False) -> int:
+        """Return the batches of an epoch in each process, before anything is featurised.
+
+        Args:
+            world: number of processes.
+            accumulate: batches of an optimiser step.
+            unlabelled: text without tags is among the training sentences, as :meth:`connect` will say.
+        """
+        sentences = self.train_sentences + (self.unlabelled_sentences if unlabelled else [])
+        place = {language: i for i, language in enumerate(self.all_languages)}
+        batches = self._training_batches(
+            np.array([len(sentence.words) for sentence in sentences]),
+            np.array([place[sentence.language] for sentence in sentences]),
+            np.array([sentence.tags is not None for sentence in sentences]),
+            *(0, world, accumulate),
+        )
+        return len(batches)
+
+    def _training_batches(
+        self,
+        lengths: np.ndarray,
+        languages: np.ndarray,
+        labelled: np.ndarray,
+        rank: int,
+        world: int,
+        accumulate: int,
+    ) -> TrainingBatches:
         return TrainingBatches(
-            self.train_dataset.lengths,
-            self.train_dataset.languages,
+            lengths,
+            languages,
             self.tokens,
             self.exponent,
             self.batches,
             self.seed,
-            *self._shard(),
-            accumulate=self.trainer.accumulate_grad_batches,
-            labelled=self.train_dataset.labelled,
-            unlabelled_ratio=self.unlabelled_ratio,
+            rank,
+            world,
+            accumulate,
+            labelled,
+            self.unlabelled_ratio,
         )
 
     def _shard(self) -> tuple[int, int]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from skd_lightning.data.batches import SentenceDataset
@@ -52,8 +53,8 @@ class DistillationCallback(pl.Callback):
             unlabelled text is asked of the usual teachers.
 
     Raises:
-        UserError: ``most_disagreement`` or ``most_entropy`` is negative or no number, the file of teachers cannot be
-            read, or ``folds`` does not go with the teachers.
+        UserError: no teachers are named, ``most_disagreement`` or ``most_entropy`` is negative or no number, the
+            file of teachers cannot be read, or ``folds`` does not go with the teachers.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class DistillationCallback(pl.Callback):
         for name, most in (("most_disagreement", most_disagreement), ("most_entropy", most_entropy)):
             if most is not None and not most >= 0:  # NaN is neither
                 raise UserError(f"--distillation.{name} is {most}, it must be at least 0")
+        if not teachers:
+            raise UserError("--distillation.teachers is empty; name a folder with one run folder a language")
         self.teachers = TeacherSet.named(teachers, pool, weights, folds)
         self.most_disagreement, self.most_entropy = most_disagreement, most_entropy
         self.cache = Path(cache)
@@ -193,6 +196,7 @@ class DistillationCallback(pl.Callback):
             f"teacher cache {self.cache} ({self.seconds:.1f} s)",
             style="italic",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
         table = Table()
@@ -205,7 +209,7 @@ class DistillationCallback(pl.Callback):
             divided = f" ({len(rows)} folds)" if len(rows) > 1 else ""
             sizes = np.array([len(row.text.sentences) for row in rows])
             cells = [
-                rows[0].text.name + divided + (f" ×{members}" if members > 1 else ""),
+                escape(rows[0].text.name) + divided + (f" ×{members}" if members > 1 else ""),
                 f"{sizes.sum():,}",
                 f"{sum(row.text.lengths.sum() for row in rows):,}",
                 f"{sum(part.bytes() for row in rows for part in row.parts) / 2**20:.1f}",

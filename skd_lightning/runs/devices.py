@@ -56,8 +56,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def refuse_bfloat16_without_support(precision: Any, accelerator: Any) -> None:
-    """Refuse bfloat16 on a processor whose LSTM cannot compute in it, before anything is trained.
+def refuse_half_precision_without_support(precision: Any, accelerator: Any) -> None:
+    """Refuse float16 on a processor, and bfloat16 on one whose LSTM cannot compute in it, before anything is trained.
 
     Args:
         precision: value of ``--trainer.precision``.
@@ -66,7 +66,11 @@ def refuse_bfloat16_without_support(precision: Any, accelerator: Any) -> None:
     Raises:
         UserError: training runs on the CPU, which lacks the instructions.
     """
-    if not str(precision).startswith("bf16") or (accelerator != "cpu" and visible_devices()):
+    if accelerator != "cpu" and visible_devices():
+        return
+    if precision == "16-true":
+        raise UserError("--trainer.precision is 16-true: a processor cannot train in float16; leave it out")
+    if not str(precision).startswith("bf16"):
         return
     lstm, words = torch.nn.LSTM(1, 1), torch.zeros(1, 1, 1)
     try:
@@ -85,6 +89,20 @@ def number(devices: Any) -> int | None:
     (2, 2, None, None)
     """
     return int(devices) if str(devices).isdecimal() else None
+
+
+def refuse_devices(devices: Any) -> None:
+    """Refuse a number of devices below 1.
+
+    Args:
+        devices: value of ``--trainer.devices``; -1 stands for all GPUs.
+
+    Raises:
+        UserError: there would be no device.
+    """
+    below = str(devices).removeprefix("-").isdecimal() and int(devices) < 1 and int(devices) != -1
+    if below or devices in ([], "[]", ""):
+        raise UserError(f"--trainer.devices is {devices}, it must be at least 1, or auto")
 
 
 def refuse_too_many(devices: Any, accelerator: Any) -> None:

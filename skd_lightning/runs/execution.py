@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
+from rich.markup import escape
 
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.data.folds import Fold
@@ -19,7 +20,7 @@ from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.callback import DistillationCallback
 from skd_lightning.errors import Stopped, UserError, user_error
 from skd_lightning.metrics import split_types
-from skd_lightning.run_folder import KEY, RunFolder
+from skd_lightning.run_folder import KEY, LOGS, RunFolder
 from skd_lightning.runs import provenance
 from skd_lightning.runs.calibration import Calibration
 from skd_lightning.runs.devices import number
@@ -65,7 +66,7 @@ def train_teachers(plan: Plan, anew: bool = False, devices: int = 1, folds: int 
 def job(run: Run, anew: bool = False) -> Job:
     """Return the training as a job for a process of its own."""
     place = run.path.parts[-3:]
-    log = run.path.parents[2] / "logs" / f"{'-'.join(place)}.txt"
+    log = run.path.parents[2] / LOGS / f"{'-'.join(place)}.txt"
     title = f"{place[0]}: {'teacher ' if run.role == 'teacher' else ''}{run.title}"
     words = ("job", "train", run.to_json(), *(["--anew"] if anew else []))
     return Job(title, words, log, lambda: not anew and run.finished(), lambda: _score(run.folder))
@@ -126,7 +127,9 @@ def train(run: Run, anew: bool = False) -> None:
         train(run, anew)
     elif speaks:
         taken = f"after {time.perf_counter() - began:.0f} s, in {folder.path}"
-        Console().print(f"[green]{run.title}[/]: test {_score(folder)} {taken}", highlight=False)
+        Console().print(
+            f"[green]{escape(run.title)}[/]: {escape(f'{_score(folder)} {taken}')}", highlight=False
+        )
 
 
 def first_process() -> bool:
@@ -147,7 +150,8 @@ def _say_finished(run: Run, made_from: dict[str, str]) -> None:
     since = f" (changed since: {', '.join(changes)}; --anew trains it again)" if changes else ""
     if first_process():
         Console().print(
-            f"[green]{run.title}[/]: already trained with this configuration, in {run.path}{since}",
+            f"[green]{escape(run.title)}[/]: already trained with this configuration, in "
+            f"{escape(f'{run.path}{since}')}",
             highlight=False,
         )
 
@@ -169,20 +173,26 @@ def _begin(
     """Say what begins, and write down what is trained and what from; ``beginning`` is the content of the config."""
     console = Console()
     if resume:
-        console.print(f"{run.title}: going on from {resume}", highlight=False)
+        console.print(f"{run.title}: going on from {resume}", highlight=False, markup=False)
         if work.metrics.is_file():  # a new logger starts a new file
             os.replace(work.metrics, work.earlier_metrics(len(work.all_metrics())))
     else:
         make_room(work)
         provenance.write(work, made_from)
         write_text(work.config, beginning)
-    console.print(f"[bold]{run.task} · {run.title}[/]: {data.corpora.summary()}", highlight=False)
+    heading = f"[bold]{escape(f'{run.task} · {run.title}')}[/]"
+    console.print(f"{heading}: {escape(data.corpora.summary())}", highlight=False)
 
 
 def _fit_and_test(cli: TaggingCLI, work: RunFolder, resume: Path | None) -> None:
     trainer = cli.trainer
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
+        if not work.best.is_file():
+            raise UserError(
+                "the training ended before its first dev score; give it more time (--trainer.max_time), or a smaller "
+                "--trainer.val_check_interval"
+            )
         trainer.test(
             cli.model, datamodule=cli.datamodule, ckpt_path=work.best, verbose=False, weights_only=True
         )
@@ -219,7 +229,9 @@ def _retract(work: RunFolder) -> None:
 
 def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
     tagger: Tagger = cli.model
-    found = tagger.results
+    found = (
+        tagger.results or tagger.tested.scores.compute()
+    )  # without test sentences Lightning skips the test
     languages, types = split_types(found["languages"])
     predicting = sum(callback.seconds for callback in _callbacks(cli.trainer, DistillationCallback))
     fit_seconds = sum(callback.seconds for callback in _callbacks(cli.trainer, LastState))
@@ -233,7 +245,7 @@ def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
             "variant": run.variant,
             "seed": cli.config.seed_everything,
             "metric": found["metric"],
-            "languages": {name: row for name, row in languages.items() if row["sentences"]},
+            "languages": {name: row for name, row in languages.items() if row["sentences"]} or languages,
             "average": found["average"],
             "types": types,
             "tags": list(tagger.tag_set.names),
@@ -268,4 +280,6 @@ def _counts(tagger: Tagger, data: TaggingData) -> dict[str, Any]:
 def _score(folder: RunFolder) -> str:
     results = Results.require(folder)
     assert results is not None
-    return f"{results.metric} {results.average:.2%}"
+    if not any(row.sentences for row in results.languages.values()):
+        return "not tested, there are no test sentences"
+    return f"test {results.metric} {results.average:.2%}"

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import BinaryIO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from skd_lightning.errors import Stopped, UserError
@@ -152,6 +153,7 @@ def _run(
 def _told(job: Job, status: int, seconds: float) -> str:
     if status:
         lines = [line for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
-        return f"[red]{job.title}[/]: {lines[-1] if lines else 'failed'} (see {job.log})"
+        said = escape(f"{lines[-1] if lines else 'failed'} (see {job.log})")
+        return f"[red]{escape(job.title)}[/]: {said}"
     said = job.outcome()
-    return f"[green]{job.title}[/]{': ' if said else ''}{said} ({seconds:.0f} s)"
+    return f"[green]{escape(job.title)}[/]{': ' if said else ''}{escape(said)} ({seconds:.0f} s)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -19,21 +18,32 @@ from pytorch_lightning.plugins.environments import SLURMEnvironment
 
 from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.callback import DistillationCallback
-from skd_lightning.errors import UserError, one_line
+from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.devices import (
     default_threads,
     number,
-    refuse_bfloat16_without_support,
+    refuse_devices,
+    refuse_half_precision_without_support,
     refuse_too_many,
 )
 from skd_lightning.runs.epoch_lines import EpochLines
 from skd_lightning.runs.metrics_log import MetricsLog
-from skd_lightning.runs.option_errors import explain
+from skd_lightning.runs.option_errors import explained, made_from, refuse_files
+from skd_lightning.runs.option_ranges import refuse_out_of_range
 from skd_lightning.runs.resuming import AtomicCheckpoints, BestWeights, LastState
+from skd_lightning.runs.selection import (
+    refuse_before_first_score,
+    refuse_paths_beyond_memory,
+    refuse_without_dev,
+    refuse_without_selection,
+)
 from skd_lightning.runs.tracking import Labels, WandbRun, make_logger
 from skd_lightning.taggers import Tagger
 from skd_lightning.taggers.optimization import MONITOR
+
+LIGHTNINGS_OWN = ("best", "last", "hpc", "registry")
+"""Words in the place of a checkpoint's path that Lightning understands."""
 
 
 class TaggingCLI(LightningCLI):
@@ -70,7 +80,10 @@ class TaggingCLI(LightningCLI):
                 "enable_model_summary": False,
                 "log_every_n_steps": 1_000_000,  # what is logged is logged once an epoch
             },
-            parser_kwargs={"exit_on_error": False},  # one line from us instead of pages of usage
+            parser_kwargs={
+                "exit_on_error": False,
+                "allow_abbrev": False,
+            },  # one line from us, not pages of usage
             auto_configure_optimizers=False,  # taggers have parameter groups of their own
             load_from_checkpoint_support=False,  # checkpoints describe their tagger themselves
             args=with_nulls(args),
@@ -113,15 +126,21 @@ class TaggingCLI(LightningCLI):
         """Read the options; a mistake becomes one line that names the option.
 
         Raises:
-            UserError: an option, or a value of one, does not exist.
+            UserError: an option, or a value of one, does not exist or is out of range, or a training with these
+                settings could not select its best weights.
         """
-        try:
+        refuse_files(args)
+        parsers = getattr(self, "_subcommand_parsers", {})
+        with explained(parsers.get(args[0], parser) if parsers and args else parser):
             super().parse_arguments(parser, args)
-        except argparse.ArgumentError as error:
-            parsers = getattr(self, "_subcommand_parsers", {})
-            raise UserError(
-                explain(error, parsers.get(args[0], parser) if parsers else parser) or one_line(error)
-            ) from None
+        settings = self._subconfig()
+        refuse_out_of_range(settings.as_dict())
+        refuse_devices(settings["trainer"]["devices"])
+        if settings["wandb"] == "":
+            raise UserError("--wandb is empty; give the name of a project, or leave it out")
+        if self.config.get("subcommand") in (None, "fit"):
+            schedule = settings.as_dict()["model"]["init_args"]["optimization"]["schedule"]
+            refuse_without_selection(settings["trainer"], schedule == "linear")
 
     def _parse_ckpt_path(self) -> None:
         """Take no settings from a checkpoint: Lightning would import and run whatever class it names."""
@@ -136,6 +155,11 @@ class TaggingCLI(LightningCLI):
                 raise UserError(
                     f"--ckpt_path {config['ckpt_path']}: checkpoints are local files; fetch it first"
                 )
+            if config.get("ckpt_path") not in (
+                None,
+                *LIGHTNINGS_OWN,
+            ):  # now: later the configuration is written
+                AtomicCheckpoints().load_checkpoint(config["ckpt_path"])
         devices = config["trainer"]["devices"]
         torch.set_num_threads(config["threads"] or default_threads(number(devices) or 1))
 
@@ -153,20 +177,35 @@ class TaggingCLI(LightningCLI):
         if self._instantiate:
             trainer = self._subconfig()["trainer"]
             refuse_too_many(trainer["devices"], trainer["accelerator"])
-            refuse_bfloat16_without_support(trainer["precision"], trainer["accelerator"])
-            super().instantiate_classes()
+            refuse_half_precision_without_support(trainer["precision"], trainer["accelerator"])
+            with made_from(self._subconfig().as_dict()):
+                super().instantiate_classes()
             if self.subcommand in (None, "fit"):  # the others train nothing
-                sentences = self.datamodule.train_sentences
-                if self.model.fits_text(self.datamodule.text_only):
-                    sentences = sentences + self.datamodule.unlabelled_sentences
-                self.model.learn_vocabulary(
-                    [sentence.words for sentence in sentences], [sentence.language for sentence in sentences]
-                )
+                self._prepare_training()
             self.datamodule.connect(
                 self.model.featurizer, self.model.training_featurizer, self.model.learns_from_unlabelled
             )
+            if self.subcommand == "fit":  # ``execution.train`` asks for itself
+                distillation: DistillationCallback = self._subconfig(initialised=True)["distillation"]
+                distillation.check(self.model, self.datamodule.taught_languages)
             if self._subconfig()["compile"]:
                 self.model.encoder.compile(dynamic=True)  # in place: the weights keep their names
+
+    def _prepare_training(self) -> None:
+        """Refuse a training that would not be validated; take in the words of the others."""
+        data, trainer, unlabelled = self.datamodule, self.trainer, self.model.learns_from_unlabelled
+        refuse_without_dev(data)
+        batches = data.batches_in_epoch(trainer.world_size, trainer.accumulate_grad_batches, unlabelled)
+        refuse_before_first_score(self._subconfig()["trainer"], batches)
+        objective = getattr(self.model, "objective", None)  # only students have one
+        if objective is not None and objective.needs.k:
+            refuse_paths_beyond_memory(objective.needs.k, data)
+        sentences = data.train_sentences
+        if self.model.fits_text(data.text_only):
+            sentences = sentences + data.unlabelled_sentences
+        self.model.learn_vocabulary(
+            [sentence.words for sentence in sentences], [sentence.language for sentence in sentences]
+        )
 
     def make(self) -> None:
         """Data, model and trainer after all."""
@@ -190,7 +229,8 @@ class TaggingCLI(LightningCLI):
         plugins = [*(plugins if isinstance(plugins, list) else [plugins]), AtomicCheckpoints()]
         if SLURMEnvironment.detect():  # LastState takes SLURM's signal: Lightning would save within a step
             plugins.append(SLURMEnvironment(auto_requeue=False))
-        return super().instantiate_trainer(callbacks=callbacks, logger=loggers, plugins=plugins, **kwargs)
+        with made_from(config["trainer"].as_dict(), "trainer"):
+            return super().instantiate_trainer(callbacks=callbacks, logger=loggers, plugins=plugins, **kwargs)
 
     def _subconfig(self, initialised: bool = False) -> Any:
         config = self.config_init if initialised else self.config

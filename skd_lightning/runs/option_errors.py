@@ -6,26 +6,120 @@ keys, the classes on the way, and the last complaint.
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import importlib
 import inspect
+import itertools
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import jsonargparse
+import yaml
 
+from skd_lightning.errors import UserError, one_line, user_error
 from skd_lightning.nearest import no_such
+from skd_lightning.parsing import read_yaml
+from skd_lightning.yaml_limits import refuse_excess
+
+SECTIONS = ("data", "model", "trainer", "distillation")
+"""Groups of options, each of which may come from a file of its own."""
+LONGEST = 300
+"""Letters of a complaint of a library that are shown."""
 
 KEY = re.compile(r'Parser key "([\w.]+)"')
 CLASS = re.compile(r"Problem with given class_path '([\w.]+)'")
 UNKNOWN = re.compile(r"Option '([\w.]+)' is not accepted")
+GROUP = re.compile(r"Group '([\w.]+)' does not accept option '([\w.]+)'")
+REQUIRED = re.compile(r"arguments are required: (?:(?:fit|validate|test|predict)\.)?([\w.]+)")
 UNRECOGNISED = re.compile(r"unrecognized arguments: (--[\w.-]+)")
 VALUE = re.compile(r"Expected an? (.+?)\. Got value: (.+?)(?:\n|$)")
 UNION = re.compile(r"Errors:\n\s+- Expected an? (.+)\n(?:.*\n)*?\s*Given value: (.+)")
 NO_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 LITERAL = re.compile(r"Literal\[(.+)\]")
+
+
+@contextmanager
+def explained(parser: jsonargparse.ArgumentParser) -> Iterator[None]:
+    """Turn whatever is raised while options are parsed into one line that names the option.
+
+    Args:
+        parser: of the options.
+
+    Raises:
+        UserError: an option is wrong.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise user_error(error) or UserError(explain(error, parser) or _other(error)) from error
+
+
+@contextmanager
+def made_from(settings: Mapping[str, Any], section: str = "") -> Iterator[None]:
+    """Turn whatever is raised while objects are made from settings into one line that names one of these.
+
+    Args:
+        settings: nested as in a configuration file.
+        section: in which they stand; "" for all settings.
+
+    Raises:
+        UserError: the objects cannot be made.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            raise
+        text = one_line(error) or type(error).__name__
+        if isinstance(error, MemoryError) or "memory" in text:
+            text = "not enough memory for these settings; give a smaller --model.embedder, --model.context or batch"
+            raise UserError(text) from error
+        first = _option_in(text, settings) if section else None
+        option = f"--{section}.{first} is {settings[first]}" if first else f"--{section or 'model, --data'}"
+        raise user_error(error) or UserError(f"{option}: {_cut(text)}") from error
+
+
+def _option_in(text: str, settings: Mapping[str, Any]) -> str | None:
+    """Return the option that a complaint is about: named in it, or its value; else the first whose value is a word."""
+    words = {name: value for name, value in settings.items() if isinstance(value, str)}
+    by_name = sorted((found.start(), name) for name in settings if (found := re.search(rf"\b{name}\b", text)))
+    by_value = [name for name, value in words.items() if repr(value) in text]
+    chosen = [name for name, value in words.items() if value != "auto" and name != "default_root_dir"]
+    return next(iter([name for _, name in by_name] + by_value + chosen), None)
+
+
+def refuse_files(words: Sequence[str]) -> None:
+    """Refuse configurations, in files or on the command line, that a parser could not read within a second.
+
+    Args:
+        words: of the command line.
+
+    Raises:
+        UserError: naming the file or the option, see :func:`parsing.read_text`.
+    """
+    for before, word in itertools.pairwise(["", *words]):
+        option, sign, value = word.partition("=") if word.startswith("--") else (before, "=", word)
+        if not sign or not option.startswith("--"):
+            continue
+        inline = value.lstrip().startswith(("{", "["))
+        if option == "--config" and not inline:
+            if not isinstance(read_yaml(Path(value)), dict | None):
+                raise UserError(f"{value}: expected settings, such as 'data:' with 'tokens: 1000' below it")
+        elif Path(value).suffix in (".yaml", ".yml", ".json") and not inline:
+            if option.removeprefix("--") in SECTIONS and Path(value).exists():
+                read_yaml(Path(value))
+        elif inline:
+            with suppress(yaml.YAMLError):  # some other text, of which its option may make something
+                refuse_excess(value, option)
 
 
 def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None:
@@ -38,6 +132,11 @@ def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None
     text = str(error)
     if found := UNRECOGNISED.search(text):
         return f"unknown option {found[1]}{_nearest(found[1], known_options(parser))}"
+    if found := REQUIRED.search(text):
+        return f"--{found[1]} is missing; give it, or a --config that has it (experiments/student.yaml)"
+    if found := GROUP.search(text):
+        name = f"--{found[1]}.{found[2]}"
+        return f"unknown option {name}{_nearest(name, known_options(parser))}"
     path = _path(text)
     if found := UNKNOWN.search(text):
         name, known = f"--{'.'.join([*path, found[1]])}", known_options(parser)
@@ -60,6 +159,20 @@ def known_options(parser: jsonargparse.ArgumentParser) -> list[str]:
         if annotation is not None:
             names += [f"--{action.dest}.{name}" for name in _settings(annotation, set())]
     return sorted(set(names))
+
+
+def _other(error: Exception) -> str:
+    """Return an error of no known form in one line: its option, if it names one, and its last complaint."""
+    path, text = _path(str(error)), one_line(error) or type(error).__name__
+    if isinstance(error, argparse.ArgumentError) and error.argument_name:
+        return f"{error.argument_name}: {_cut(error.message)}"
+    return f"--{'.'.join(path)}: {_cut(text.rpartition('; ')[2])}" if path else _cut(text)
+
+
+def _cut(text: str) -> str:
+    """Return a complaint of a library without the settings that it repeats."""
+    text = " ".join(re.sub(r"(Given value|Got value|Namespace\()(.|\n)*", "", text).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 def _path(text: str) -> list[str]:

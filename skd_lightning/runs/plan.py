@@ -14,6 +14,7 @@ from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.names import BASELINE
 from skd_lightning.distillation.objectives import by_name
 from skd_lightning.distillation.teachers.folds import folder_without
+from skd_lightning.run_folder import CACHE, LOGS, PEERS, REPORT, TEACHERS, refuse_name
 from skd_lightning.runs.configurations import experiments
 from skd_lightning.runs.record import typed_command
 from skd_lightning.runs.run import Run
@@ -39,10 +40,14 @@ class Plan:
     options: tuple[str, ...] = ()
     recipe: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a task whose runs would not lie in a folder of their own."""
+        refuse_name("task", self.task, (CACHE, LOGS))
+
     @property
     def teachers(self) -> Path:
         """Folder with one run folder for each teacher."""
-        return self.runs / self.task / "teachers"
+        return self.runs / self.task / TEACHERS
 
     def teacher(self, language: str, fold: Fold | None = None) -> Run:
         """Return the monolingual tagger of one language.
@@ -52,6 +57,7 @@ class Plan:
             fold: of the training sentences that it is trained without; None for all sentences.
         """
         arguments = [*self._configs("teacher"), "--data.languages", json.dumps([language]), *self.options]
+        refuse_name("language", language)
         folder, title = self.teachers, language
         if fold is not None:
             folder, title = folder_without(folder, fold), f"{language} without fold {fold}"
@@ -66,7 +72,8 @@ class Plan:
             seed: of everything random.
             name: of the variant; by default the objective's, after the recipe's.
         """
-        variant = name or (f"{self.recipe}-{loss}" if self.recipe else loss)
+        variant = (f"{self.recipe}-{loss}" if self.recipe else loss) if name is None else name
+        refuse_name("name of the run (--name)", variant, (TEACHERS, PEERS, REPORT))
         objective = None if loss == BASELINE else by_name(loss)
         arguments = [
             *self._configs("student"),
@@ -79,7 +86,7 @@ class Plan:
             arguments += ["--data.languages", json.dumps(self.languages)]
         if objective and "crf" not in objective.decoders:
             arguments += ["--model.decoder", objective.decoders[0]]
-        arguments += ["--distillation.cache", str(self.runs / "cache"), *self.options]
+        arguments += ["--distillation.cache", str(self.runs / CACHE), *self.options]
         folder = self.runs / self.task / variant / f"seed{seed}"
         return self._run(folder, arguments, "student", loss, variant, f"{variant} seed {seed}")
 

@@ -81,8 +81,18 @@ class AtomicCheckpoints(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Read a file of this machine; nothing in it is unpickled, whatever is asked for."""
-        return read(path)
+        """Read a file of this machine; nothing in it is unpickled, whatever is asked for.
+
+        Raises:
+            UserError: it is no checkpoint, or a damaged one.
+        """
+        try:
+            return read(path)
+        except (OSError, UserError):
+            raise
+        except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(f"{path}: no checkpoint, or a damaged one ({reason})") from error
 
 
 class BestWeights(ModelCheckpoint):

@@ -16,6 +16,7 @@ import yaml
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.distillation.teachers.kinds import identity
+from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.succession import has_finished
@@ -66,15 +67,22 @@ class Run:
 
     @classmethod
     def from_json(cls, text: str) -> Run:
-        """Return the run that :meth:`to_json` wrote."""
-        fields = json.loads(text)
-        return cls(**{**fields, "path": Path(fields["path"]), "arguments": tuple(fields["arguments"])})
+        """Return the run that :meth:`to_json` wrote.
+
+        Raises:
+            UserError: the text is another one.
+        """
+        try:
+            fields = json.loads(text)
+            return cls(**{**fields, "path": Path(fields["path"]), "arguments": tuple(fields["arguments"])})
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"work: no run as JSON ({type(error).__name__}: {error})") from None
 
     def parse(self) -> Settings:
         """Return its settings, checked option by option.
 
         Raises:
-            argparse.ArgumentError: an option or its value does not exist.
+            UserError: an option or its value does not exist, or is out of range.
         """
         arguments = [*self.arguments, "--trainer.default_root_dir", str(self.path)]
         return Settings(TaggingCLI(arguments, run=False, instantiate=False), self.loss != "none")

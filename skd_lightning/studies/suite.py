@@ -220,10 +220,13 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bo
         anew: see :func:`phases`.
 
     Raises:
-        UserError: some runs failed; the others have been run all the same.
+        UserError: an option of some run is refused, and nothing has been run; or some runs failed, and the others
+            have been run all the same.
     """
     console = Console()
-    console.print(f"[bold]{suite.title}[/]", highlight=False)
+    console.print(suite.title, style="bold", highlight=False, markup=False)
+    for task in suite.tasks:
+        _refuse_options(suite, task, data)
     planned = phases(suite, data, anew)
     if not dry_run:
         run_jobs(planned, jobs)
@@ -231,3 +234,13 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bo
     for each in (each for phase in planned for each in phase):
         state = "[green]finished[/]" if each.finished() else "[yellow]to run  [/]"
         console.print(state, each.title, highlight=False, soft_wrap=True)
+
+
+def _refuse_options(suite: Suite, task: str, data: str | None) -> None:
+    """Refuse a variant with a wrong option; one seed and one teacher tell it of all."""
+    variants = {run.variant: run for run in planned_runs(suite, task, data)}
+    for name, run in variants.items():
+        try:
+            run.parse()
+        except UserError as error:
+            raise UserError(f"task {task}: {name}: {error}") from None
