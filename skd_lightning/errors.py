@@ -82,7 +82,7 @@ def printable(text: str) -> str:
 
     Examples:
         >>> printable("a\tb" + chr(27))
-        'a\\\\tb\\\\x1b'
+        'a\\tb\\x1b'
     """
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
