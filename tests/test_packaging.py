@@ -18,7 +18,7 @@ import skd_lightning
 
 REPOSITORY = Path(__file__).parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-OPTIONAL = {"triton", "flair", "ipython"}
+OPTIONAL = {"triton", "flair", "ipython", "spacy"}
 """Imported only where they are installed, by code that the others do not need."""
 
 
@@ -44,7 +44,9 @@ def test_what_is_imported_is_declared() -> None:
     of = packages_distributions()
     needed = {_name(of[module][0]) if module in of else module.lower() for module in imported}
     assert "torch" in needed
-    declared = {_name(name) for name in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["train"])}
+    declared = {
+        _name(name) for name in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["train"])
+    }
     assert needed - declared - OPTIONAL == set()
 
 
