@@ -1,7 +1,7 @@
 """Score and size of saved taggers: how their tables are written, and which sparse features are left out.
 
-``python benchmarks/compressed_tables.py runs/uner/none/seed1 runs/upos/none/seed1``. Each tagger is saved in several ways and
-answers through the runtime that serves it. Choose on dev; test is there to be looked at once.
+``python benchmarks/compressed_tables.py runs/uner/none/seed1 runs/upos/none/seed1``. Each tagger is saved in several
+ways, and answers through the runtime that serves it. Choose on dev; test is there to be looked at once.
 """
 
 from __future__ import annotations
@@ -81,7 +81,10 @@ def measure(run: Path, data: str | None, most: int | None, known: Path) -> list[
             runtime = Runtime.load(saved)
             for split in ("dev", "test"):
                 sentences = {code: corpora.sentences[split][code][:most] for code in tagger.languages}
-                row[split] = score(runtime, sentences)
+                row[split], row[f"{split}_sentences"] = (
+                    score(runtime, sentences),
+                    sum(map(len, sentences.values())),
+                )
         rows[(str(run), tables, least)] = row
         with known.open("a") as file:
             print(json.dumps(row), file=file)
@@ -103,9 +106,22 @@ def main() -> None:
         whole = next(other for other in rows if other["run"] == row["run"])
         change = [f"{row[split]:.2f}" for split in ("dev", "test")]
         change += [f"{row[split] - whole[split]:+.2f}" for split in ("dev", "test")]
-        table.append([row["task"], row["tables"], f"{row['least_weight']:g}", f"{row['mb']:.1f}", *change])
+        number = f"{row['test_sentences']:,}"
+        table.append(
+            [row["task"], number, row["tables"], f"{row['least_weight']:g}", f"{row['mb']:.1f}", *change]
+        )
     title = "Saved taggers: size in MB, and scores in points (F1 of entities, accuracy of parts of speech)"
-    headings = ["task", "tables", "least weight", "MB", "dev", "test", "dev, change", "test, change"]
+    headings = [
+        "task",
+        "test sentences",
+        "tables",
+        "least weight",
+        "MB",
+        "dev",
+        "test",
+        "dev, change",
+        "test, change",
+    ]
     report("compression", title, headings, table, rows)
 
 

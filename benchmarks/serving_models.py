@@ -1,7 +1,7 @@
 """Trains one model of another library on a student's sentences and keeps it, for ``benchmarks/serving.py``.
 
 ``python benchmarks/serving_models.py spacy uner sv FOLDER``, with a Python that has the library. Models are those of
-``experiments/peers``; flair's is trained for two epochs alone, which serves for its speed.
+``experiments/peers``; flair's is trained for one epoch alone, which serves for its speed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 ROOT = Path(__file__).parents[1]
-BRIEFLY = 2
-"""Epochs of flair."""
+BRIEFLY = 1, 50
+"""Epochs of flair, and dev sentences."""
 
 
 def corpus(task: str, language: str, data: str | None) -> Any:
@@ -81,7 +81,7 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "experiments/peers"))
     library = importlib.import_module(f"{options.library}_peer")
     if options.library == "flair":
-        library.MOST = BRIEFLY
+        library.MOST, dev = BRIEFLY[0], dev[: BRIEFLY[1]]
     peer = importlib.import_module("peer")
     lesson = peer.Lesson(options.language, train, dev, data.tag_set.scheme != "none", 1)
     library.train(lesson).save(options.folder)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 import warnings
@@ -123,6 +122,12 @@ def transformer(folder: str, language: str) -> Tag:
 SIDES = {side.__name__: side for side in (torch_tagger, runtime, spacy, crfsuite, flair, transformer)}
 
 
+def peak_memory() -> float:
+    """Return MiB of this process; ru_maxrss would be the parent's where that was larger."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+
 def main() -> None:
     """Tag, and print seconds, memory and tags."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -142,7 +147,7 @@ def main() -> None:
     tag = SIDES[options.side](options.folder, options.language)
     tags = [*tag(first[:1])]
     started = time.monotonic() - options.began, time.process_time()
-    memory = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]
+    memory = [peak_memory()]
     singles = []
     for text in first[1:]:
         before = time.perf_counter(), time.process_time()
@@ -151,7 +156,7 @@ def main() -> None:
     before = time.perf_counter(), time.process_time()
     tags += tag(rest)
     batch = time.perf_counter() - before[0], time.process_time() - before[1]
-    memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    memory.append(peak_memory())
     words = sum(map(len, rest))
     found: dict[str, Any] = {"memory_mib": memory[1], "memory_started_mib": memory[0], "tags": tags}
     for place, clock in enumerate(("wall", "cpu")):
