@@ -18,7 +18,7 @@ import skd_lightning
 
 REPOSITORY = Path(__file__).parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-OPTIONAL = {"triton", "flair", "ipython"}
+OPTIONAL = {"triton", "flair", "ipython", "spacy"}
 """Imported only where they are installed, by code that the others do not need."""
 
 

@@ -239,7 +239,7 @@ def test_what_is_not_installed_is_one_line(tmp_path: Path, capsys: pytest.Captur
 
 @pytest.mark.usefixtures("scripts")
 def test_features_of_crfsuite() -> None:
-    module = importlib.import_module("crfsuite_peer")
+    module = importlib.import_module("crfsuite_features")
     assert module.shape("Lincolnshire-2024") == "Xxxx-ddd"
     first = module.features(["Anna", "sleeps"])[0]
     assert {"word=Anna", "lower=anna", "prefix2=An", "suffix3=nna", "1:word=sleeps", "-1:none"} <= set(first)

@@ -20,7 +20,8 @@ from skd_lightning.cli import main
 from skd_lightning.encoders import BiLSTM, ConcatenatedEmbedder, NgramEmbedder, NoContext, NoEmbedder
 from skd_lightning.errors import UserError
 from skd_lightning.serving import Runtime
-from skd_lightning.serving.tables import compressed, table
+from skd_lightning.serving.sparse_features import SparseFeatures
+from skd_lightning.serving.tables import PlainTable, compressed, table
 from skd_lightning.taggers import Student, Tagger, Wide
 
 TAGS = ["O", "B-PER", "I-PER", "E-PER", "S-PER"]
@@ -384,3 +385,16 @@ def test_nothing_foreign_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixtu
     with pytest.raises(UserError, match=r"not finite: head\.transitions"):
         tagger.save(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 40, 5000])
+@pytest.mark.parametrize("spread", [0, 40])
+def test_sparse_features_are_found_where_binary_search_finds_them(number: int, spread: int) -> None:
+    """Also where keys are no hashes but crowd together."""
+    draw = np.random.default_rng(number).integers(0, 2**64, number, dtype=np.uint64)
+    keys = np.unique(draw >> np.uint64(spread))
+    features = SparseFeatures(keys, PlainTable(np.ones((len(keys), 2), np.float32)), np.zeros(2, np.float32))
+    one, edges = np.uint64(1), np.array([0, 2**64 - 1], dtype=np.uint64)
+    asked = np.concatenate([keys, keys + one, keys - one, edges])
+    expected = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    assert features._places(asked).tolist() == expected.tolist()

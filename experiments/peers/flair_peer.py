@@ -89,7 +89,11 @@ def train(lesson: Lesson) -> Model:
         tagger.predict(sentences, mini_batch_size=32)
         return [_tags(sentence, kind, lesson.entities) for sentence in sentences]
 
-    return Model(tag, sum(weights.numel() for weights in tagger.parameters()))
+    return Model(
+        tag,
+        sum(weights.numel() for weights in tagger.parameters()),
+        lambda folder: tagger.save(folder / "model.pt"),
+    )
 
 
 def _tags(sentence: object, kind: str, entity: bool) -> list[str]:

@@ -65,10 +65,12 @@ class Model:
     Attributes:
         tag: tags sentences that are lists of words, in the scheme of the lesson.
         parameters: number of its weights.
+        save: writes it into a folder that exists, in the library's own way.
     """
 
     tag: Callable[[Texts], Sequence[Sequence[str]]]
     parameters: int
+    save: Callable[[Path], object]
 
 
 @dataclass(frozen=True)

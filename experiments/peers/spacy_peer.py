@@ -82,7 +82,7 @@ def train(lesson: Lesson) -> Model:
         for name in node.param_names
         if node.has_param(name)
     )
-    return Model(tag, parameters)
+    return Model(tag, parameters, nlp.to_disk)
 
 
 def _batches(examples: Sequence[Any], seed: int) -> Iterator[tuple[int, list[Any]]]:

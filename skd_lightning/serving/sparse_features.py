@@ -12,6 +12,8 @@ from skd_lightning.features.word_hashes import BAGS, REACH, edge_hashes, word_ha
 from skd_lightning.serving.tables import Table
 
 Scores = NDArray[np.float32]
+INDEX_BITS = 16
+"""First bits of a hash by which it is looked up."""
 
 
 class SparseFeatures:
@@ -25,6 +27,13 @@ class SparseFeatures:
 
     def __init__(self, keys: NDArray[np.uint64], weights: Table, bias: Scores) -> None:
         self.keys, self.weights, self.bias = keys, weights, bias
+        # Binary search among a million keys waits for memory at each of its twenty steps. Keys are hashes and so evenly
+        # spread: their first bits lead to a few neighbours.
+        bits = min(max(len(keys).bit_length() - 4, 1), INDEX_BITS)
+        self._shift = np.uint64(64 - bits)
+        self._first = np.searchsorted(keys, np.arange(2**bits, dtype=np.uint64) << self._shift)
+        most = int(np.diff(self._first, append=len(keys)).max())
+        self._steps = [2**step for step in range(most.bit_length() - 1, -1, -1)]
 
     @property
     def tags(self) -> int:
@@ -47,8 +56,7 @@ class SparseFeatures:
         return edge
 
     def _sums(self, hashes: NDArray[np.uint64], sizes: NDArray[np.int64]) -> Scores:
-        places = np.searchsorted(self.keys, hashes)
-        places[places == len(self.keys)] = 0
+        places = self._places(hashes)
         known = np.flatnonzero(self.keys[places] == hashes) if len(self.keys) else np.zeros(0, dtype=int)
         bags = np.repeat(np.arange(sizes.size), sizes.ravel())[known]
         sums = np.zeros((sizes.size, self.tags), dtype=np.float32)
@@ -56,6 +64,16 @@ class SparseFeatures:
             first = np.flatnonzero(np.diff(bags, prepend=-1))
             sums[bags[first]] = np.add.reduceat(self.weights.rows(places[known]), first, axis=0)
         return sums.reshape(len(sizes), -1)
+
+    def _places(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return where each hash stands among the keys if it does; elsewhere the place of another key."""
+        keys, last = self.keys, len(self.keys)
+        below = self._first[hashes >> self._shift]  # number of keys that are known to be smaller
+        for step in self._steps:
+            more = np.minimum(below + step, last)
+            below = np.where(keys[more - 1] < hashes, more, below)
+        places: NDArray[np.int64] = np.minimum(below, last - 1)
+        return places
 
     def emissions(self, of_words: Scores, numbers: NDArray[np.int64]) -> Scores:
         """Return (batch, words, tags) scores in nats.
