@@ -138,7 +138,7 @@ def test_a_teacher_that_does_not_exist_is_named_beside_others_that_do(runs: Path
 
 
 def test_a_missing_file_of_teachers_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="No such file"):
+    with pytest.raises(UserError, match="no such file"):
         TeacherSet.named(str(tmp_path / "none.yaml"))
 
 

@@ -70,6 +70,8 @@ RANGES: Mapping[str, Range] = {
     "data.workers": Range(0, 256),
     "data.seed": SEED,
     "distillation.most_disagreement": NOT_NEGATIVE,
+    "distillation.most_entropy": NOT_NEGATIVE,
+    "distillation.folds": Range(2, 1000),
     "trainer.max_epochs": Range(-1, 10**9),
     "trainer.min_epochs": COUNT,
     "trainer.max_steps": Range(-1, 10**12),
