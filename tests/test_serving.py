@@ -223,6 +223,17 @@ def test_the_card_has_languages_scores_and_a_way_to_begin(tmp_path: Path) -> Non
         "loss": "structural",
         "metric": "f1",
         "average": 0.6502,
+        "schema": 1,
+        "variant": "structural",
+        "seed": 1,
+        "tags": TAGS,
+        "epochs": 1,
+        "steps": 1,
+        "parameters": 1,
+        "seconds": {"fit": 1.0, "teacher_predictions": 1.0},
+        "peak_memory_mib": 1,
+        "command": "skd distill",
+        "versions": {},
         "languages": {
             "en": {
                 "f1": 0.64,
