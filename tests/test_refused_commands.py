@@ -49,7 +49,7 @@ def state(folder: Path) -> dict[str, bytes]:
     ("options", "message"),
     [
         (["--langs", "de", "en", "fi"], "no teacher for language 'fi'"),
-        (["--langs", "de", "en", "--data.scheme", "iob2"], "scheme"),
+        (["--langs", "de", "en", "--data.scheme", "iob1"], "scheme"),
         (["--langs", "de", "en", "--data.seed", "-1"], "--data.seed is -1"),
         (["--langs", "de", "en", "--trainer.devices", "99"], "--trainer.devices is 99"),
         (["--langs", "de", "xx"], "xx"),

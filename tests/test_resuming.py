@@ -183,7 +183,15 @@ def test_a_moved_folder_keeps_its_best_weights(
 @pytest.fixture
 def stopped(home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[str]:
     """The command of a student that was killed in its second epoch."""
-    command = ["distill", "--loss", "topk", "--trainer.max_epochs", "2", "--name", request.node.name]
+    command = [
+        "distill",
+        "--loss",
+        "topk",
+        "--trainer.max_epochs",
+        "2",
+        "--name",
+        request.node.name.replace("/", "-"),
+    ]
     with monkeypatch.context() as patch:
         kill_at(patch, "on_train_batch_start", 22)
         with pytest.raises(Killed):

@@ -91,7 +91,8 @@ class AtomicCheckpoints(TorchCheckpointIO):
         except (OSError, UserError):
             raise
         except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            # Of PyTorch's words the first sentence: those behind it advise to unpickle the file all the same.
+            reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
             raise UserError(f"{path}: no checkpoint, or a damaged one ({reason})") from error
 
 
