@@ -49,7 +49,7 @@ $(VENV)/.installed-%: $(VENV)/.installed  # the extra of that name in pyproject.
 	$(PIP) --editable ".[$*]"
 	@touch $@
 
-demo: install ## four teachers, a baseline, two students and their table, on a generated corpus (minutes)
+demo: install ## teachers and students on a generated corpus, two of its languages without labels (minutes)
 	$(SKD) demo $(ARGS)
 
 corpus: install ## what TASK's corpora hold: sizes, tags, repeated sentences, unknown words
