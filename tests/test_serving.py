@@ -17,6 +17,7 @@ from small_runs import refused
 
 import skd_lightning
 from skd_lightning.cli import main
+from skd_lightning.data.readers import read
 from skd_lightning.encoders import BiLSTM, ConcatenatedEmbedder, NgramEmbedder, NoContext, NoEmbedder
 from skd_lightning.errors import UserError
 from skd_lightning.serving import Runtime
@@ -109,6 +110,21 @@ def test_what_was_saved_loads_again(kind: str, tables: Any, tmp_path: Path) -> N
             first, second = tmp_path / "saved" / name, tmp_path / "twice" / name
             assert first.exists() == second.exists()
             assert not first.exists() or first.read_bytes() == second.read_bytes()
+
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the corpora in ../shared/data")
+def test_real_sentences_of_every_corpus_get_the_same_answers(tmp_path: Path) -> None:
+    tagger = KINDS["wide"]()
+    tagger.save(tmp_path / "saved")
+    runtime = Runtime.load(tmp_path / "saved")
+    files = sorted(file for file in SHARED.glob("*/*/dev.*") if file.is_file())
+    assert len(files) > 10
+    for file in files:
+        words = [sentence.words for sentence in read(file, file.parent.name)[:8]]
+        same(runtime.predict(words, "en", k=2), tagger.predict(words, "en", k=2))
 
 
 def test_a_language_changes_the_answer_and_an_unknown_one_is_said_to_be(tmp_path: Path) -> None:
@@ -379,6 +395,15 @@ def test_a_network_that_cannot_be_read_is_refused_in_one_line(damage: str, saved
     network.unlink() if damage == "missing" else network.write_bytes(b"no network")
     with pytest.raises(UserError, match=r"network\.onnx") as refusal:
         Runtime.load(saved)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="somebody/tagger: not uploaded") as refusal:
+        KINDS["ngrams"]().push_to_hub("somebody/tagger")
     assert "\n" not in str(refusal.value)
 
 

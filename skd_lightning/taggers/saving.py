@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skd_lightning.encoders import Embedder, FineTunedTransformerEmbedder, FrozenTransformerEmbedder
 from skd_lightning.encoders.transformer_onnx import transformer_onnx
-from skd_lightning.serving import saving
+from skd_lightning.serving import hub, saving
 from skd_lightning.serving.card import card
 from skd_lightning.serving.tables import Compression
 
@@ -39,6 +40,14 @@ def save(
     page = card(name or Path(folder).name, description, results)
     transformer = _transformer(tagger.encoder.embedder)
     saving.save(Path(folder), description, arrays, page, tables, least_weight, transformer)
+
+
+def push_to_hub(tagger: Tagger, name: str, tables: Compression, least_weight: float, private: bool) -> str:
+    """Save a tagger and upload its folder; see :meth:`Tagger.push_to_hub`."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "tagger"
+        save(tagger, folder, tables, least_weight, name=name)
+        return hub.push(folder, name, private)
 
 
 def _transformer(embedder: Embedder) -> tuple[dict[str, Any], bytes] | None:

@@ -398,6 +398,22 @@ class Tagger(pl.LightningModule):
         """
         saving.save(self, folder, tables, least_weight)
 
+    def push_to_hub(
+        self, name: str, tables: Compression = "float32", least_weight: float = 0.0, private: bool = False
+    ) -> str:
+        """Save it and upload the folder to the Hugging Face hub; return the address of its page.
+
+        Args:
+            name: ``owner/name``; made where it is missing.
+            tables: see :meth:`save`.
+            least_weight: see :meth:`save`.
+            private: make it visible to its owner alone.
+
+        Raises:
+            UserError: the hub cannot be reached or refuses, or a weight is not finite.
+        """
+        return saving.push_to_hub(self, name, tables, least_weight, private)
+
     def speak(
         self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object], language: str
     ) -> Potentials:
