@@ -36,7 +36,7 @@ HEAVY = ("torch_tagger", "flair", "transformer")
 
 @dataclass(frozen=True)
 class System:
-    """What is measured: its name, the function of ``serving_sides.py``, a Python that has it, and its model."""
+    """One row of the table: its name, the function of ``serving_sides.py``, a Python that has it, and its model."""
 
     name: str
     side: str

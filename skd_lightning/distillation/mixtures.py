@@ -10,7 +10,7 @@ from torch import Tensor
 from skd_lightning.crf import LinearChainCRF
 
 Weights = Sequence[float] | Sequence[Tensor]
-"""Of the members of a mixture, which sum to 1: a number each, or (batch,), where not all speak on a sentence."""
+"""Weights of the members of a mixture: they sum to 1, a number each, or (batch,) where not all speak on a sentence."""
 
 
 def mixed(

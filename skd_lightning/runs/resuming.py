@@ -35,7 +35,7 @@ class _Progress(BaseModel):
 
 
 class _State(BaseModel):
-    """What a training needs of a checkpoint to go on from it."""
+    """The parts of a checkpoint that a training needs to go on from it."""
 
     model_config = ConfigDict(strict=True)
 

@@ -19,7 +19,7 @@ SILENT = {
 """Options of the trainer that leave nothing to select, with what to do instead."""
 
 BYTES = 12
-"""Of a hypothesis while the best sequences are searched: its score, and where it comes from."""
+"""Bytes of a hypothesis while the best sequences are searched: its score, and where it comes from."""
 
 
 def refuse_without_selection(settings: Mapping[str, Any], linear: bool) -> None:

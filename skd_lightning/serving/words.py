@@ -1,4 +1,4 @@
-"""What a runtime knows of a word without its sentence, remembered from one call to the next."""
+"""A runtime's knowledge of words without their sentences, remembered from one call to the next."""
 
 from __future__ import annotations
 

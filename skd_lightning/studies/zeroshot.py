@@ -143,7 +143,7 @@ class _Data(BaseModel):
 
 
 class _Settings(BaseModel):
-    """What is read of a run's settings."""
+    """The part of a run's settings that is read."""
 
     data: _Data = _Data()
 

@@ -17,7 +17,7 @@ from skd_lightning.tags import TagSet
 
 
 class TestedSentences(nn.Module):
-    """What a test counts; processes count their shares of the sentences.
+    """Counts of a test; processes count their shares of the sentences.
 
     Args:
         tag_set: the tags.

@@ -1,4 +1,4 @@
-"""What teachers say about sentences, derived from their potentials once and stored."""
+"""Answers of teachers about sentences, derived from their potentials once and stored."""
 
 from __future__ import annotations
 

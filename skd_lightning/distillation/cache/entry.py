@@ -44,7 +44,7 @@ class Distributions(Protocol):
 
 
 class Spoken(Protocol):
-    """What a teacher has said about a list of sentences, from which its distribution on each follows.
+    """A teacher's statement about a list of sentences, from which its distribution on each follows.
 
     Attributes:
         part: of the cache entry in which it is stored.

@@ -20,7 +20,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class _Meta(BaseModel):
-    """What stands beside the arrays of a part; a name of an array is no path."""
+    """Facts that stand beside the arrays of a part; a name of an array is no path."""
 
     sha256: dict[Annotated[str, Field(pattern=r"^\w+$")], str]
 

@@ -30,7 +30,7 @@ CLITICS = {
     "nl": r"['’][tsnkm](?!\w)",
     "fr": r"-(?i:(?:t-)?(?:ils?|elles?|on)|je|tu|nous|vous|ce|moi|toi|lui|leur|l[aey]s?|y|en)(?![\w’'-])",
 }
-"""What is written behind a word and is a word of its own: ``John's``, ``dit-il``."""
+"""Endings that are written behind a word and are words of their own: ``John's``, ``dit-il``."""
 
 HOSTS = {
     "en": r"(?i:do|does|did|is|are|was|were|have|has|had|wo|would|ca|could|sha|should|might|must|need|ai)(?=n['’]t\b)"
@@ -78,7 +78,7 @@ NUMBERED = frozenset("no nos p pp".split())
 
 @dataclass(frozen=True)
 class LanguageRules:
-    """What differs between languages.
+    """Rules that differ between languages.
 
     Attributes:
         hyphenated: a hyphen between letters is a word of its own.

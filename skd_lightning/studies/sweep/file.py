@@ -78,7 +78,7 @@ class _Metric(BaseModel):
 
 
 class _Content(BaseModel):
-    """What is read of a sweep's file."""
+    """The part of a sweep's file that is read."""
 
     program: str
     method: str
