@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
@@ -36,17 +37,21 @@ from skd_lightning.taggers import Teacher
 from skd_lightning.tags import TagSet
 
 
-def save_transformer(folder: Path, sentences: list[Sentence], layers: int = 12) -> str:
-    """A transformer of M-BERT's shape, or with fewer layers, as ``save_pretrained`` leaves it."""
+def save_tokenizer(folder: Path, texts: Iterable[str], pieces: int) -> None:
+    """A WordPiece tokenizer that is made from some texts, as ``save_pretrained`` leaves it."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    texts = (" ".join(sentence.words) for sentence in sentences)
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=2000, special_tokens=special))
+    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=pieces, special_tokens=special))
     ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "pad", "cls", "sep", "mask")}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **names).save_pretrained(folder)
+
+
+def save_transformer(folder: Path, sentences: list[Sentence], layers: int = 12) -> str:
+    """A transformer of M-BERT's shape, or with fewer layers, as ``save_pretrained`` leaves it."""
+    save_tokenizer(folder, (" ".join(sentence.words) for sentence in sentences), pieces=2000)
     BertModel(BertConfig(vocab_size=119547, num_hidden_layers=layers)).save_pretrained(folder)
     return str(folder)
 

@@ -33,17 +33,10 @@ def save_transformer(
     folder: Path, texts: list[str], tags: list[str], layers: int, size: int, pieces: int
 ) -> None:
     """Write a token classifier of random weights, whose WordPiece tokenizer comes from some texts."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-    from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
+    from frozen import save_tokenizer  # here: the peers' environments lack what it imports
+    from transformers import BertConfig, BertForTokenClassification
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=10000, special_tokens=special))
-    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "pad", "cls", "sep", "mask")}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **names).save_pretrained(folder)
+    save_tokenizer(folder, texts, pieces=10000)
     config = BertConfig(
         vocab_size=pieces,
         hidden_size=size,

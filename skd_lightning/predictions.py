@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -95,3 +96,61 @@ def refuse_other_than_words(sentences: Sequence[Sequence[str]]) -> None:
 def _shown(value: object) -> str:
     text = repr(value).replace("\n", " ")
     return f"{text if len(text) <= 40 else text[:39] + '…'} ({type(value).__name__})"
+
+
+def languages_of(language: Languages, number: int, known: Sequence[str], of_languages: bool) -> list[str]:
+    """Return the language of each sentence, "" where it is unknown.
+
+    A tagger of one language takes all sentences for that one. Where features belong to languages and a sentence has
+    none that the tagger knows, a warning says so once.
+
+    Args:
+        language: of the sentences, as they were asked for.
+        number: of the sentences.
+        known: languages of the tagger.
+        of_languages: some of its features belong to languages.
+
+    Raises:
+        UserError: there are more or fewer languages than sentences.
+    """
+    if language is None:
+        language = known[0] if len(known) == 1 else ""
+    found = [language] * number if isinstance(language, str) else list(language)
+    if len(found) != number:
+        raise UserError(f"{len(found)} languages for {number} sentences: give one for each, or one for all")
+    others = sorted(set(found) - set(known))
+    if others and of_languages:
+        which = (
+            f"the language {', '.join(others)} is"
+            if any(others)
+            else "the language of a sentence is not given and"
+        )
+        warnings.warn(
+            f"{which} unknown to this tagger of {', '.join(known)}: it uses what its languages share",
+            stacklevel=4,
+        )
+    return found
+
+
+def alternatives_of(
+    decode: Callable[[Sequence[int]], tuple[str, ...]],
+    paths: Iterable[Sequence[Sequence[int]]],
+    probabilities: Iterable[Sequence[float]],
+    lengths: Iterable[int],
+) -> list[tuple[Alternative, ...]]:
+    """Return the most probable tag sequences of each sentence.
+
+    Args:
+        decode: from numbers of tags to tags.
+        paths: (sentences, k, words) numbers of tags, best first, anything at padding.
+        probabilities: (sentences, k) of the sequences; 0 where none is left.
+        lengths: (sentences,) words of each.
+    """
+    return [
+        tuple(
+            Alternative(decode(path[:length]), probability)
+            for path, probability in zip(own, sure, strict=True)
+            if probability > 0
+        )
+        for own, sure, length in zip(paths, probabilities, lengths, strict=True)
+    ]

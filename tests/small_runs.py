@@ -11,6 +11,9 @@ SMALL = [
 ]
 """Options of a small tagger without a progress bar."""
 
+ONE_EPOCH = ("--runs", "runs", "--task", "mine", "--data", ".", *SMALL, "--trainer.max_epochs", "1")
+"""Options of a training of one epoch on the corpus ``mine`` in the working folder."""
+
 
 def refused(capsys: pytest.CaptureFixture, *words: str) -> str:
     """Run a command that has to end with status 2; return its one line of error."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from small_corpus import write_corpus
-from small_runs import SMALL, refused
+from small_runs import ONE_EPOCH, refused
 
 from skd_lightning import taggers
 from skd_lightning.cli import main
@@ -404,18 +404,7 @@ def test_a_student_learns_from_a_file_that_knows_some_sentences(
     predictions = tmp_path / "predictions"
     predictions.mkdir()
     write(predictions, *lines[: len(lines) // 2], name="en.jsonl")
-    words = (
-        "distill",
-        "--runs",
-        "runs",
-        "--task",
-        "mine",
-        "--data",
-        ".",
-        *SMALL,
-        "--trainer.max_epochs",
-        "1",
-    )
+    words = ("distill", *ONE_EPOCH)
     main([*words, "--loss", "structural", "--teachers", "predictions"])
     told = capsys.readouterr().out
     assert "taught" in told

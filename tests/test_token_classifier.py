@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_bert import save_bert
 from small_corpus import write_corpus
-from small_runs import SMALL, refused
+from small_runs import ONE_EPOCH, refused
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from skd_lightning.cli import main
@@ -119,18 +119,7 @@ def test_a_student_in_bioes_learns_from_a_classifier_in_iob2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_corpus(tmp_path / "mine", ("en",), {"train": 30, "dev": 5, "test": 5})
-    words = (
-        "distill",
-        "--runs",
-        "runs",
-        "--task",
-        "mine",
-        "--data",
-        ".",
-        *SMALL,
-        "--trainer.max_epochs",
-        "1",
-    )
+    words = ("distill", *ONE_EPOCH)
     main([*words, "--loss", "topwk", "--teachers", model])
     assert "1 misses" in capsys.readouterr().out
     folder = RunFolder(Path("runs/mine/topwk/seed1"))

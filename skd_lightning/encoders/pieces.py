@@ -9,24 +9,18 @@ import torch
 from torch import Tensor
 
 from skd_lightning.encoders.base import Featurizer
-from skd_lightning.features.windows import PieceWindows, Pooling
+from skd_lightning.features.windows import PieceWindows
 
 
 class PieceFeaturizer(Featurizer):
     """Sentences to pieces, as tensors; see :class:`~skd_lightning.features.windows.PieceWindows`.
 
     Args:
-        tokenizer: content of a ``tokenizer.json``.
-        readable: pieces that the model can read at once, special ones (such as [CLS]) included.
-        unknown: a text that always has a piece.
-        padding: number of the piece that fills windows up.
-        pooling: a word's vector is the ``mean`` of its pieces or that of the ``first``.
+        windows: cuts sentences into pieces.
     """
 
-    def __init__(
-        self, tokenizer: str, readable: int, unknown: str, padding: int, pooling: Pooling = "mean"
-    ) -> None:
-        self.windows = PieceWindows(tokenizer, readable, unknown, padding, pooling)
+    def __init__(self, windows: PieceWindows) -> None:
+        self.windows = windows
 
     def index(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from itertools import chain
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from skd_lightning.encoders.feature_table import FeatureTable
 from skd_lightning.encoders.lexicon import IndexedWords, WordFeaturizer, joined_features
-from skd_lightning.features.word_hashes import BAGS, edge_hashes, word_hashes
+from skd_lightning.features.word_hashes import BAGS, edge_hashes, salts_of, word_hashes
 
 
 class WideFeaturizer(WordFeaturizer):
@@ -49,7 +48,7 @@ class WideFeaturizer(WordFeaturizer):
         for sentence, language in zip(sentences, languages, strict=True):
             words.setdefault(self.known(language), {}).update(dict.fromkeys(sentence))
         shared = word_hashes(list(dict.fromkeys(chain.from_iterable(words.values()))))[0]
-        own = [word_hashes(list(found), self._salts(name)[1:])[0] for name, found in words.items() if name]
+        own = [word_hashes(list(found), salts_of(name)[1:])[0] for name, found in words.items() if name]
         common = np.unique(np.concatenate([edge_hashes()[0], shared]))
         return np.concatenate([common, *map(np.unique, own)]), len(common)
 
@@ -59,10 +58,7 @@ class WideFeaturizer(WordFeaturizer):
 
     def features(self, words: Sequence[str], language: str) -> list[NDArray[np.uint64]]:
         """Return for each word how many features each bag has, and their hashes, bag by bag."""
-        return _packed(*word_hashes(words, self._salts(language)))
-
-    def _salts(self, language: str) -> list[int]:
-        return [0, zlib.crc32(language.encode())] if language else [0]
+        return _packed(*word_hashes(words, salts_of(language)))
 
     def collate(self, items: Sequence[IndexedWords | np.ndarray], words: int) -> dict[str, Tensor]:
         """Return the inputs of a batch, in which a word that occurs twice has its features once.

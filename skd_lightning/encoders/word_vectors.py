@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from skd_lightning.encoders.pieces import PieceFeaturizer
 from skd_lightning.errors import UserError
-from skd_lightning.features.windows import Pooling
+from skd_lightning.features.windows import PieceWindows, Pooling
 from skd_lightning.hub_access import outage
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.storage import add_weights
@@ -60,7 +60,7 @@ class PretrainedTransformer(nn.Module):
             found = f"hidden_states are {list(hidden_states)}"
             raise UserError(f"embedder: {found}, '{name}' has 0 (embeddings) to {depth}")
         self.hidden_states, self.pooling = list(hidden_states), pooling
-        self.featurizer = PieceFeaturizer(**self.saved["tokenizer"], pooling=pooling)
+        self.featurizer = PieceFeaturizer(PieceWindows(**self.saved["tokenizer"], pooling=pooling))
         if self.featurizer.windows.window < 1:
             raise UserError(f"embedder: '{name}' reads {self.saved['tokenizer']['readable']} pieces, too few")
         self.size = int(self.model.config.hidden_size)

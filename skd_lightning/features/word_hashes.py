@@ -7,6 +7,7 @@ the word alone, so that a word is read once, however often it occurs.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -75,6 +76,11 @@ def word_hashes(words: Sequence[str], salts: Sequence[int] = (0,)) -> tuple[Hash
     return _mixed(states[:, None] ^ np.array(salts, dtype=np.uint64), names[:, None]).ravel(), sizes * len(
         salts
     )
+
+
+def salts_of(language: str) -> list[int]:
+    """Return the salts of the features that all languages share, and of a language's own unless it is ""."""
+    return [0, zlib.crc32(language.encode())] if language else [0]
 
 
 def edge_hashes() -> tuple[Hashes, NDArray[np.int64]]:

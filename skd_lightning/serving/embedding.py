@@ -33,12 +33,12 @@ def word_vectors(
         UserError: it is none that works without PyTorch, or its arrays are not those of its settings.
     """
     kind, settings = description["name"], description["settings"]
-    if kind not in _EMBEDDINGS:
+    if kind not in EMBEDDINGS:
         raise UserError(
-            f"its embedder is a {kind}, and without PyTorch there are {', '.join(_EMBEDDINGS)}; "
+            f"its embedder is a {kind}, and without PyTorch there are {', '.join(EMBEDDINGS)}; "
             "load it with skd_lightning.load"
         )
-    return _EMBEDDINGS[kind](settings, arrays, vocabulary, place)
+    return EMBEDDINGS[kind](settings, arrays, vocabulary, place)
 
 
 def _ngram(
@@ -108,9 +108,10 @@ def _means(rows: Vectors, sizes: NDArray[np.int64]) -> Vectors:
     return means
 
 
-_EMBEDDINGS: dict[str, Callable[..., WordVectors]] = {
+EMBEDDINGS: dict[str, Callable[..., WordVectors]] = {
     "ConcatenatedEmbedder": _joined,
     "NgramEmbedder": _ngram,
     "NoEmbedder": _none,
     "SubwordEmbedder": _subword,
 }
+"""Embedders that need no PyTorch, by the names that descriptions have for them."""

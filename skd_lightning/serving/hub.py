@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skd_lightning.errors import UserError
-from skd_lightning.hub_access import PATIENCE
+from skd_lightning.hub_access import PATIENCE, outage
 from skd_lightning.serving.folder import CARD, CONFIG, NETWORK, TRANSFORMER, WEIGHTS
 
 PREFIX = "hf:"
@@ -32,7 +32,7 @@ def on_disk(name: str | Path) -> Path:
         raise UserError(f"{text}: expected hf:owner/name")
     if not text.startswith(PREFIX) and (not hub_name or Path(text).exists() or Path(text).parent.exists()):
         return Path(text)
-    hub = _library()
+    hub, out = _library(), outage()
     try:
         return Path(
             hub.snapshot_download(
@@ -44,7 +44,7 @@ def on_disk(name: str | Path) -> Path:
         )
     except Exception as error:  # of the hub, of its transport, of the disk: all mean that there is no tagger
         raise UserError(
-            f"{text}: no such folder here, and not to be had from the hub ({_reason(error)})"
+            f"{text}: no such folder here, and not to be had from the hub ({out or _reason(error)})"
         ) from None
 
 
@@ -59,13 +59,15 @@ def push(folder: Path, name: str, private: bool = False) -> str:
     Raises:
         UserError: the hub cannot be reached or refuses.
     """
-    hub = _library()
+    hub, out = _library(), outage()
     try:
         api = hub.HfApi()
         api.create_repo(name, private=private, exist_ok=True)
         api.upload_folder(repo_id=name, folder_path=folder, commit_message="A tagger of skd_lightning")
     except Exception as error:
-        raise UserError(f"{name}: not uploaded ({_reason(error)}); log in with: hf auth login") from None
+        raise UserError(
+            f"{name}: not uploaded ({out or _reason(error)}); log in with: hf auth login"
+        ) from None
     return f"https://huggingface.co/{name}"
 
 

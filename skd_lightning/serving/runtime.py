@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,14 @@ from numpy.typing import NDArray
 
 from skd_lightning.entity_spans import entities_with_probabilities
 from skd_lightning.errors import UserError
-from skd_lightning.predictions import Alternative, Languages, Prediction, refuse_other_than_words
+from skd_lightning.predictions import (
+    Alternative,
+    Languages,
+    Prediction,
+    alternatives_of,
+    languages_of,
+    refuse_other_than_words,
+)
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.serving.chain import Chain
 from skd_lightning.serving.embedding import word_vectors
@@ -136,24 +142,11 @@ class Runtime:
 
     def _by_language(self, number: int, language: Languages) -> dict[str, NDArray[np.int64]]:
         """Return the places of the sentences of each language whose features are its own."""
-        if language is None:
-            language = self.languages[0] if len(self.languages) == 1 else ""
-        if isinstance(language, str):
-            language = [language] * number
-        if len(language) != number:
-            raise UserError(
-                f"{len(language)} languages for {number} sentences: give one for each, or one for all"
-            )
+        languages = languages_of(language, number, self.languages, self._of_languages)
         if not self._of_languages:
             return {"": np.arange(number)}
-        if others := sorted(set(language) - set(self.languages)):
-            named = f"the language {', '.join(others)} is" if any(others) else "the language is not given and"
-            warnings.warn(
-                f"{named} unknown to this tagger of {', '.join(self.languages)}: it uses what its languages share",
-                stacklevel=3,
-            )
         places: dict[str, list[int]] = {}
-        for i, own in enumerate(language):
+        for i, own in enumerate(languages):
             places.setdefault(own, []).append(i)
         return {own: np.array(found) for own, found in places.items()}
 
@@ -222,15 +215,9 @@ class Runtime:
 
     def _alternatives(self, chain: Chain, k: int) -> list[tuple[Alternative, ...]]:
         paths, scores = chain.kbest(k)
-        rows = zip(paths.tolist(), np.exp(scores).tolist(), chain.lengths.tolist(), strict=True)
-        return [
-            tuple(
-                Alternative(self.tag_set.decode(path[:n]), p)
-                for path, p in zip(own, probabilities, strict=True)
-                if p > 0
-            )
-            for own, probabilities, n in rows
-        ]
+        return alternatives_of(
+            self.tag_set.decode, paths.tolist(), np.exp(scores).tolist(), chain.lengths.tolist()
+        )
 
 
 def _session(file: Path, threads: int) -> Any:

@@ -11,15 +11,14 @@ from typing import Any, get_args
 import numpy as np
 
 from skd_lightning.errors import UserError
+from skd_lightning.serving.embedding import EMBEDDINGS
 from skd_lightning.serving.folder import CARD, CONFIG, FORMAT, NETWORK, SCHEMA, TRANSFORMER, WEIGHTS, is_saved
 from skd_lightning.serving.network import network_onnx
-from skd_lightning.serving.tables import Compression, compressed, table
+from skd_lightning.serving.tables import Compression, compressed
 from skd_lightning.storage import new_folder
 
 TABLES = ("grams.weight", "forms.weight", "words.weight", "table.weight")
 """Ends of the names of an embedder's large tables."""
-WITHOUT_TORCH = ("ConcatenatedEmbedder", "NgramEmbedder", "NoEmbedder", "SubwordEmbedder")
-"""Embedders that need no PyTorch, see ``serving.embedding``."""
 
 
 def save(
@@ -89,25 +88,6 @@ def save(
         (unfinished / CARD).write_text(card, encoding="utf-8")
 
 
-def expanded(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the weights of a saved tagger as they were, tables as float32.
-
-    Raises:
-        UserError: the parts of a table do not fit each other.
-    """
-    found = {name: values for name, values in arrays.items() if not name.endswith(_PARTS)}
-    for name in {name.rsplit(".", 1)[0] for name in arrays if name.endswith(_PARTS)}:
-        whole = table(arrays, name)
-        found[name] = whole.rows(np.arange(whole.shape[0]))
-    return {
-        name: values.astype(np.float32) if values.dtype == np.float16 else values
-        for name, values in found.items()
-    }
-
-
-_PARTS = (".int8", ".scales", ".codes", ".codebook", ".columns")
-
-
 def _sorted_features(arrays: Mapping[str, np.ndarray], least_weight: float) -> dict[str, np.ndarray]:
     """Return keys in rising order and their weights, without those that are too small."""
     keys, weights = arrays["wide.keys"].view(np.uint64), arrays["wide.weight"]
@@ -118,4 +98,4 @@ def _sorted_features(arrays: Mapping[str, np.ndarray], least_weight: float) -> d
 
 def _runs_without_torch(embedder: Mapping[str, Any]) -> bool:
     parts = embedder["settings"].get("embedders", [])
-    return embedder["name"] in WITHOUT_TORCH and all(map(_runs_without_torch, parts))
+    return embedder["name"] in EMBEDDINGS and all(map(_runs_without_torch, parts))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skd_lightning.features.word_hashes import BAGS, REACH, edge_hashes, word_hashes
+from skd_lightning.features.word_hashes import BAGS, REACH, edge_hashes, salts_of, word_hashes
 from skd_lightning.serving.tables import Table
 
 Scores = NDArray[np.float32]
@@ -47,8 +46,7 @@ class SparseFeatures:
             words: any strings.
             language: whose own features count beside the shared ones; "" for none.
         """
-        salts = [0, zlib.crc32(language.encode())] if language else [0]
-        return self._sums(*word_hashes(words, salts))
+        return self._sums(*word_hashes(words, salts_of(language)))
 
     def of_edge(self) -> Scores:
         """Return (BAGS · tags,) what stands beyond the edges of sentences."""

@@ -18,6 +18,8 @@ WIDTH = 4
 CODES = 256
 SAMPLE = 2**15
 """Rows from which the groups are learned."""
+PARTS = (".int8", ".scales", ".codes", ".codebook", ".columns")
+"""Ends of the names of arrays that are parts of a compressed table."""
 ROUNDS = 12
 """Rounds of Lloyd's algorithm."""
 
@@ -136,6 +138,22 @@ def table(arrays: Mapping[str, np.ndarray], name: str) -> Table:
         if fits and codes.dtype == np.uint8 and 0 <= codes.shape[1] * WIDTH - int(columns[0]) < WIDTH:
             return ProductTable(codes, codebook, int(columns[0]))
     raise UserError(f"it has no table '{name}'")
+
+
+def expanded(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the weights of a saved tagger as they were, tables as float32.
+
+    Raises:
+        UserError: the parts of a table do not fit each other.
+    """
+    found = {name: values for name, values in arrays.items() if not name.endswith(PARTS)}
+    for name in {name.rsplit(".", 1)[0] for name in arrays if name.endswith(PARTS)}:
+        whole = table(arrays, name)
+        found[name] = whole.rows(np.arange(whole.shape[0]))
+    return {
+        name: values.astype(np.float32) if values.dtype == np.float16 else values
+        for name, values in found.items()
+    }
 
 
 def _groups(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -21,7 +21,7 @@ from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.serving.folder import WEIGHTS, is_saved, read_arrays, read_config
 from skd_lightning.serving.hub import on_disk
-from skd_lightning.serving.saving import expanded
+from skd_lightning.serving.tables import expanded
 from skd_lightning.taggers.finite import not_finite
 from skd_lightning.taggers.head import ChainHead
 from skd_lightning.taggers.optimization import Optimization

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +14,13 @@ EVERY = 50
 """Steps between two looks at the loss on a GPU, which has to wait for each."""
 
 
-def refuse_loss(loss: Tensor, step: int, rates: Mapping[str, float], module: nn.Module) -> None:
+def refuse_loss(loss: Tensor, step: int, groups: Sequence[Mapping[str, Any]], module: nn.Module) -> None:
     """Refuse a loss that is not finite.
 
     Args:
         loss: of the last batch, a number.
         step: of the optimiser, counted from 1.
-        rates: learning rate of each part.
+        groups: of the optimiser's parameters, one a part.
         module: whose weights are looked at for the message.
 
     Raises:
@@ -27,7 +28,7 @@ def refuse_loss(loss: Tensor, step: int, rates: Mapping[str, float], module: nn.
     """
     if torch.isfinite(loss):
         return
-    named = ", ".join(f"{part} {rate:.2g}" for part, rate in rates.items())
+    named = ", ".join(f"{group.get('name', 'all')} {group['lr']:.2g}" for group in groups)
     broken = not_finite(module)
     raise UserError(
         f"the loss of step {step} is {loss.item()}; learning rates are {named}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,14 @@ from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.sampling import EvaluationBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
-from skd_lightning.predictions import Alternative, Languages, Prediction, refuse_other_than_words
+from skd_lightning.predictions import (
+    Alternative,
+    Languages,
+    Prediction,
+    alternatives_of,
+    languages_of,
+    refuse_other_than_words,
+)
 from skd_lightning.ragged import cells, ranges
 from skd_lightning.taggers.entity_probabilities import entities_with_probabilities
 
@@ -24,36 +30,6 @@ if TYPE_CHECKING:
 
 TOKENS = 4000
 """Words a batch when nothing is trained."""
-
-
-def languages_of(tagger: Tagger, sentences: Sequence[Sequence[str]], language: Languages) -> list[str]:
-    """Return the language of each sentence, "" where it is unknown.
-
-    A tagger of one language takes all sentences for that one. Where features belong to languages and a sentence has
-    none that the tagger knows, a warning says so once.
-
-    Raises:
-        UserError: there are more or fewer languages than sentences.
-    """
-    if language is None:
-        language = tagger.languages[0] if len(tagger.languages) == 1 else ""
-    found = [language] * len(sentences) if isinstance(language, str) else list(language)
-    if len(found) != len(sentences):
-        raise UserError(
-            f"{len(found)} languages for {len(sentences)} sentences: give one for each, or one for all"
-        )
-    others = sorted(set(found) - set(tagger.languages))
-    if others and tagger.wide is not None and tagger.wide.settings.of_languages:
-        which = (
-            f"the language {', '.join(others)} is"
-            if any(others)
-            else "the language of a sentence is not given and"
-        )
-        warnings.warn(
-            f"{which} unknown to this tagger of {', '.join(tagger.languages)}: it uses what its languages share",
-            stacklevel=4,
-        )
-    return found
 
 
 def chains(
@@ -67,7 +43,8 @@ def chains(
         UserError: something is no list of words, or the languages are not as many as the sentences.
     """
     refuse_other_than_words(sentences)
-    languages = languages_of(tagger, sentences, language)
+    own = tagger.wide is not None and tagger.wide.settings.of_languages
+    languages = languages_of(language, len(sentences), tagger.languages, own)
     named = [Sentence(tuple(words), language=own) for words, own in zip(sentences, languages, strict=True)]
     dataset = SentenceDataset(named, tagger.featurizer, sorted(set(languages)))
     was_training = tagger.training
@@ -125,15 +102,9 @@ def _alternatives(tagger: Tagger, crf: LinearChainCRF, k: int) -> list[tuple[Alt
     """Return the k most probable tag sequences of each sentence, best first."""
     best = crf.kbest(k)
     probabilities = (best.scores - crf.log_partition.unsqueeze(1)).exp()
-    rows = zip(best.paths.tolist(), probabilities.tolist(), crf.lengths.tolist(), strict=True)
-    return [
-        tuple(
-            Alternative(tagger.tag_set.decode(path[:length]), probability)
-            for path, probability in zip(paths, own, strict=True)
-            if probability > 0
-        )
-        for paths, own, length in rows
-    ]
+    return alternatives_of(
+        tagger.tag_set.decode, best.paths.tolist(), probabilities.tolist(), crf.lengths.tolist()
+    )
 
 
 def predict_emissions(

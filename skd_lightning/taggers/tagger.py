@@ -228,9 +228,7 @@ class Tagger(pl.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """End a training whose loss is not finite."""
         if self.device.type == "cpu" or (batch_idx + 1) % EVERY == 0:
-            groups = self.trainer.optimizers[0].param_groups
-            rates = {str(group.get("name", "all")): float(group["lr"]) for group in groups}
-            refuse_loss(outputs["loss"], self.global_step, rates, self)
+            refuse_loss(outputs["loss"], self.global_step, self.trainer.optimizers[0].param_groups, self)
 
     def on_train_epoch_end(self) -> None:
         """End a training whose weights are not finite, before they are saved as the best."""

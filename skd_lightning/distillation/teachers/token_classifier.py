@@ -16,7 +16,7 @@ from skd_lightning.distillation.label_reading import read_labels
 from skd_lightning.encoders.pieces import PieceFeaturizer
 from skd_lightning.encoders.word_vectors import PIECES, load_pretrained, means_of_pieces
 from skd_lightning.errors import UserError
-from skd_lightning.features.windows import Pooling
+from skd_lightning.features.windows import PieceWindows, Pooling
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.storage import add_weights
 from skd_lightning.tags import Scheme
@@ -69,7 +69,7 @@ class TokenClassifier:
         labels = model.config.id2label
         self.reading = read_labels([str(labels[place]) for place in sorted(labels)], scheme, name, names)
         self.tag_set = self.reading.tag_set
-        self._featurizer = PieceFeaturizer(**self._tokenizer, pooling=pieces)
+        self._featurizer = PieceFeaturizer(PieceWindows(**self._tokenizer, pooling=pieces))
         if self._featurizer.windows.window < 1:
             raise UserError(f"teacher {name}: it reads {self._tokenizer['readable']} pieces at once, too few")
 
