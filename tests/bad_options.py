@@ -40,6 +40,10 @@ VALUES = r"""
 --data.max_train_sentences 1.5 | --data.max_train_sentences: '1.5' is not
 --data.max_train_sentences 10 --data.held_back -3 | --data.held_back is -3
 --data.held_back 5 | give both
+--data.generated -1 | --data.generated is -1
+--data.generated 3 --data.generated_kinds '{"swap": 0.1}' | the kinds are splice, replace, pseudo
+--data.generated 3 --data.generated_kinds '{"splice": 2}' | --data.generated_kinds
+--data.generated 3 --data.generated_kinds often | --data.generated_kinds
 --data.max_dev_sentences 0 | --data.max_dev_sentences is 0
 --data.max_dev_sentences -1 | --data.max_dev_sentences is -1
 --data.unlabelled_ratio -1 | --data.unlabelled_ratio is -1

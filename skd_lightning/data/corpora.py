@@ -11,6 +11,7 @@ from typing import Any
 from skd_lightning.data import tasks
 from skd_lightning.data.folders import SPLITS, find_folder, languages_in, split_files
 from skd_lightning.data.folds import Fold
+from skd_lightning.data.generated import Generation
 from skd_lightning.data.readers import read
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.splits import (
@@ -37,10 +38,12 @@ class Corpora:
     Attributes:
         languages: {language: {split: sentences}}, the splits being those of ``folders.SPLITS``.
         notes: lines about what was found and done.
+        generated: {language: sentences} of generated text, which stand in ``languages`` as well.
     """
 
     languages: dict[str, dict[str, list[Sentence]]]
     notes: list[str] = field(default_factory=list)
+    generated: dict[str, list[Sentence]] = field(default_factory=dict)
 
     def summary(self) -> str:
         """Return the sizes in a line, then the notes."""
@@ -96,6 +99,7 @@ def load_corpora(
     max_dev_sentences: int | None = None,
     remove_duplicates: bool = False,
     without_fold: str | None = None,
+    generation: Generation | None = None,
     sample: int | Mapping[str, int] | None = None,
     revision: str | None = None,
     **reading: Any,
@@ -113,6 +117,7 @@ def load_corpora(
         max_dev_sentences: take a sample (always the same) of so many dev sentences of each language.
         remove_duplicates: take evaluation sentences that stand in the training data out.
         without_fold: leave a fold of the training sentences out, annotated and unlabelled; see :class:`folds.Fold`.
+        generation: text that is generated from the annotated training sentences of each language.
         sample: draw so many different sentences of each language from all its splits and cut them 8:1:1; see
             :func:`splits.sample_size`.
         revision: branch, tag or commit of the data sets on the hub.
@@ -156,6 +161,12 @@ def load_corpora(
         if left_out is not None:
             for split in ("train", "unlabelled"):
                 splits[split] = left_out.without(splits[split])
+        if generation is not None:
+            generated = generation.from_sentences(language, splits["train"])
+            splits["train" if generation.tagged else "unlabelled"] += generated
+            if generated:
+                corpora.generated[language] = generated
+                corpora.notes.append(generation.note(language))
         corpora.languages[language] = splits
     if left_out is not None:
         corpora.notes.append(f"the training sentences of fold {left_out} are left out")

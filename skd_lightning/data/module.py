@@ -17,6 +17,7 @@ from skd_lightning.data.batches import Batch, SentenceDataset, SentenceFeaturize
 from skd_lightning.data.corpora import Corpora, load_corpora
 from skd_lightning.data.folders import SPLITS
 from skd_lightning.data.folds import Fold
+from skd_lightning.data.generated import RATES, Generation
 from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.training_loader import TrainingLoader
@@ -47,6 +48,12 @@ class TaggingData(pl.LightningDataModule):
             corpora; files called ``unlabelled.*`` beside a language's ``train.*`` are found by themselves.
         text_only: languages whose training sentences are taken without their tags, as those of a language that nobody
             annotated; their dev sentences do not count either. Only teachers speak on them.
+        generated: sentences of generated text a language, made from its annotated ones, on which only teachers speak;
+            the same in every run.
+        generated_kinds: how they are made, {kind: rate} with ``splice``, ``replace`` and ``pseudo``; see
+            ``generated.RATES``, which None means.
+        generated_tags: take them as annotated sentences instead, with the tags they are built with; the control of
+            ``generated``, which needs no teacher.
         unlabelled_ratio: unlabelled sentences in an epoch, for each labelled one; all of them in every epoch if None.
         max_dev_sentences: a sample (always the same) of so many dev sentences a language, where scoring them all
             after every epoch would take longer than the epoch; all if None. Test sentences are never sampled.
@@ -78,6 +85,9 @@ class TaggingData(pl.LightningDataModule):
         held_back: int = 0,
         unlabelled: str | None = None,
         text_only: list[str] | None = None,
+        generated: int = 0,
+        generated_kinds: dict[str, float] | None = None,
+        generated_tags: bool = False,
         unlabelled_ratio: float | None = None,
         max_dev_sentences: int | None = None,
         remove_duplicates: bool = False,
@@ -107,6 +117,8 @@ class TaggingData(pl.LightningDataModule):
             raise UserError(f"--data.unlabelled_ratio is {unlabelled_ratio}, it must be at least 0")
         if without_fold is not None:
             Fold.named(without_fold)
+        kinds = RATES if generated_kinds is None else generated_kinds
+        self.generation = Generation(generated, kinds, generated_tags) if generated else None
         self.task, self.data = task, data
         self.wanted = languages
         self.tokens, self.eval_tokens = tokens, eval_tokens
@@ -141,6 +153,7 @@ class TaggingData(pl.LightningDataModule):
             max_dev_sentences=self.max_dev_sentences,
             remove_duplicates=self.remove_duplicates,
             without_fold=self.without_fold,
+            generation=self.generation,
             sample=self.sample,
             revision=self.revision,
             **self.reading,

@@ -40,11 +40,17 @@ def show(data: TaggingData, csv: str | None = None) -> None:
         console.print(f"Entities are written in {files}; read as {data.scheme.upper()}.", highlight=False)
     for note in data.corpora.notes:
         console.print(note, highlight=False)
+    for language, sentences in data.corpora.generated.items():
+        for sentence in sentences[:SAMPLES]:
+            console.print(f"  {language}: {' '.join(sentence.words)}", highlight=False, markup=False)
     if csv:
         Path(csv).parent.mkdir(parents=True, exist_ok=True)
         splits.to_csv(csv, index=False)
         console.print(f"written to {csv}", highlight=False)
 
+
+SAMPLES = 3
+"""Generated sentences of each language that are shown."""
 
 SPARE = ["mean\nwords", "longest", "repeated", "also in\ntrain", "unknown\nwords"]
 """Columns that a narrow terminal does without."""

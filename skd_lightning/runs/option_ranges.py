@@ -63,6 +63,8 @@ RANGES: Mapping[str, Range] = {
     "data.max_train_sentences": SIZE,
     "data.max_dev_sentences": SIZE,
     "data.held_back": COUNT,
+    "data.generated": COUNT,
+    "data.generated_kinds": SHARE,
     "data.unlabelled_ratio": Range(0, 1000),
     "data.word_column": Range(0, 1000),
     "data.tag_column": Range(-1000, 1000),
