@@ -39,6 +39,7 @@ class Command:
         add_options: declares its own options.
         run: what it does, from its options and the words that it does not know.
         passes_on: words that it does not know are options of ``skd fit``; else they are refused.
+        resumes: it trains; the same command goes on where a training was interrupted.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Command:
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[Options, list[str]], None]
     passes_on: bool = False
+    resumes: bool = False
 
     def parser(self) -> Parser:
         """Return the parser of its own options."""

@@ -74,4 +74,5 @@ COMMAND = Command(
     add_options,
     run,
     passes_on=True,
+    resumes=True,
 )

@@ -27,4 +27,4 @@ def run(options: Options, rest: list[str]) -> None:
         Transfer.from_json(options.work).run()
 
 
-COMMAND = Command("job", "", add_options, run)
+COMMAND = Command("job", "", add_options, run, resumes=True)

@@ -46,6 +46,13 @@ def run(name: str, options: Options, rest: list[str]) -> None:
 
 
 COMMANDS = tuple(
-    Command(name, f"PyTorch Lightning's own {name}", add_options, partial(run, name), passes_on=True)
+    Command(
+        name,
+        f"PyTorch Lightning's own {name}",
+        add_options,
+        partial(run, name),
+        passes_on=True,
+        resumes=name == "fit",
+    )
     for name in ("fit", "validate", "test", "predict")
 )

@@ -57,9 +57,9 @@ def main(argv: list[str] | None = None) -> None:
         sys.stderr.write(f"skd: stopped by {stop.signal.name}; the same command goes on from here\n")
         raise
     except KeyboardInterrupt:
-        sys.stderr.write(
-            "\nskd: interrupted; the same command goes on where the last checkpoint was written\n"
-        )
+        command = COMMANDS.get(arguments[0]) if arguments else None
+        goes_on = "; the same command goes on where the last checkpoint was written"
+        sys.stderr.write(f"\nskd: interrupted{goes_on if command and command.resumes else ''}\n")
         raise SystemExit(130) from None
 
 

@@ -31,5 +31,9 @@ def run(options: Options, rest: list[str]) -> None:
 
 
 COMMAND = Command(
-    "suite", "a whole table of runs from one YAML file: resumable, several at a time", add_options, run
+    "suite",
+    "a whole table of runs from one YAML file: resumable, several at a time",
+    add_options,
+    run,
+    resumes=True,
 )

@@ -39,4 +39,5 @@ COMMAND = Command(
     "run a sweep on this machine, without an account at Weights & Biases",
     add_options,
     run,
+    resumes=True,
 )

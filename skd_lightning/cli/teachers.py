@@ -35,4 +35,11 @@ def run(options: Options, rest: list[str]) -> None:
         print_scores(options.runs, options.task)
 
 
-COMMAND = Command("teachers", "train one monolingual teacher a language", add_options, run, passes_on=True)
+COMMAND = Command(
+    "teachers",
+    "train one monolingual teacher a language",
+    add_options,
+    run,
+    passes_on=True,
+    resumes=True,
+)
