@@ -84,6 +84,11 @@ def test_the_text_is_the_same_in_every_run_and_a_beginning_of_a_longer_one() -> 
     assert [sentence.words for sentence in tagged] == [sentence.words for sentence in few]
 
 
+def test_only_what_a_language_lacks_is_generated() -> None:
+    assert len(Generation(20).from_sentences("en", SOURCES, unlabelled=12)) == 8
+    assert Generation(20).from_sentences("en", SOURCES, unlabelled=25) == []
+
+
 def test_nothing_comes_of_nothing() -> None:
     assert Generation(20).from_sentences("en", SOURCES[3:]) == []
 

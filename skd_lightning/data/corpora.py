@@ -117,7 +117,7 @@ def load_corpora(
         max_dev_sentences: take a sample (always the same) of so many dev sentences of each language.
         remove_duplicates: take evaluation sentences that stand in the training data out.
         without_fold: leave a fold of the training sentences out, annotated and unlabelled; see :class:`folds.Fold`.
-        generation: text that is generated from the annotated training sentences of each language.
+        generation: text that is generated from annotated training sentences, for languages that have little.
         sample: draw so many different sentences of each language from all its splits and cut them 8:1:1; see
             :func:`splits.sample_size`.
         revision: branch, tag or commit of the data sets on the hub.
@@ -162,11 +162,11 @@ def load_corpora(
             for split in ("train", "unlabelled"):
                 splits[split] = left_out.without(splits[split])
         if generation is not None:
-            generated = generation.from_sentences(language, splits["train"])
+            generated = generation.from_sentences(language, splits["train"], len(splits["unlabelled"]))
             splits["train" if generation.tagged else "unlabelled"] += generated
             if generated:
                 corpora.generated[language] = generated
-                corpora.notes.append(generation.note(language))
+                corpora.notes.append(generation.note(language, generated))
         corpora.languages[language] = splits
     if left_out is not None:
         corpora.notes.append(f"the training sentences of fold {left_out} are left out")

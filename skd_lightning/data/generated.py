@@ -38,7 +38,7 @@ class Generation:
     """How much text is generated for each language, and how.
 
     Attributes:
-        sentences: number of sentences a language.
+        sentences: unlabelled sentences that each language shall have; as many are generated as it lacks.
         rates: {kind: rate}, see :data:`RATES`; kinds that are left out do not happen.
         tagged: keep the tags that the sentences are built with. They are annotated training data then.
 
@@ -65,23 +65,26 @@ class Generation:
         """Return the rate of a kind, 0 if it does not happen."""
         return self.rates.get(kind, 0.0)
 
-    def from_sentences(self, language: str, annotated: Sequence[Sentence]) -> list[Sentence]:
+    def from_sentences(
+        self, language: str, annotated: Sequence[Sentence], unlabelled: int = 0
+    ) -> list[Sentence]:
         """Return generated sentences; the same whenever the annotated sentences and the rates are the same.
 
         Args:
             language: code of the language of all sentences.
             annotated: training sentences; those without words or tags lend nothing.
+            unlabelled: unlabelled sentences that the language has.
         """
         sources = [sentence for sentence in annotated if sentence.words and sentence.tags]
         if not sources:
             return []
         builder = _Builder(self, sources, random.Random(f"generated {language}"))
-        return [builder.sentence(language) for _ in range(self.sentences)]
+        return [builder.sentence(language) for _ in range(self.sentences - unlabelled)]
 
-    def note(self, language: str) -> str:
+    def note(self, language: str, generated: Sequence[Sentence]) -> str:
         """Return a line for the user: how many sentences were generated."""
         kind = "annotated sentences" if self.tagged else "sentences without tags"
-        return f"{language}: {self.sentences:,} {kind} generated"
+        return f"{language}: {len(generated):,} {kind} generated"
 
 
 class _Builder:

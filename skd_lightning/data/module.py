@@ -48,8 +48,8 @@ class TaggingData(pl.LightningDataModule):
             corpora; files called ``unlabelled.*`` beside a language's ``train.*`` are found by themselves.
         text_only: languages whose training sentences are taken without their tags, as those of a language that nobody
             annotated; their dev sentences do not count either. Only teachers speak on them.
-        generated: sentences of generated text a language, made from its annotated ones, on which only teachers speak;
-            the same in every run.
+        generated: unlabelled sentences that each language shall have; what it lacks is generated from its annotated
+            ones, the same in every run, and only teachers speak on it.
         generated_kinds: how they are made, {kind: rate} with ``splice``, ``replace`` and ``pseudo``; see
             ``generated.RATES``, which None means.
         generated_tags: take them as annotated sentences instead, with the tags they are built with; the control of
