@@ -23,7 +23,7 @@ class _Settings(BaseModel):
     data: dict[str, Any]
 
 
-def tested_sentences(run: FinishedRun, words: Mapping[str, TaggedWords]) -> dict[str, list[Sentence]]:
+def read_corpus(run: FinishedRun, words: Mapping[str, TaggedWords]) -> dict[str, list[Sentence]]:
     """Read the test sentences of a run anew, from the generator or the folder that its settings name; never the hub.
 
     Args:

@@ -9,7 +9,7 @@ from skd_lightning.analysis import tagged_words
 from skd_lightning.analysis.changed_sides import changed_sides, draw
 from skd_lightning.analysis.finished import FinishedRun
 from skd_lightning.analysis.tagged_words import TaggedWords
-from skd_lightning.analysis.tested_corpus import tested_sentences
+from skd_lightning.analysis.tested_corpus import read_corpus
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.display.formats import plain
 from skd_lightning.display.passages import Passage, Passages, Piece
@@ -53,7 +53,7 @@ def section(findings: Findings) -> Section | None:
     metric = findings.runs.metric
     sides = changed_sides(pair.control.test, pair.student.test, metric)
     try:
-        corpus = tested_sentences(pair.control, pair.before)
+        corpus = read_corpus(pair.control, pair.before)
     except (UserError, OSError, ValueError):  # whose messages may hold paths
         findings.notes.append(
             f"{pair.control.name}: its test sentences are not at hand, or others; no sentences that changed sides"

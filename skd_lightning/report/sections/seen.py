@@ -65,7 +65,7 @@ def seen_table(found: Parts) -> Table:
     title = f"{name[0].upper()}{name[1:]} by whether the annotated data hold the words, in per cent"
     table = Table("seen", title, [""])
     for part, comparison in found.items():
-        table.columns.append(f"{part} ({plain(_number(comparison))})")
+        table.columns.append(f"{part} ({plain(sum(_gold(comparison).values()))})")
         table.columns += [f"{part}: recall"] * (metric == "f1")
     table.columns.append("seeds")
     for system in dict.fromkeys(name for comparison in found.values() for name in comparison.systems):
@@ -110,32 +110,26 @@ def differences_table(found: Parts) -> Table | None:
     return table if table.rows else None
 
 
-def _number(comparison: Comparison) -> int:
-    """Return the items of a part in the gold test data, all languages together: those of the fullest tagger."""
-    return max(
-        sum(items(scores, language, comparison.metric).gold for language in scores.languages)
-        for group in comparison.systems.values()
-        for scores in group
-    )
+def _gold(comparison: Comparison) -> dict[str, int]:
+    """Return the gold items of a part in each language: those of the baseline, else of the first system there."""
+    systems = {name: group for name, group in comparison.systems.items() if name != comparison.baseline}
+    groups = [comparison.systems.get(comparison.baseline, []), *systems.values()]
+    found: dict[str, int] = {}
+    for scores in (scores for group in groups for scores in group):
+        for language in scores.counts:
+            found.setdefault(language, items(scores, language, comparison.metric).gold)
+    return found
 
 
 def _cells(comparison: Comparison, system: str) -> list[str]:
     """Return the score of a system on a part, and with entities its recall."""
     taggers = comparison.systems.get(system, [])
-    if not taggers:
+    languages = comparison.has(system) if taggers else []
+    if not languages:
         return ["–"] * (1 + (comparison.metric == "f1"))
-    languages = comparison.has(system)
-    fullest = {
-        language: max(
-            items(scores, language, comparison.metric).gold
-            for group in comparison.systems.values()
-            for scores in group
-            if language in scores.counts
-        )
-        for language in languages
-    }
+    gold = _gold(comparison)
     same = languages == comparison.languages and all(
-        items(scores, language, comparison.metric).gold == fullest[language]
+        items(scores, language, comparison.metric).gold == gold[language]
         for scores in taggers
         for language in languages
     )
