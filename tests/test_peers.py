@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from made_up_runs import SMALL, make_peers, make_runs
 
-from skd_lightning.analysis import bootstrap
+from skd_lightning.analysis import bootstrap, tagged_words
 from skd_lightning.analysis.collection import read
 from skd_lightning.analysis.comparison import on_trained_languages
 from skd_lightning.data.module import TaggingData
@@ -20,6 +20,7 @@ from skd_lightning.report.sections import cost, differences, entity_types
 from skd_lightning.report.sections.scores import brief_table, scores_table
 from skd_lightning.report.write import print_scores, write_report
 from skd_lightning.run_folder import RunFolder, peer_folder
+from skd_lightning.runs.calibration import Calibration
 from skd_lightning.runs.record import PeerResults
 from skd_lightning.tags import TagSet
 
@@ -206,6 +207,13 @@ def check(results: PeerResults, folder: Path) -> None:
     for language, row in results.languages.items():
         assert row.words == sum(len(s.words) for s in data.sentences["test"][language])
     assert np.load(place.confusion).sum() == sum(row.words for row in results.languages.values())
+    words = tagged_words.read(found, [])
+    assert set(words) == {"de", "en"}
+    for language, tagged in words.items():
+        (known, test) = (
+            [word for s in data.sentences[x][language] for word in s.words] for x in ("train", "test")
+        )
+        assert tagged.seen.tolist() == [word in set(known) for word in test]
     assert tuple(results.tags) == data.tag_set.names
     assert results.seconds["fit"] > 0 < results.words_per_second
     assert results.parameters > 100
@@ -267,4 +275,69 @@ def test_neural_peers_learn(
 ) -> None:
     pytest.importorskip(library)
     monkeypatch.setattr(importlib.import_module(script), "MOST", 2 if library == "flair" else 200)
-    check(trained(script, tmp_path), tmp_path)
+    results = trained(script, tmp_path)
+    check(results, tmp_path)
+    sure = Calibration.read(peer_folder(tmp_path / "runs", "demo", results.variant, 1))
+    assert (sure is not None) == (library == "spacy")
+    for language, row in results.languages.items() if sure else ():
+        found = sure.languages[language]
+        assert found.log_loss is None
+        assert found.entities
+        assert sum(found.entities.count) == sum(x.predicted for x in results.types[language].values())
+        right = sum(round(x.recall * x.support) for x in results.types[language].values())
+        assert sum(found.entities.correct) == right
+        assert sum(found.words.correct) == round(row.accuracy * row.words)
+        # The greedy parse is nearly always in the beam, and most often its best.
+        assert sum(found.words.confidence) > 0.9 * row.words
+
+
+@pytest.mark.usefixtures("scripts")
+def test_calibration_of_a_peer_by_hand() -> None:
+    confidence = importlib.import_module("confidence")
+    from skd_lightning.data.sentence import Sentence
+
+    tag_set = TagSet.of(["B-PER"], "bioes")
+    sentences = [Sentence(("a", "b"), ("S-PER", "O")), Sentence(("c",), ("O",))]
+    tags = [("S-PER", "S-PER"), ("O",)]
+    sure = [
+        confidence.Confidence([0.9, 0.5], [0.9, 0.25], [0.8, 0.5]),
+        confidence.Confidence([1.0], [1.0]),
+    ]
+    found = confidence.calibration(sentences, tags, sure, tag_set)
+    words, spans = found["words"], found["entities"]
+    assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.25, 1.0]).mean())
+    # Bins of 1/15: 0.9 ends in number 13, 0.5 in number 7, 1.0 in number 14, 0.8 = 12/15 in number 11.
+    for bins, expected in (
+        (words, {13: (1, 0.9, 1), 7: (1, 0.5, 0), 14: (1, 1.0, 1)}),
+        (spans, {11: (1, 0.8, 1), 7: (1, 0.5, 0)}),
+    ):
+        for place in range(15):
+            row = tuple(bins[name][place] for name in ("count", "confidence", "correct"))
+            assert row == expected.get(place, (0, 0.0, 0)), place
+    unsaid = [confidence.Confidence(one.decoded, None, one.entities) for one in sure]
+    assert "log_loss" not in confidence.calibration(sentences, tags, unsaid, tag_set)
+    plain = confidence.calibration(
+        [Sentence(("a",), ("N",))], [("V",)], [confidence.Confidence([1.0], [0.0])], TagSet.of("NV", "none")
+    )
+    assert "entities" not in plain
+    assert plain["log_loss"] == pytest.approx(87.3, abs=0.1)
+
+
+@pytest.mark.usefixtures("scripts")
+def test_probabilities_of_spacys_tagger_are_its_softmax(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("spacy")
+    module, peer = (importlib.import_module(name) for name in ("spacy_peer", "peer"))
+    from skd_lightning.data.sentence import Sentence
+
+    monkeypatch.setattr(module, "MOST", 60)
+    text = [("the", "dog", "sleeps"), ("a", "cat", "runs"), ("the", "cat", "sleeps"), ("a", "dog", "runs")]
+    lesson = [Sentence(words, ("D", "N", "V"), "en") for words in text * 10]
+    model = module.train(peer.Lesson("en", lesson, lesson, False, 1))
+    asked = [Sentence(("the", "dog", "ran"), ("D", "N", "X"), "en")]  # nobody has seen X
+    (found,) = model.confidences(asked, model.tag([asked[0].words]))
+    assert min(found.decoded) > 1 / 3  # the most probable of three tags
+    assert found.gold[2] == 0
+    of_tags = [model.confidences(asked, [[tag] * 3])[0].decoded for tag in ("D", "N", "V")]
+    assert np.sum(of_tags, axis=0) == pytest.approx(1)
+    assert found.decoded == pytest.approx(np.max(of_tags, axis=0))
+    assert found.gold[:2] == pytest.approx([of_tags[0][0], of_tags[1][1]])
