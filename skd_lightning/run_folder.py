@@ -29,8 +29,8 @@ LONGEST = 100
 class RunFolder:
     """One trained tagger on disk: ``runs/<task>/teachers/<language>`` or ``runs/<task>/<variant>/seed<N>``.
 
-    A peer has a folder too, ``runs/<task>/peers/<name>/seed<N>``, of which only the results, the counts, the confusion
-    and the configuration are there.
+    A peer has a folder too, ``runs/<task>/peers/<name>/seed<N>``, of which only what its test made and
+    the configuration are there.
 
     Attributes:
         path: of the folder; it need not exist.
@@ -93,13 +93,18 @@ class RunFolder:
         return self.path / "counts"
 
     @property
+    def predictions(self) -> Path:
+        """Folder with ``<language>.npy``: tags of each test word, see ``runs.tagged_words``; newer than the counts."""
+        return self.path / "predictions"
+
+    @property
     def confusion(self) -> Path:
         """(tags, tags) int64 test words ``[gold, predicted]``; ``tags`` in the results names rows and columns."""
         return self.path / "confusion.npy"
 
     @property
     def calibration(self) -> Path:
-        """Test words and entities by their probability; earlier versions have not written it, peers do not either."""
+        """Test words and entities by their probability; earlier versions have not written it, nor do most peers."""
         return self.path / "calibration.json"
 
     @property

@@ -103,12 +103,15 @@ def test_a_tested_tagger_counts_what_it_predicts(scheme: Scheme, constrain: bool
         for row, n in enumerate((7, 3, 0, 1, 6, 7))
     ]
     other = Sentence(("0", "1"), language="en")  # nobody annotated it
-    batch = SentenceDataset([*drawn, other], tagger.featurizer, ["en"], tag_set).__getitems__([*range(7)])
-    tagger.tested.begin(7, torch.device("cpu"))
+    dataset = SentenceDataset([*drawn, other], tagger.featurizer, ["en"], tag_set)
+    tagger.tested.begin(dataset.lengths, torch.device("cpu"))
     with torch.no_grad():
-        tagger.test_step(batch, 0)
+        for batch in ([4, 0, -1], [6, 5], [2, 1, 3, -1]):
+            tagger.test_step(dataset.__getitems__(batch), 0)
     found = tagger.tested.calibration()["en"]
     predictions = tagger.predict([sentence.words for sentence in drawn])
+    decoded = [tag for prediction in predictions for tag in prediction.tags]
+    assert tagger.tested.predicted.tolist() == [*tag_set.encode(decoded), 0, 0]
     of_words, of_entities = [], []
     for sentence, predicted in zip(drawn, predictions, strict=True):
         gold = sentence.tags

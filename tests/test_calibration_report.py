@@ -112,6 +112,39 @@ def test_runs_of_earlier_versions_have_dashes_and_parts_are_marked(tmp_path: Pat
     assert calibration.section(gather(runs, "wikiann")) is None
 
 
+def test_a_peer_stands_beside_the_students_with_what_it_knows(tmp_path: Path) -> None:
+    of_small = {"languages": SMALL["languages"], "sentences": SMALL["sentences"]}
+    runs = make_peers(make_runs(tmp_path, **SMALL), **of_small)
+    folder = runs / "wikiann/peers/spacy/seed1"
+    found = {}
+    for language, row in json.loads((folder / "results.json").read_text())["languages"].items():
+        words, correct = row["words"], round(row["accuracy"] * row["words"])
+        bins = {
+            "count": [0] * 14 + [words],
+            "confidence": [0] * 14 + [words],
+            "correct": [0] * 14 + [correct],
+        }
+        found[language] = {"words": bins, "entities": bins}  # sure of everything, and no log loss
+    (folder / "calibration.json").write_text(json.dumps({"languages": found}))
+    findings = gather(runs, "wikiann")
+    items = shown(calibration.section(findings))
+    table = items["Table calibration"]
+    assert isinstance(table, Table)
+    rows = {row[0]: row[1:] for row in table.rows}
+    wrong = [1 - sum(row["words"]["correct"]) / sum(row["words"]["count"]) for row in found.values()]
+    assert rows["spacy (peer)"] == [f"{100 * np.mean(wrong):.2f}"] * 2 + ["–", "1"]
+    assert rows["crfsuite (peer)"] == ["–", "–", "–", ""]
+    plot = items["Plot calibration-entities"]
+    assert isinstance(plot, Plot)
+    assert "spacy (peer)" in plot.svg
+    assert findings.notes == []
+    found["de"]["words"] = found["en"]["words"]
+    (folder / "calibration.json").write_text(json.dumps({"languages": found}))
+    findings = gather(runs, "wikiann")
+    calibration.section(findings)
+    assert findings.notes[0].startswith("spacy/seed1/calibration.json: not readable (not of results.json")
+
+
 def test_without_entities_there_are_words_alone(tmp_path: Path) -> None:
     runs = make_runs(tmp_path / "runs", **{**SMALL, "metric": "accuracy"})
     findings = gather(runs, "wikiann")

@@ -111,6 +111,10 @@ def test_each_sentence_is_counted_where_it_stands(home: Path, together: Path) ->
         counts = np.load(together / f"counts/{language}.npy")
         assert counts[:, 0].tolist() == [1] * SIZES["test"]
         assert counts[:, 1].sum() == results["languages"][language]["words"]
+        predicted, gold, seen = np.load(together / f"predictions/{language}.npy").T
+        starts = np.cumsum(counts[:, 1]) - counts[:, 1]
+        assert np.add.reduceat(predicted == gold, starts, dtype=int).tolist() == counts[:, 2].tolist()
+        assert set(seen) == {0, 1}
         types = results["types"][language].values()
         for name, found in (("gold", "support"), ("predicted", "predicted")):
             assert counts[:, COLUMNS.index(name)].sum() == sum(row[found] for row in types)

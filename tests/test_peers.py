@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from made_up_runs import SMALL, make_peers, make_runs
 
-from skd_lightning.analysis import bootstrap
+from skd_lightning.analysis import bootstrap, tagged_words
 from skd_lightning.analysis.collection import read
 from skd_lightning.analysis.comparison import on_trained_languages
 from skd_lightning.data.module import TaggingData
@@ -20,6 +20,7 @@ from skd_lightning.report.sections import cost, differences, entity_types
 from skd_lightning.report.sections.scores import brief_table, scores_table
 from skd_lightning.report.write import print_scores, write_report
 from skd_lightning.run_folder import RunFolder, peer_folder
+from skd_lightning.runs.calibration import Calibration
 from skd_lightning.runs.record import PeerResults
 from skd_lightning.tags import TagSet
 
@@ -206,6 +207,13 @@ def check(results: PeerResults, folder: Path) -> None:
     for language, row in results.languages.items():
         assert row.words == sum(len(s.words) for s in data.sentences["test"][language])
     assert np.load(place.confusion).sum() == sum(row.words for row in results.languages.values())
+    words = tagged_words.read(found, [])
+    assert set(words) == {"de", "en"}
+    for language, tagged in words.items():
+        (known, test) = (
+            [word for s in data.sentences[x][language] for word in s.words] for x in ("train", "test")
+        )
+        assert tagged.seen.tolist() == [word in set(known) for word in test]
     assert tuple(results.tags) == data.tag_set.names
     assert results.seconds["fit"] > 0 < results.words_per_second
     assert results.parameters > 100
@@ -267,4 +275,17 @@ def test_neural_peers_learn(
 ) -> None:
     pytest.importorskip(library)
     monkeypatch.setattr(importlib.import_module(script), "MOST", 2 if library == "flair" else 200)
-    check(trained(script, tmp_path), tmp_path)
+    results = trained(script, tmp_path)
+    check(results, tmp_path)
+    sure = Calibration.read(peer_folder(tmp_path / "runs", "demo", results.variant, 1))
+    assert (sure is not None) == (library == "spacy")
+    for language, row in results.languages.items() if sure else ():
+        found = sure.languages[language]
+        assert found.log_loss is None
+        assert found.entities
+        assert sum(found.entities.count) == sum(x.predicted for x in results.types[language].values())
+        right = sum(round(x.recall * x.support) for x in results.types[language].values())
+        assert sum(found.entities.correct) == right
+        assert sum(found.words.correct) == round(row.accuracy * row.words)
+        # The greedy parse is nearly always in the beam, and most often its best.
+        assert sum(found.words.confidence) > 0.9 * row.words

@@ -18,11 +18,13 @@ from skd_lightning.report.sections import (
     SECTIONS,
     by_k,
     calibration,
+    changed_sides,
     confusion,
     cost,
     differences,
     entity_types,
     notes,
+    seen,
     training,
     transfer,
 )
@@ -46,7 +48,7 @@ def test_the_page_is_the_list_of_sections(small: Path) -> None:
     assert [section.name for section in sections] == [
         "scores", "differences", "types", "confusion", "calibration", "transfer", "training", "cost", "paper",
     ]  # fmt: skip
-    assert len(SECTIONS) == len(sections) + 2  # one k only, and nothing unreadable
+    assert len(SECTIONS) == len(sections) + 4  # one k only, no predictions (two), and nothing unreadable
     files = [
         (type(item), item.name)
         for section in sections
@@ -62,7 +64,10 @@ def test_a_section_without_findings_is_none(tmp_path: Path) -> None:
     (runs / "wikiann/posterior/seed1/metrics.csv").unlink()
     (runs / "wikiann/posterior/seed1/calibration.json").unlink()
     findings = gather(runs, "wikiann")
-    for module in (differences, entity_types, confusion, calibration, transfer, by_k, training, notes):
+    for module in (
+        *(differences, entity_types, seen, confusion, calibration, changed_sides, transfer, by_k),
+        *(training, notes),
+    ):
         assert module.section(findings) is None, module.__name__
     assert [section.name for section in make_sections(findings)] == ["scores", "cost", "paper"]
 

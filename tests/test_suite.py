@@ -10,10 +10,14 @@ from small_corpus import write_corpus
 from small_runs import refused
 
 import skd_lightning
+from skd_lightning.analysis import tagged_words
+from skd_lightning.analysis.tested_corpus import read_corpus
 from skd_lightning.cli import main
 from skd_lightning.data.demo import demo_corpus
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, split_types
+from skd_lightning.report.findings import gather
+from skd_lightning.report.write import make_sections
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.run import Run
 from skd_lightning.studies.suite import phases, planned_runs, read_suite
@@ -166,6 +170,29 @@ def test_sentence_counts_add_up_to_the_scores(home: Path) -> None:
         assert row["accuracy"] == total["correct"] / total["words"]
     words = [len(s.words) for s in demo_corpus("de", SIZES)["test"]]
     assert np.load(folder / "counts/de.npy")[:, 1].tolist() == words  # in the corpus's order
+
+
+def test_predictions_are_those_of_the_tagger_and_know_the_training_sentences(home: Path) -> None:
+    folder = home / "runs/mine/none/seed3"
+    tagger = skd_lightning.load(folder)
+    for language in ("de", "en"):
+        corpus = demo_corpus(language, SIZES)
+        columns = np.load(folder / f"predictions/{language}.npy", allow_pickle=False)
+        assert columns.dtype == np.uint8
+        words = [sentence.words for sentence in corpus["test"]]
+        tags = [tag for found in tagger.predict(words, language) for tag in found.tags]
+        assert list(tagger.tag_set.decode(columns[:, 0])) == tags
+        known = {word for sentence in corpus["train"] for word in sentence.words}
+        assert columns[:, 2].tolist() == [word in known for sentence in words for word in sentence]
+    findings = gather(home / "runs", "mine")
+    assert [section.name for section in make_sections(findings)][2:4] == ["types", "seen"]
+    runs = [*findings.runs.runs()]
+    for run in runs:
+        found = tagged_words.read(run, findings.notes)
+        for language, sentences in read_corpus(run, found).items():
+            assert [s.words for s in sentences] == [s.words for s in demo_corpus(language, SIZES)["test"]]
+    assert len(runs) == 4
+    assert findings.notes == []
 
 
 def test_unseen_languages(home: Path, capsys: pytest.CaptureFixture) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from confidence import Confidence, calibration
 
 from skd_lightning.data.module import TaggingData
 from skd_lightning.data.sentence import Sentence
@@ -30,7 +31,8 @@ from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores, split_types
 from skd_lightning.report.write import print_scores
 from skd_lightning.run_folder import RunFolder, peer_folder
-from skd_lightning.runs import provenance
+from skd_lightning.runs import provenance, tagged_words
+from skd_lightning.runs.calibration import Calibration
 from skd_lightning.runs.record import PeerResults, surroundings
 from skd_lightning.storage import alone_in, write_text
 from skd_lightning.studies.suite import Suite, read_suite, students_plan
@@ -66,11 +68,14 @@ class Model:
         tag: tags sentences that are lists of words, in the scheme of the lesson.
         parameters: number of its weights.
         save: writes it into a folder that exists, in the library's own way.
+        confidences: says how sure the model is of annotated sentences that it has given these tags; None where the
+            library offers no probabilities.
     """
 
     tag: Callable[[Texts], Sequence[Sequence[str]]]
     parameters: int
     save: Callable[[Path], object]
+    confidences: Callable[[Sequence[Sentence], Sequence[Sequence[str]]], list[Confidence]] | None = None
 
 
 @dataclass(frozen=True)
@@ -137,21 +142,44 @@ def run(
         print(f"{peer.name} {task} seed {seed}: finished, in {folder.path}")
         return
     with alone_in(folder.path, wait=False):
-        results, counts, confusion = _train_and_test(peer, TaggingData(**settings.data), seed)
+        tested = _train_and_test(peer, TaggingData(**settings.data), seed)
         folder.results.unlink(missing_ok=True)  # until now, what was there before has stayed
         write_text(folder.config, config)
         provenance.write(folder, provenance.provenance(settings.data, settings.languages(), None))
-        results.save(folder, counts, confusion)
+        tagged_words.save(folder, tested.words)
+        if tested.calibration:
+            Calibration.model_validate({"languages": tested.calibration}).save(folder)
+        else:
+            folder.calibration.unlink(missing_ok=True)
+        tested.results.save(folder, tested.counts, tested.confusion)
 
 
-def _train_and_test(
-    peer: Peer, data: TaggingData, seed: int
-) -> tuple[PeerResults, dict[str, np.ndarray], np.ndarray]:
-    """Return the record, the counts of each test sentence by language, and the confusion matrix."""
+@dataclass(frozen=True)
+class _Tested:
+    """What a peer's folder holds; of each language where it is a dictionary.
+
+    Attributes:
+        results: the record.
+        counts: (sentences, 9) of each test sentence.
+        confusion: (tags, tags) words ``[gold, predicted]``.
+        words: (words, 3), see ``runs.tagged_words``.
+        calibration: see ``runs.calibration``; empty for a library without probabilities.
+    """
+
+    results: PeerResults
+    counts: dict[str, np.ndarray]
+    confusion: np.ndarray
+    words: dict[str, np.ndarray]
+    calibration: dict[str, Any]
+
+
+def _train_and_test(peer: Peer, data: TaggingData, seed: int) -> _Tested:
     tag_set, languages = data.tag_set, data.train_languages
     scores = TaggingScores(tag_set, languages)
     confusion = np.zeros((len(tag_set), len(tag_set)), dtype=np.int64)
     counts: dict[str, np.ndarray] = {}
+    tagged: dict[str, np.ndarray] = {}
+    sure: dict[str, Any] = {}
     seconds, parameters = {"fit": 0.0, "tagging": 0.0}, 0
     for place, language in enumerate(languages):
         train, dev, test = (data.sentences[split][language] for split in ("train", "dev", "test"))
@@ -167,11 +195,17 @@ def _train_and_test(
         scores.update(predicted, gold, lengths, torch.full_like(lengths, place))
         counts[language] = scores.count(predicted, gold, lengths).numpy()
         words = torch.arange(gold.shape[1]) < lengths.unsqueeze(1)
-        np.add.at(confusion, (gold[words].numpy(), predicted[words].numpy()), 1)
+        numbers = predicted[words].numpy(), gold[words].numpy()
+        np.add.at(confusion, numbers[::-1], 1)
+        annotated = [place for place, sentence in enumerate(test) if sentence.tags]
+        asked, tags = [test[i] for i in annotated], [found[i] for i in annotated]
+        tagged[language] = tagged_words.tagged_words(*numbers, tagged_words.seen_words(asked, train))
+        if model.confidences is not None:
+            sure[language] = calibration(asked, tags, model.confidences(asked, tags), tag_set)
         speed = int(lengths.sum()) / max(tagging, 1e-9)
         print(f"{peer.name} {language} seed {seed}: {fit:.1f} CPU s, {speed:,.0f} words/s", flush=True)
     results = _record(peer, data, seed, scores.compute(), seconds, parameters)
-    return results, counts, confusion
+    return _Tested(results, counts, confusion, tagged, sure)
 
 
 def _record(

@@ -14,11 +14,16 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+from confidence import Confidence
 from peer import Lesson, Model, Peer, Texts, main
 
-from skd_lightning.tags import convert
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.tags import convert, entities
 
 MOST = 2000
+BEAM, DENSITY = 16, 0.0001
+"""Width of the beam of parses whose shares stand for probabilities, and the least share of the best that is kept."""
 TO_SPACY, FROM_SPACY = {"E": "L", "S": "U"}, {"L": "E", "U": "S"}
 
 
@@ -68,8 +73,11 @@ def train(lesson: Lesson) -> Model:
             best = nlp.to_bytes()
     nlp.from_bytes(best)
 
+    def documents(texts: Texts) -> list[Doc]:
+        return [Doc(nlp.vocab, words=list(words)) for words in texts]
+
     def tag(texts: Texts) -> list[list[str]]:
-        docs = nlp.pipe(Doc(nlp.vocab, words=list(words)) for words in texts)
+        docs = nlp.pipe(documents(texts))
         if not lesson.entities:
             return [[token.tag_ for token in doc] for doc in docs]
         iob = ([f"{t.ent_iob_}-{t.ent_type_}" if t.ent_type_ else "O" for t in doc] for doc in docs)
@@ -82,7 +90,59 @@ def train(lesson: Lesson) -> Model:
         for name in node.param_names
         if node.has_param(name)
     )
-    return Model(tag, parameters, nlp.to_disk)
+
+    def confidences(sentences: Sequence[Sentence], tags: Sequence[Sequence[str]]) -> list[Confidence]:
+        docs = documents([sentence.words for sentence in sentences])
+        of_kind = _of_entities if lesson.entities else _of_words
+        return of_kind(nlp.pipeline[0][1], docs, sentences, tags)
+
+    return Model(tag, parameters, nlp.to_disk, confidences)
+
+
+def _of_words(
+    tagger: Any, docs: Sequence[Any], sentences: Sequence[Sentence], tags: Sequence[Sequence[str]]
+) -> list[Confidence]:
+    """Ask the tagger's softmax; it has no probability for a gold tag that it has not learnt."""
+    place = {name: i for i, name in enumerate(tagger.labels)}
+    found = []
+    for doc, sentence, own in zip(docs, sentences, tags, strict=True):
+        scores = np.asarray(tagger.model.predict([doc])[0], dtype=np.float64)
+        if not tagger.model.get_ref("softmax").attrs["softmax_normalize"]:  # by default it stops before exp
+            scores = np.exp(scores - scores.max(1, keepdims=True))
+            scores /= scores.sum(1, keepdims=True)
+        decoded, gold = (
+            [
+                float(row[place[name]]) if name in place else 0.0
+                for row, name in zip(scores, names, strict=True)
+            ]
+            for names in (own, sentence.tags or ())
+        )
+        found.append(Confidence(decoded, gold))
+    return found
+
+
+def _of_entities(
+    recogniser: Any, docs: Sequence[Any], sentences: Sequence[Sentence], tags: Sequence[Sequence[str]]
+) -> list[Confidence]:
+    """Ask a beam of parses: the recogniser itself is greedy, and has no probabilities.
+
+    The probability of a tag or an entity is the share of the beam that agrees with it (what spaCy's ``scored_ents``
+    adds up), 0 where none does. What is outside of the beam has no probability at all, so there is no log loss.
+    """
+    found = []
+    for doc, own in zip(docs, tags, strict=True):
+        decoded, of_entities = np.zeros(len(own)), dict.fromkeys(entities(own), 0.0)
+        (beam,) = recogniser.beam_parse([doc], beam_width=BEAM, beam_density=DENSITY)
+        for probability, parse in recogniser.moves.get_beam_parses(beam):
+            theirs = ["O"] * len(own)
+            for first, end, kind in parse:
+                theirs[first:end] = [f"{'I' if i > first else 'B'}-{kind}" for i in range(first, end)]
+                if (kind, first, end) in of_entities:
+                    of_entities[kind, first, end] += probability
+            agrees = [tag == other for tag, other in zip(own, convert(theirs, "bioes"), strict=True)]
+            decoded += probability * np.array(agrees)
+        found.append(Confidence(decoded.tolist(), None, [*of_entities.values()]))
+    return found
 
 
 def _batches(examples: Sequence[Any], seed: int) -> Iterator[tuple[int, list[Any]]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skd_lightning.analysis.collection import TEACHERS, TaskRuns
-from skd_lightning.analysis.finished import FinishedRun, reason
+from skd_lightning.analysis.finished import Finished, reason
 from skd_lightning.runs.calibration import BinCounts, Calibration, LanguageCalibration
 
 Unit = Literal["words", "entities"]
@@ -65,7 +65,7 @@ def expected_calibration_error(bins: Bins) -> float:
 
 
 def of_task(runs: TaskRuns, notes: list[str]) -> dict[str, list[Tested]]:
-    """Read the calibration of all systems, teachers and students.
+    """Read the calibration of all systems: teachers, peers and students.
 
     Args:
         runs: of the task.
@@ -77,13 +77,14 @@ def of_task(runs: TaskRuns, notes: list[str]) -> dict[str, list[Tested]]:
     own = {name: read(run, notes) for name, run in runs.teachers.items()}
     teachers = {language: found[language] for language, found in own.items() if language in found}
     systems: dict[str, list[Tested]] = {TEACHERS: [teachers]} if teachers else {}
-    for name, group in runs.students.items():
+    groups: dict[str, Sequence[Finished]] = {**runs.peers, **runs.students}
+    for name, group in groups.items():
         if taggers := [found for run in group if (found := read(run, notes))]:
             systems[name] = taggers
     return systems
 
 
-def read(run: FinishedRun, notes: list[str]) -> Tested:
+def read(run: Finished, notes: list[str]) -> Tested:
     """Return the counts of a run by language; none where it has no such file, or one that is not of its results."""
     try:
         found = Calibration.read(run.folder)
@@ -97,7 +98,7 @@ def read(run: FinishedRun, notes: list[str]) -> Tested:
     return found.languages
 
 
-def _check(found: Calibration, run: FinishedRun) -> None:
+def _check(found: Calibration, run: Finished) -> None:
     for language, counts in found.languages.items():
         there = run.results.languages.get(language)
         words, correct = sum(counts.words.count), sum(counts.words.correct)
@@ -127,7 +128,7 @@ def value(tagger: Tested, measure: Measure, languages: Sequence[str]) -> float:
 
 def _value(row: LanguageCalibration, measure: Measure) -> float:
     if measure == "log_loss":
-        return row.log_loss
+        return math.nan if row.log_loss is None else row.log_loss
     counts = row.words if measure == "word_ece" else row.entities
     found = Bins.of([counts] if counts else [])
     return expected_calibration_error(found) if found else math.nan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
@@ -119,6 +119,15 @@ class Comparison:
     def best(self) -> str | None:
         """Return the student with the highest average among those that have all languages."""
         complete = [name for name in self.students if self.has(name) == self.languages]
+        return max(complete, key=self.average, default=None)
+
+    def best_rival(self, among: Collection[str]) -> str | None:
+        """Return the student with the highest average that is not the baseline.
+
+        Args:
+            among: names; others are passed over, and so are those that lack a language.
+        """
+        complete = [name for name in self.rivals if name in among and self.has(name) == self.languages]
         return max(complete, key=self.average, default=None)
 
     # -- differences ----------------------------------------------------------------------------------------

@@ -32,21 +32,24 @@ class Finished:
         folder: of the run.
         test: scores on the languages it was trained on.
         types: {language: entities of each type} in the same test; empty where tags mark no entities.
+        results: content of ``results.json``.
     """
 
     variant: str
     folder: RunFolder
     test: Scores
     types: dict[str, Types]
+    results: Results | PeerResults
+
+    @property
+    def name(self) -> str:
+        """Return ``variant/seed1`` or ``teachers/en``, as the folder is called."""
+        return "/".join(self.folder.path.parts[-2:])
 
 
 @dataclass
 class FinishedPeer(Finished):
-    """The models of another library, which were trained and tested on the same sentences.
-
-    Attributes:
-        results: content of ``results.json``.
-    """
+    """The models of another library, which were trained and tested on the same sentences."""
 
     results: PeerResults
 
@@ -56,17 +59,11 @@ class FinishedRun(Finished):
     """One trained and tested tagger.
 
     Attributes:
-        results: content of ``results.json``.
         zeroshot: scores on other languages, where they were measured.
     """
 
     results: Results
     zeroshot: Scores | None = None
-
-    @property
-    def name(self) -> str:
-        """Return ``variant/seed1`` or ``teachers/en``, as the folder is called."""
-        return "/".join(self.folder.path.parts[-2:])
 
     def confusion(self) -> NDArray[np.int64] | None:
         """Return (tags, tags) test words ``[gold, predicted]``, or None where they were not kept.

@@ -10,24 +10,28 @@ import pandas as pd
 from skd_lightning.analysis import curves, paper
 from skd_lightning.analysis.collection import TEACHERS, TaskRuns, read
 from skd_lightning.analysis.comparison import Comparison, on_trained_languages, on_unseen_languages
+from skd_lightning.display.passages import Passages
 from skd_lightning.display.style import Look, Plot
 from skd_lightning.display.table import Table
 from skd_lightning.report.looks import system_looks
 
+Item = Table | Plot | Passages | str
+"""What a section holds: text is one paragraph."""
+
 
 @dataclass
 class Section:
-    """A part of the report: a heading, then tables and plots in this order.
+    """A part of the report: a heading, then its items in this order.
 
     Attributes:
         name: its anchor.
         title: one line.
-        content: tables, plots, and paragraphs of plain text.
+        content: tables, plots, sentences, and paragraphs of plain text.
     """
 
     name: str
     title: str
-    content: list[Table | Plot | str] = field(default_factory=list)
+    content: list[Item] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,6 @@ def gather(runs: Path, task: str) -> Findings:
     return Findings(found, trained, unseen, curves.of_task(found, notes), paper.load(), looks, notes)
 
 
-def there(*items: Table | Plot | str | None) -> list[Table | Plot | str]:
+def there(*items: Item | None) -> list[Item]:
     """Return those items that are not None."""
     return [item for item in items if item is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from skd_lightning.display.passages import Passages
 from skd_lightning.display.style import FAINT, INK, Look, Plot
 from skd_lightning.display.table import Table
 from skd_lightning.report.findings import Section
@@ -12,9 +13,9 @@ from skd_lightning.report.findings import Section
 CSS = """
 :root { --font: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   --ground: #ffffff; --ink: #1b1f24; --soft: #59616b; --line: #d4d7db; --shade: #f4f5f7;
-  --edge: #1b1f2440; color-scheme: light dark; }
+  --edge: #1b1f2440; --right: #0072b2; --wrong: #c25400; color-scheme: light dark; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14171b; --ink: #e6e8eb; --soft: #a3abb5; --line: #3a4048;
-  --shade: #1e2227; --edge: #e6e8eb50; DARK } }
+  --shade: #1e2227; --edge: #e6e8eb50; --right: #5ab4f0; --wrong: #ff8f45; DARK } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 78rem; padding: 1.5rem 1.25rem 4rem; background: var(--ground); color: var(--ink);
   font: 16px/1.5 var(--font); }
@@ -41,6 +42,10 @@ thead th:first-child { position: sticky; left: 0; background: var(--ground); }
 tbody tr:hover > * { background: var(--shade); }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1.5rem 2rem;
   align-items: start; } figure { margin: 0; max-width: 35rem; } svg { display: block; width: 100%; height: auto; }
+.passage { margin: .75rem 0 1.25rem; width: 100%; } .passage caption { text-align: left; color: var(--soft); }
+.passage th { width: 8rem; } .passage td { white-space: normal; text-align: start; line-height: 1.9; }
+mark { background: var(--shade); color: inherit; padding: .1em .25em; border-bottom: 2px solid var(--right); }
+mark.wrong { border-bottom: 2px dashed var(--wrong); }
 @media print { :root { --ground: #fff; --ink: #000; --soft: #444; --line: #bbb; color-scheme: light; }
   body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } .scroll { overflow: visible;
   background: none; }
@@ -82,7 +87,7 @@ def _section(section: Section) -> str:
             plots.append(f"<figure>\n{item.svg}\n<figcaption>{caption}</figcaption></figure>\n")
             continue
         parts += _grid(plots)
-        if isinstance(item, Table):
+        if isinstance(item, Table | Passages):
             heading = f"<h3>{html.escape(item.title)}</h3>\n" if item.title != section.title else ""
             parts.append(heading + item.html())
         else:
@@ -105,6 +110,8 @@ def markdown(title: str, key: Sequence[str], sections: Sequence[Section]) -> str
         for item in section.content:
             if isinstance(item, Plot):
                 text += f"![{item.title}]({item.name}.png)\n\n"
+            elif isinstance(item, Passages):
+                text += f"[{item.title}]({item.name}.md)\n\n"
             else:
                 text += (item.markdown() if isinstance(item, Table) else item + "\n") + "\n"
     return text.rstrip("\n") + "\n"

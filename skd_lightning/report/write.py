@@ -11,6 +11,7 @@ from rich.console import Console
 from skd_lightning.analysis.collection import TaskRuns, read
 from skd_lightning.analysis.comparison import Comparison, on_trained_languages
 from skd_lightning.display import terminal
+from skd_lightning.display.passages import Passages
 from skd_lightning.display.style import Plot
 from skd_lightning.display.table import Row, Table
 from skd_lightning.errors import UserError
@@ -95,6 +96,8 @@ def _files(section: Section) -> Iterable[tuple[str, bytes]]:
             yield f"{item.name}.png", item.png
         elif isinstance(item, Table):
             yield f"{item.name}.csv", item.csv().encode()
+        elif isinstance(item, Passages):
+            yield f"{item.name}.md", item.markdown().encode()
 
 
 def _replace(folder: Path, files: dict[str, bytes]) -> None:

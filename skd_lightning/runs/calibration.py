@@ -37,14 +37,14 @@ class LanguageCalibration(BaseModel):
     """The counts of one language.
 
     Attributes:
-        log_loss: mean −log p(y*_i|x) of the gold tags, in nats a word.
+        log_loss: mean −log p(y*_i|x) of the gold tags, in nats a word; None where a peer does not say p.
         words: all test words, by the probability of their decoded tag.
         entities: the predicted entities by their exact probability; None where tags mark none.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    log_loss: NonNegativeFloat
+    log_loss: NonNegativeFloat | None = None
     words: BinCounts
     entities: BinCounts | None = None
 

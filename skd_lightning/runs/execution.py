@@ -21,7 +21,7 @@ from skd_lightning.distillation.callback import DistillationCallback
 from skd_lightning.errors import Stopped, UserError, user_error
 from skd_lightning.metrics import split_types
 from skd_lightning.run_folder import KEY, LOGS, RunFolder
-from skd_lightning.runs import provenance
+from skd_lightning.runs import provenance, tagged_words
 from skd_lightning.runs.calibration import Calibration
 from skd_lightning.runs.devices import number
 from skd_lightning.runs.jobs import Job, run_jobs
@@ -260,6 +260,8 @@ def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
         }
     )
     Calibration.model_validate({"languages": tagger.calibration}).save(work)
+    words = tagged_words.of_test(cli.datamodule, tagger.predicted.numpy(), tagger.sentence_counts.numpy())
+    tagged_words.save(work, words)
     results.save(work, _counts(tagger, cli.datamodule), tagger.confusion.numpy())
     finish(cli.trainer, results, work, named_teachers(cli) if run.role == "student" else None)
 

@@ -132,6 +132,18 @@ class ConfidenceCounts(Metric):
         return found
 
 
+def binned(confidence: Tensor, right: Tensor) -> dict[str, list[Any]]:
+    """Return n words or entities, told by two tensors (n,), as :meth:`ConfidenceCounts.compute` does.
+
+    >>> found = binned(torch.tensor([0.9, 0.88]), torch.tensor([True, False]))
+    >>> found["count"][13], found["confidence"][13], found["correct"][13]
+    (2, 1.78, 1)
+    """
+    counts = torch.zeros(1, BINS, 3, dtype=torch.int64)
+    _add(counts, confidence, right, torch.zeros(len(confidence), dtype=torch.int64))
+    return _lists(counts[0])
+
+
 def _add(counts: Tensor, confidence: Tensor, right: Tensor, languages: Tensor) -> None:
     """Add n words or entities to the counts (languages, BINS, 3), told by three tensors (n,)."""
     confidence = confidence.clamp(0, 1)

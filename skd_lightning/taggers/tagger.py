@@ -103,6 +103,8 @@ class Tagger(pl.LightningModule):
         """Scores of the last test, as :meth:`TaggingScores.compute` returns them."""
         self.sentence_counts = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
         """(sentences, 9) counts of the last test in each sentence of the test dataset, see ``metrics.COLUMNS``."""
+        self.predicted = torch.zeros(0, dtype=torch.int32)
+        """(words,) tags of the last test, of the words of all test sentences end to end; 0 for those without gold."""
         self.confusion = torch.zeros(len(tags), len(tags), dtype=torch.int64)
         """(tags, tags) numbers of words in the last test, ``[gold, predicted]``."""
         self.calibration: dict[str, Any] = {}
@@ -284,8 +286,8 @@ class Tagger(pl.LightningModule):
         self.dev_scores.update(self.decode(self(batch)), batch.tags, labelled_lengths(batch), batch.languages)
 
     def on_test_epoch_start(self) -> None:
-        """Make room for the counts of each sentence."""
-        self.tested.begin(len(self.trainer.test_dataloaders.dataset), self.device)  # type: ignore[union-attr]
+        """Make room for the counts and the tags of each sentence."""
+        self.tested.begin(self.trainer.test_dataloaders.dataset.lengths, self.device)  # type: ignore[union-attr]
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Count as in validation, and in each sentence."""
@@ -301,7 +303,9 @@ class Tagger(pl.LightningModule):
         self.results = self._log_scores("test", self.tested.scores)
         self.confusion, self.calibration = self.tested.confusion(), self.tested.calibration()
         # Every process counted its share and has 0 elsewhere.
-        self.sentence_counts = self.trainer.strategy.reduce(self.tested.sentences, reduce_op="sum").cpu()
+        reduce = self.trainer.strategy.reduce
+        self.sentence_counts = reduce(self.tested.sentences, reduce_op="sum").cpu()
+        self.predicted = reduce(self.tested.predicted, reduce_op="sum").cpu()
 
     def _log_scores(self, split: str, scores: TaggingScores) -> dict[str, Any]:
         found: dict[str, Any] = scores.compute()

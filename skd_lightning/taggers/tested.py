@@ -1,11 +1,13 @@
-"""The counts of a test: by language, by sentence, by pair of tags, and by how sure the tagger was."""
+"""The counts of a test: by language, by sentence, by pair of tags, and by how sure the tagger was; and its tags."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassConfusionMatrix
 
@@ -28,19 +30,23 @@ class TestedSentences(nn.Module):
         scores: counts of each language.
         sentences: (sentences, 9) counts of each sentence of the test dataset, see ``metrics.COLUMNS``; significance
             tests draw sentences.
+        predicted: (words,) int32 decoded tags of the words of all these sentences, end to end; 0 for words that do
+            not count.
     """
 
     def __init__(self, tag_set: TagSet, languages: Sequence[str], well_formed: bool) -> None:
         super().__init__()
         self.scores = TaggingScores(tag_set, list(languages))
-        self.sentences = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
+        self.begin(np.zeros(0, dtype=np.int64), torch.device("cpu"))
         # Counts of words, summed over processes; a word with the gold tag -1 does not count.
         self._confusion = MulticlassConfusionMatrix(len(tag_set), ignore_index=-1, validate_args=False)
         self._confidences = ConfidenceCounts(tag_set, languages, well_formed)
 
-    def begin(self, sentences: int, device: torch.device) -> None:
-        """Make room for the counts of so many sentences."""
-        self.sentences = torch.zeros(sentences, len(COLUMNS), dtype=torch.int64, device=device)
+    def begin(self, lengths: NDArray[np.int64], device: torch.device) -> None:
+        """Make room for the counts and the tags of sentences of these (sentences,) numbers of words."""
+        self.sentences = torch.zeros(len(lengths), len(COLUMNS), dtype=torch.int64, device=device)
+        self.predicted = torch.zeros(int(lengths.sum()), dtype=torch.int32, device=device)
+        self._starts = torch.from_numpy(np.cumsum(lengths) - lengths).to(device)
 
     def update(self, crf: LinearChainCRF, paths: Tensor, batch: Batch) -> None:
         """Count the words and entities of a batch that decoded paths get right, and how sure the tagger is of them.
@@ -57,6 +63,10 @@ class TestedSentences(nn.Module):
         self._confidences.update(crf, paths, batch.tags, lengths, batch.languages)
         there = batch.indices >= 0
         self.sentences[batch.indices[there]] = self.scores.count(paths, batch.tags, lengths)[there]
+        words &= there.unsqueeze(1)
+        # The empty ones that fill a batch point at another place, from which nothing is taken.
+        places = self._starts[batch.indices].unsqueeze(1) + torch.arange(paths.shape[1], device=paths.device)
+        self.predicted[places[words]] = paths[words].to(torch.int32)
 
     def confusion(self) -> Tensor:
         """Return (tags, tags) words of all processes, ``[gold, predicted]``, and begin anew."""

@@ -11,6 +11,7 @@ from skd_lightning.report.findings import Findings, Section
 from skd_lightning.report.sections import (
     by_k,
     calibration,
+    changed_sides,
     confusion,
     cost,
     differences,
@@ -18,6 +19,7 @@ from skd_lightning.report.sections import (
     notes,
     paper,
     scores,
+    seen,
     training,
     transfer,
 )
@@ -26,8 +28,10 @@ SECTIONS: list[Callable[[Findings], Section | None]] = [
     scores.section,
     differences.section,
     entity_types.section,
+    seen.section,
     confusion.section,
     calibration.section,
+    changed_sides.section,
     transfer.section,
     by_k.section,
     training.section,

@@ -37,6 +37,10 @@ def section(findings: Findings) -> Section | None:
         units.append("entities")
     languages = findings.trained.languages
     tables = calibration_table(systems, languages, units), languages_table(found, languages, units)
+    if any(name in found for name in findings.runs.peers):
+        tables[0].notes.append(
+            "Peers: what their libraries offer as a probability; where one has none for entities, the share of a beam."
+        )
     plots = [reliability_plot(found, unit, findings.looks) for unit in units]
     return Section("calibration", "Calibration", there(*tables, *plots))
 

@@ -65,7 +65,7 @@ def _against_baseline(found: Comparison, systems: Sequence[str], name: str, titl
             continue
         certain = contrast.certain
         n, (pairs, won) = len(contrast.languages), contrast.seeds
-        cells = [points(contrast.value, signed=True), _interval(certain)]
+        cells = [points(contrast.value, signed=True), interval(certain)]
         cells += [probability(values.get(system), LEAST), probability(corrected.get(system), LEAST)]
         cells += [f"{contrast.better} of {n}"]
         counted = len(contrast.certain_by_language)
@@ -75,7 +75,7 @@ def _against_baseline(found: Comparison, systems: Sequence[str], name: str, titl
         if corrected.get(system, 1.0) < 0.05:
             table.strong.add((len(table.rows) - 1, 1))
         data: Row = {"system": system, "against": found.baseline, "difference": contrast.value}
-        data |= _data(certain) | {"p_holm": corrected.get(system), "languages": n}
+        data |= numbers(certain) | {"p_holm": corrected.get(system), "languages": n}
         table.data.append(
             data | {"languages_better": contrast.better, "seed_pairs": pairs, "seed_pairs_better": won}
         )
@@ -105,12 +105,12 @@ def teachers_table(found: Comparison, name: str, title: str, above: str = TEACHE
             table.rows.append([label(system)] + ["–"] * 5)
             continue
         certain, share = contrast.certain, found.gap_closed(system, above)
-        cells = [points(contrast.value, signed=True), _interval(certain)]
+        cells = [points(contrast.value, signed=True), interval(certain)]
         cells += [probability(certain.p if certain else None, LEAST)]
         cells += [f"{contrast.better} of {len(contrast.languages)}"]
         cells += [percent(None if system == found.baseline else share)]
         table.rows.append([label(system), *cells])
-        data: Row = {"system": system, "against": above, "difference": contrast.value, **_data(certain)}
+        data: Row = {"system": system, "against": above, "difference": contrast.value, **numbers(certain)}
         data |= {"languages": len(contrast.languages), "languages_better": contrast.better}
         table.data.append(data | {"gap_closed": share})
     table.notes.append("Gap closed: (student − baseline) / (teachers − baseline).")
@@ -137,7 +137,9 @@ def languages_table(found: Comparison) -> Table | None:
             if system not in found.peers and certain and (certain.low > 0 or certain.high < 0):
                 table.strong.add((len(table.rows) - 1, j + 1))
             value = contrast.by_language.get(language) if j < len(row) else contrast.value
-            table.data.append({"system": system, "language": language, "difference": value, **_data(certain)})
+            table.data.append(
+                {"system": system, "language": language, "difference": value, **numbers(certain)}
+            )
     table.notes.append("In points. Bold: the 95 % bootstrap interval does not hold zero.")
     return table
 
@@ -178,13 +180,15 @@ def differences_plot(found: Comparison, looks: Mapping[str, Look]) -> Plot | Non
     )
 
 
-def _interval(certain: bootstrap.Difference | None) -> str:
+def interval(certain: bootstrap.Difference | None) -> str:
+    """Return the 95 % interval of a difference in points; a dash where there is none."""
     if certain is None:
         return "–"
     return f"{points(certain.low, signed=True)} to {points(certain.high, signed=True)}"
 
 
-def _data(certain: bootstrap.Difference | None) -> Row:
+def numbers(certain: bootstrap.Difference | None) -> Row:
+    """Return interval and p value of a difference as columns of a CSV file."""
     if certain is None:
         return {"low": None, "high": None, "p": None}
     return {"low": certain.low, "high": certain.high, "p": certain.p}
