@@ -117,7 +117,9 @@ def write_absa(folder: Path, language: str, sizes: Mapping[str, int]) -> None:
             ] or ['<Opinion target="NULL" category="FOOD#QUALITY" polarity="neutral" from="0" to="0"/>']
             body = [f"<text>{text.rstrip()}</text>", "<Opinions>", *lines, "</Opinions>"]
             blocks.append([f'<sentence id="1:{i}">', *body, "</sentence>"])
-        head = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Reviews><Review rid="1"><sentences>\n'
+        head = (
+            '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Reviews><Review rid="1"><sentences>\n'
+        )
         write(folder / name, [*blocks, ["</sentences></Review></Reviews>"]], head=head)
 
 
@@ -134,7 +136,10 @@ def write_upos(folder: Path, language: str, sizes: Mapping[str, int]) -> None:
         rows = [
             [
                 f"# text = {' '.join(word for word, _ in sentence)}",
-                *("\t".join((str(n), word, word, tag, *"______")) for n, (word, tag) in enumerate(sentence, 1)),
+                *(
+                    "\t".join((str(n), word, word, tag, *"______"))
+                    for n, (word, tag) in enumerate(sentence, 1)
+                ),
             ]
             for sentence in sentences
         ]
