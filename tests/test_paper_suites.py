@@ -23,7 +23,13 @@ from skd_lightning.studies import suite
 
 PAPER = (experiments() / "paper").resolve()
 SUITES = sorted(file.name for file in PAPER.glob("*.yaml") if "variants:" in file.read_text())
-SMALLER = {"trainer.max_epochs": 1, "trainer.enable_progress_bar": False, "trainer.accelerator": "cpu"}
+SMALLER = {
+    "trainer.max_epochs": 1,
+    "model.context.hidden_size": 8,
+    "trainer.enable_progress_bar": False,
+    "trainer.accelerator": "cpu",
+}
+"""Options of all runs, teachers and students, behind those of the suites."""
 
 ROWS = {"softmax", "token", "none", "emission", "topk", "topwk", "posterior", "pos_topwk", "teachers"}
 TRANSFERRED = {"none", "emission", "posterior", "pos_topwk", "best teacher"}
@@ -64,7 +70,7 @@ def run_here(phases: Sequence[Sequence[Job]], at_once: int) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A working folder in which the suites find all that they name; they are shorter, and nothing else is changed."""
+    """A working folder in which the suites find all that they name; sizes and seeds alone are changed."""
     folder = tmp_path_factory.mktemp("paper")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -77,8 +83,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         taught: set[str] = set()
         for name in SUITES:
             settings = yaml.safe_load((PAPER / name).read_text())
-            short = {**settings, "seeds": [1], "options": {**settings.get("options", {}), **SMALLER}}
-            (folder / "paper" / name).write_text(yaml.safe_dump(short, sort_keys=False))
+            for section in ("options", "teachers", "students"):
+                settings[section] = {**settings.get(section, {}), **SMALLER}
+            (folder / "paper" / name).write_text(yaml.safe_dump({**settings, "seeds": [1]}, sort_keys=False))
             for task, own in suite.read_suite(PAPER / name).tasks.items():
                 needed[task] |= {*(own.languages or ())}
                 needed[own.zeroshot_task or task] |= {*own.zeroshot}
