@@ -7,17 +7,31 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertForTokenClassification, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertForTokenClassification,
+    BertModel,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from skd_lightning.data.demo import demo_corpus
 
 
-def save_bert(folder: Path, seed: int = 0, positions: int = 32, labels: Sequence[str] = ()) -> str:
-    """A BERT of 2 layers and 16 units with a WordPiece tokenizer trained on the demo corpus.
+def save_bert(
+    folder: Path,
+    seed: int = 0,
+    positions: int = 32,
+    labels: Sequence[str] = (),
+    texts: Sequence[str] = (),
+    kind: type[PreTrainedModel] = BertModel,
+) -> str:
+    """A BERT of 2 layers and 16 units with a WordPiece tokenizer trained on texts (by default the demo corpus).
 
     With labels, it is a token classifier; nobody has trained it, but its logits are as far apart as one's.
     """
-    texts = [" ".join(s.words) for s in demo_corpus("en", {"train": 100, "dev": 1, "test": 1})["train"]]
+    demo = demo_corpus("en", {"train": 100, "dev": 1, "test": 1})["train"]
+    texts = texts or [" ".join(sentence.words) for sentence in demo]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -32,7 +46,7 @@ def save_bert(folder: Path, seed: int = 0, positions: int = 32, labels: Sequence
     size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     config = BertConfig(vocab_size=len(fast), max_position_embeddings=positions, **size)
     if not labels:
-        BertModel(config).save_pretrained(folder)
+        kind(config).save_pretrained(folder)
         return str(folder)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: i for i, label in enumerate(labels)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -90,3 +91,34 @@ def test_mistakes_end_in_one_line(models: list[str], tmp_path: Path) -> None:
         FlairEmbedder(models, cache=str(tmp_path))
     with pytest.raises(UserError, match=r"no Flair language model .*nowhere"):
         FlairEmbedder([str(tmp_path / "nowhere.pt")], cache=str(tmp_path))
+
+
+@needs_flair
+def test_the_stand_in_is_flairs_twin(models: list[str]) -> None:
+    """Where flair is not installed, the paper's suites are tried with a stand-in: it gives the vectors of flair."""
+    from flair.data import Sentence
+    from flair.embeddings import FlairEmbeddings
+    from small_paper import STAND_IN
+
+    ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "flair"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ours:
+            patch.delitem(sys.modules, name)
+        patch.syspath_prepend(STAND_IN)
+        twin_data, twin = (importlib.import_module(f"flair.{name}") for name in ("data", "embeddings"))
+        patch.setitem(sys.modules, "flair.data", ours["flair.data"])  # whose class the file names
+        embedders = [twin.FlairEmbeddings(model) for model in models]
+        for name in ("", ".data", ".models", ".embeddings"):
+            patch.delitem(sys.modules, f"flair{name}")
+    for model, other in zip(models, embedders, strict=True):
+        theirs = FlairEmbeddings(model)
+        assert (other.embedding_length, other.is_forward_lm) == (
+            theirs.embedding_length,
+            theirs.is_forward_lm,
+        )
+        for words in (SENTENCES[0], SENTENCES[3], ["two", "words", "x"]):
+            expected, found = Sentence(list(words)), twin_data.Sentence(list(words))
+            theirs.embed(expected)
+            other.embed([found])
+            for one, two in zip(expected.tokens, found.tokens, strict=True):
+                torch.testing.assert_close(two.get_embedding(), one.get_embedding())

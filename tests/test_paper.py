@@ -63,6 +63,28 @@ def test_ours_stand_beside_the_papers(tmp_path: Path) -> None:
             paper.load(file)
 
 
+def test_weaker_teachers_have_a_table_of_their_own(tmp_path: Path) -> None:
+    """The table of teachers that read what the students read; where settings cannot be read, it is the other one."""
+    tables = [paper.PaperTable(kind, "wikiann", kind, "f1", {}) for kind in ("weaker teachers", "scores")]
+    printed = paper.Paper("", "", "", "", [], tables)
+    make_runs(tmp_path, **SMALL)
+    runs = read(tmp_path, "wikiann")
+
+    def table(teachers: str | None, students: str) -> str:
+        for run in runs.runs():
+            read_by = teachers if run.variant == "teachers" else students
+            content = f"model: {{init_args: {{embedder: {{class_path: {read_by}}}}}}}"
+            run.folder.config.write_text(content if read_by else "[")
+        found = printed.scores_of(runs)
+        return found.table if found else ""
+
+    assert table("A", "A") == "weaker teachers"
+    assert table("A", "B") == table(None, "A") == "scores"
+    for run in runs.runs():
+        run.folder.config.unlink()
+    assert printed.scores_of(runs) == tables[1]
+
+
 def test_the_page_says_where_the_paper_has_nothing(tmp_path: Path) -> None:
     make_runs(tmp_path, **{**SMALL, "task": "mine"})
     write_report(tmp_path, "mine")

@@ -112,8 +112,22 @@ def test_options_reach_the_runs_that_they_are_for(home: Path) -> None:
     assert all(Run.from_json(run.to_json()) == run for run in runs)  # as a process of its own receives it
     *_, (transfer,) = phases(read_suite(home / "small.yaml"), str(home))
     assert transfer.command[:2] == ("job", "transfer")
-    found = Transfer.from_json(transfer.command[2])
+    found = _transfer_of(home / "small.yaml", home)
     assert (found.task, found.on, found.data, found.languages) == ("mine", "mine", str(home), ("fi",))
+
+
+def test_a_transfer_may_read_what_the_students_teachers_may(home: Path) -> None:
+    assert not _transfer_of(home / "small.yaml", home).outside
+    text = SUITE.format(runs=home / "runs").replace(
+        "data.tokens: 400", "data.tokens: 400\n  distillation.outside: true"
+    )
+    (home / "outside.yaml").write_text(text)
+    assert _transfer_of(home / "outside.yaml", home).outside
+
+
+def _transfer_of(file: Path, data: Path) -> Transfer:
+    *_, (transfer,) = phases(read_suite(file), str(data))
+    return Transfer.from_json(transfer.command[2])
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ They are in ``paper.json``, each table with where it stands in the paper::
      "tables": [{"table": "Table 3", "task": "wikiann", "kind": "scores", "metric": "f1", "note": "…",
                  "rows": {"teachers": {"en": 83.80, "average": 88.97}, "none": {…}, "posterior": {…}}}]}
 
-``task`` is the name of a task here, rows are systems (``teachers``, or a variant's name), scores are in per cent by
-language code; ``average`` and ``note`` may be absent. ``kind`` is ``scores``, ``zeroshot`` or ``hours`` (rows then
-are ``{"none": {"hours": 11.0}}``); other kinds are kept and not shown. To add a table, add it to the file.
+``task`` is the name of a task here (of zero-shot transfer, that of the training), rows are systems (``teachers``, or a
+variant's name), scores are in per cent by language code; ``average`` and ``note`` may be absent. ``kind`` is
+``scores``, ``weaker teachers`` (scores of students whose teachers read nothing that they do not read themselves),
+``zeroshot`` or ``hours`` (rows then are ``{"none": {"hours": 11.0}}``); other kinds are kept and not shown. To add a
+table, add it to the file.
 """
 
 from __future__ import annotations
@@ -22,11 +24,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from pydantic import BaseModel
+
 from skd_lightning.analysis.collection import BASELINE, TEACHERS, TaskRuns
 from skd_lightning.analysis.comparison import BEST_TEACHER, Comparison
 from skd_lightning.analysis.cost import cost
+from skd_lightning.analysis.finished import FinishedRun
 from skd_lightning.analysis.scores import common
 from skd_lightning.errors import UserError
+from skd_lightning.parsing import checked, read_yaml
 
 FILE = Path(__file__).with_name("paper.json")
 
@@ -40,7 +46,7 @@ class PaperTable:
     Attributes:
         table: its name there.
         task: name of the task here.
-        kind: ``scores``, ``zeroshot``, ``hours`` or another.
+        kind: ``scores``, ``weaker teachers``, ``zeroshot``, ``hours`` or another.
         metric: ``f1`` or ``accuracy``; anything for hours.
         rows: system -> language -> number.
         note: a remark that the reader needs.
@@ -66,8 +72,42 @@ class Paper:
     tables: list[PaperTable]
 
     def find(self, task: str, kind: str) -> PaperTable | None:
-        """Return the table of a task, None where the paper has none."""
-        return next((t for t in self.tables if (t.task, t.kind) == (task, kind)), None)
+        """Return the first table of a task, None where the paper has none."""
+        return next(iter(self.find_all(task, kind)), None)
+
+    def find_all(self, task: str, kind: str) -> list[PaperTable]:
+        """Return the tables of a task, in the paper's order."""
+        return [table for table in self.tables if (table.task, table.kind) == (task, kind)]
+
+    def scores_of(self, runs: TaskRuns) -> PaperTable | None:
+        """Return the scores of runs with teachers like theirs: weaker ones have a table of their own."""
+        weaker = self.find(runs.name, "weaker teachers")
+        return weaker if weaker and _read_the_same(runs) else self.find(runs.name, "scores")
+
+
+class _Model(BaseModel):
+    init_args: dict[str, Any] = {}
+
+
+class _Settings(BaseModel):
+    """The part of a run's settings that is read."""
+
+    model: _Model = _Model()
+
+
+def _read_the_same(runs: TaskRuns) -> bool:
+    """Return True where the embedder of every teacher and student has the same settings."""
+    found = [_embedder(run) for run in runs.runs()] if runs.teachers and runs.students else []
+    return bool(found) and found[0] is not None and all(embedder == found[0] for embedder in found)
+
+
+def _embedder(run: FinishedRun) -> Any:
+    """Return an embedder's settings; None where they cannot be read."""
+    file = run.folder.config
+    try:
+        return checked(_Settings, read_yaml(file), str(file)).model.init_args.get("embedder")
+    except UserError:
+        return None
 
 
 def load(file: Path = FILE) -> Paper:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.data.folds import Fold
-from skd_lightning.distillation.names import losses
+from skd_lightning.distillation.names import BASELINE, losses
 from skd_lightning.errors import UserError
 from skd_lightning.parsing import checked, read_yaml
 from skd_lightning.runs.configurations import recipe_names
@@ -157,12 +157,17 @@ def phases(suite: Suite, data: str | None = None, anew: bool = False) -> list[li
         [dataclasses.replace(job(run, anew), finished=run.finished) for run in phase]
         for phase in (teachers, *generations(students))
     ]
-    transfers = [
-        Transfer(suite.runs, task, own.zeroshot_task or task, data, tuple(own.zeroshot)).job()
-        for task, own in suite.tasks.items()
-        if own.zeroshot
-    ]
+    transfers = [_transfer(suite, task, data).job() for task, own in suite.tasks.items() if own.zeroshot]
     return [*trainings, transfers]
+
+
+def _transfer(suite: Suite, task: str, data: str | None) -> Transfer:
+    """Return the test on further languages; it may read what the students' teachers may (``distillation.outside``)."""
+    own = suite.tasks[task]
+    outside = bool(
+        students_plan(suite, task, data).student(BASELINE, 1).parse().cli.config.distillation.outside
+    )
+    return Transfer(suite.runs, task, own.zeroshot_task or task, data, tuple(own.zeroshot), outside=outside)
 
 
 def generations(students: Sequence[Run]) -> list[list[Run]]:

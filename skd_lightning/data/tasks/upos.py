@@ -8,9 +8,9 @@ TREEBANKS = {
     "de": "de_gsd", "el": "el_gdt", "en": "en_ewt", "es": "es_gsd", "et": "et_edt", "eu": "eu_bdt",
     "fa": "fa_seraji", "fi": "fi_tdt", "fr": "fr_sequoia", "ga": "ga_idt", "he": "he_htb", "hi": "hi_hdtb",
     "hr": "hr_set", "hu": "hu_szeged", "hy": "hy_armtdp", "id": "id_gsd", "it": "it_partut", "ja": "ja_gsd",
-    "ko": "ko_kaist", "lt": "lt_alksnis", "lv": "lv_lvtb", "mr": "mr_ufal", "nl": "nl_alpino", "pl": "pl_pdb",
-    "pt": "pt_bosque", "ro": "ro_rrt", "ru": "ru_syntagrus", "sk": "sk_snk", "sl": "sl_ssj", "sr": "sr_set",
-    "sv": "sv_lines", "ta": "ta_ttb", "te": "te_mtg", "tr": "tr_imst", "uk": "uk_iu", "ur": "ur_udtb",
+    "ko": "ko_kaist", "lt": "lt_alksnis", "lv": "lv_lvtb", "mr": "mr_ufal", "nl": "nl_alpino", "no": "no_bokmaal",
+    "pl": "pl_pdb", "pt": "pt_bosque", "ro": "ro_rrt", "ru": "ru_syntagrus", "sk": "sk_snk", "sl": "sl_ssj",
+    "sr": "sr_set", "sv": "sv_lines", "ta": "ta_ttb", "te": "te_mtg", "tr": "tr_imst", "uk": "uk_iu", "ur": "ur_udtb",
     "vi": "vi_vtb", "zh": "zh_gsd",
 }  # fmt: skip
 """One treebank for each language; any other goes by its name, such as ``cs_fictree``."""

@@ -17,12 +17,11 @@ def section(findings: Findings) -> Section | None:
     runs, printed = findings.runs, findings.paper
     if runs.generated:
         return None
-    shown = beside_tables(
-        findings.trained, printed.find(runs.name, "scores"), "paper", "Scores, ours / paper"
-    )
+    shown = beside_tables(findings.trained, printed.scores_of(runs), "paper", "Scores, ours / paper")
     if findings.unseen:
-        table = printed.find(runs.name, "zeroshot")
-        shown += beside_tables(findings.unseen, table, "paper-zeroshot", "Zero-shot, ours / paper")
+        for number, table in enumerate(printed.find_all(runs.name, "zeroshot"), start=1):
+            name = "paper-zeroshot" if number == 1 else f"paper-zeroshot-{number}"
+            shown += beside_tables(findings.unseen, table, name, "Zero-shot, ours / paper")
     text = f"{printed.paper} ({printed.url}). The paper's numbers: {printed.setting}. {printed.source}"
     if not shown:
         text += f" None of its tables is about the task {runs.name} and a language trained here."
