@@ -118,7 +118,8 @@ class SchemeReport:
 def recognise(sentences: Iterable[TaggedSentence]) -> SchemeReport:
     """Find the scheme that the tags of a corpus follow; sentences without annotation are passed over.
 
-    A corpus whose only tag is ``O`` counts as IOB2, one without any tag as ``"none"``.
+    A corpus whose only tag is ``O`` counts as IOB2, one without any tag as ``"none"``. Without ``E-`` and ``S-``, the
+    scheme is the one of IOB1 and IOB2 that fewer entities violate.
 
     Raises:
         UserError: some tag fits no scheme that the others allow; the message names its file and line.
@@ -145,8 +146,8 @@ def recognise(sentences: Iterable[TaggedSentence]) -> SchemeReport:
             before = (entity_type, end)
     if any(split_tag(name)[0] in "ES" for name in names):
         return SchemeReport("bioes", len(annotated), total, not_bioes)
-    if from_inside and not lone_begins:
-        return SchemeReport("iob1", len(annotated), total, 0)
+    if from_inside > lone_begins:
+        return SchemeReport("iob1", len(annotated), total, lone_begins)
     return SchemeReport("iob2", len(annotated), total, from_inside)
 
 

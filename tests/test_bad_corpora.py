@@ -65,7 +65,9 @@ def test_each_is_refused_with_one_line(
         good = status == 2 and len(lines) == 1 and expected in lines[0] and "Traceback" not in err and not out
         if not good or not lines[0].isprintable() or sorted(root.rglob("*")) != before:
             said = (err.splitlines() or ["nothing"])[-1]
-            short.append(f"{name}: status {status}, said {said[:300]!r}, expected {expected!r}{out and ', after a table'}")
+            short.append(
+                f"{name}: status {status}, said {said[:300]!r}, expected {expected!r}{out and ', after a table'}"
+            )
     assert not short, f"{len(short)} of {len(REFUSED)} fall short:\n" + "\n".join(short)
 
 
@@ -87,5 +89,7 @@ def test_each_is_read(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch
         wide = [line for line in out.splitlines() if len(line.rstrip()) > 80]
         if status != 0 or expected not in " ".join(out.split()) or wide:
             said = (err.splitlines() or [" ".join(out.split())])[-1]
-            short.append(f"{name}: status {status}, said {said[-300:]!r}, expected {expected!r}, wide {wide[:1]}")
+            short.append(
+                f"{name}: status {status}, said {said[-300:]!r}, expected {expected!r}, wide {wide[:1]}"
+            )
     assert not short, f"{len(short)} of {len(READ)} fall short:\n" + "\n".join(short)
