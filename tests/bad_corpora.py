@@ -228,8 +228,8 @@ REFUSED: list[tuple[str, Mapping[str, object], str, str]] = [
     ("a folder of texts to nothing", {**one(NER), "texts": Link("x")}, "--data.unlabelled {root}/texts", "texts: a link to nothing"),
     ("no text", {**one(NER), "texts/fr.txt": "a\n"}, "--data.unlabelled {root}/texts", "fr.txt"),
     # encodings
-    ("Latin-1", one(SPANISH), "", "train.tsv:1: byte 0xe1 (the 2nd of the file) is not utf-8"),
-    ("Latin-1 in dev", one(b"a\tO\nb\xfc\tO\n", "dev.tsv"), "", "dev.tsv:2: byte 0xfc (the 6th of the file)"),
+    ("Latin-1", one(SPANISH), "", "train.tsv:1: byte 0xe1 is not utf-8 (the 2nd of the file)"),
+    ("Latin-1 in dev", one(b"a\tO\nb\xfc\tO\n", "dev.tsv"), "", "dev.tsv:2: byte 0xfc is not utf-8 (the 6th of the file)"),
     ("Latin-1, option", TWO, "", "--data.encoding"),
     ("Latin-1 text", {**one(NER), "texts/de.txt": b"\xfc\n"}, "--data.unlabelled {root}/texts", "de.txt:1: byte 0xfc"),
     ("UTF-16", one(NER.encode("utf-16")), "", "train.tsv:1: byte 0xff"),
@@ -271,7 +271,7 @@ REFUSED: list[tuple[str, Mapping[str, object], str, str]] = [
     ("half characters in XML", one(semeval("<text>&#xD800;</text>"), "train.xml"), "", "train.xml:1"),
     ("no texts", one(semeval(""), "train.xml"), "", "train.xml: none of its 3 sentences has a text"),
     ("empty texts", one(semeval("<text/>"), "train.xml"), "", "train.xml: none of its 3 sentences has a text"),
-    ("no texts, targets", one(semeval("<text/>", mark="food"), "train.xml"), "", "train.xml: none of its 3 sentences has a text"),
+    ("no texts, targets", one(semeval("<text/>", mark="food"), "train.xml"), "", "train.xml: sentence 0 has a target ('food') but no text"),
     ("offsets", one(semeval().replace('"NULL" from="5"', '"drink" from="x"'), "train.xml"), "", "lacks its offsets"),
     # gzip
     ("bomb of one line", one(MEMBER * 4, "train.tsv.gz"), "", "train.tsv.gz: unpacks to more than 100 times"),

@@ -153,6 +153,8 @@ def load_corpora(
         raise UserError(
             f"--data.text_only names all languages, {', '.join(chosen)}; leave one annotated, or train on more"
         )
+    if unprintable := [language for language in chosen if not _is_text(language)]:
+        raise UserError(f"language {unprintable[0]!r}: the name of its folder is not UTF-8; rename it")
     for language in chosen:
         splits = load_language(task, data, language, notes=corpora.notes, revision=revision, **reading)
         size = sample_size(sample, language)
@@ -183,6 +185,11 @@ def load_corpora(
     if left_out is not None:
         corpora.notes.append(f"the training sentences of fold {left_out} are left out")
     return corpora
+
+
+def _is_text(name: str) -> bool:
+    """Return True for a name without the half characters that stand for bytes of no character."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _refuse_unknown_languages(

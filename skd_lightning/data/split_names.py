@@ -21,8 +21,6 @@ _FOREIGN = re.compile(
     r"|rst|sh|swp|tar|tgz|tmp|toml|ya?ml|zip))",
     re.IGNORECASE,
 )
-"""Hidden files, backups, and endings that no reader reads."""
-
 _TREEBANK = re.compile(r"([a-z]+_[a-z0-9]+)-ud-(train|dev|test).*\.(conllu|txt)(\.gz)?")
 
 
@@ -43,11 +41,20 @@ def splits_of(name: str) -> list[str]:
     >>> splits_of("train-dev.tsv"), splits_of("train.log")
     (['train', 'dev'], [])
     """
-    if _FOREIGN.fullmatch(name):
+    if is_foreign(name):
         return []
     words = words_of(name)
     found = [split for split, marks in SPLITS.items() if not set(marks).isdisjoint(words)]
     return ["unlabelled"] if "unlabelled" in found else found
+
+
+def is_foreign(name: str) -> bool:
+    """Return True for hidden files, backups, and endings that no reader reads.
+
+    >>> is_foreign("de.txt"), is_foreign("de.txt~"), is_foreign("de.json")
+    (False, True, True)
+    """
+    return _FOREIGN.fullmatch(name) is not None
 
 
 def treebank_of(name: str) -> str | None:

@@ -12,6 +12,7 @@ from skd_lightning.data.readers.encodings import Encoding, encoding_of
 from skd_lightning.data.readers.files import kind_of
 from skd_lightning.data.readers.text import lines_of
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.split_names import is_foreign
 from skd_lightning.errors import UserError
 
 
@@ -43,7 +44,8 @@ def read_text(path: Path, language: str, encoding: Encoding = None, **columns: A
 
 def unlabelled_files(folder: Path, language: str) -> list[Path]:
     """Return the files of one language in a folder of unlabelled text."""
-    return sorted(folder.glob(f"{language}.*")) if folder.is_dir() else []
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if path.name.startswith(f"{language}.") and not is_foreign(path.name)]
 
 
 def read_unlabelled(folder: Path, language: str, **reading: Any) -> list[Sentence]:

@@ -69,7 +69,7 @@ def read_regular(
         UserError: as :func:`read_columns`; lines differ in their columns (a word may hold a tab), the words are
             numbered but no entities follow, or no word has its form.
     """
-    form = _Form()
+    form = _Form(layout == PLAIN)
     sentences = read_columns(path, language, layout.with_columns(None, tag), encoding, form)
     if tag is None:
         form.refuse_ragged(path)
@@ -91,18 +91,19 @@ def read_regular(
 class _Form:
     """Counts of the columns of a file's lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbered: bool) -> None:
         self._widths: Counter[int] = Counter()
         self._first: dict[int, int] = {}
-        self._numbered = True
+        self._numbered = numbered  # as long as every line says so
 
     def see(self, rows: Sequence[Row]) -> None:
         """Count the lines of a sentence, unless it is text without annotation."""
-        widths = [len(row.fields) for row in rows]
-        if max(widths, default=1) > 1:
-            self._widths.update(widths)
-            for width, row in zip(widths, rows, strict=True):
-                self._first.setdefault(width, row.line)
+        widths = {len(row.fields) for row in rows}
+        if widths != {1}:
+            for width in widths:
+                same = rows if len(widths) == 1 else [row for row in rows if len(row.fields) == width]
+                self._widths[width] += len(same)
+                self._first.setdefault(width, same[0].line)
         if self._numbered:
             self._numbered = all(row.fields[0] == str(i) for i, row in enumerate(rows, start=1))
 

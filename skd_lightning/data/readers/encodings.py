@@ -71,7 +71,7 @@ def decoded(content: bytes, encoding: str, path: Path) -> str:
         place = min(error.start, len(content) - 1)
         line = content.count(b"\n", 0, place) + 1
         raise UserError(
-            f"{path}:{line}: byte 0x{content[place]:02x} ({_ordinal(place + 1)} of the file) is not {encoding}; "
+            f"{path}:{line}: byte 0x{content[place]:02x} is not {encoding} ({_ordinal(place + 1)} of the file); "
             "convert the file, or name its encoding with --data.encoding (for one language, such as "
             '\'{"es": "latin-1"}\')'
         ) from None
@@ -84,7 +84,7 @@ def decoded(content: bytes, encoding: str, path: Path) -> str:
                 f"{path}:{line}: a zero byte, no text; if it is UTF-16, say --data.encoding utf-16"
             )
         raise UserError(
-            f"{path}:{line}: half a character ({ascii(found[0])}), no text; mend the file or --data.encoding"
+            f"{path}:{line}: half a character ({found[0]!a}), no text; mend the file or --data.encoding"
         )
     return text
 

@@ -63,18 +63,13 @@ def parse(content: bytes, path: Path, language: str, encoding: str | None = None
         declared = re.search(rb"encoding\s*=\s*[\"']([^\"']{1,40})", content[:200])
         named = declared[1].decode("ascii", "replace") if declared else "?"
         raise UserError(
-            f"{path}:1: its encoding {named!r} cannot be read; convert the file to UTF-8 and say so in this line, or name "
-            "its encoding with --data.encoding"
+            f"{path}:1: its encoding {named!r} cannot be read; convert the file to UTF-8 and say so in this line, "
+            "or name its encoding with --data.encoding"
         ) from None
     elements = list(root.iter("sentence"))
     if not elements:
         raise UserError(f"{path}: no <sentence> in it; expected the format of SemEval-2016 Task 5, subtask 1")
     annotated = any(element.find("Opinions") is not None for element in elements)
-    if not any(element.findtext("text", "").strip() for element in elements):
-        raise UserError(
-            f"{path}: none of its {len(elements):,} sentences has a text; fill them in, as those who published the "
-            "annotations say"
-        )
     sentences = []
     for element in elements:
         if element.get("OutOfScope", "").upper() == "TRUE":
@@ -85,6 +80,11 @@ def parse(content: bytes, path: Path, language: str, encoding: str | None = None
             tags = _tags(element, text, words, path) if annotated else None
             forms = tuple(text[first:end] for first, end in words)
             sentences.append(Sentence(forms, tags, language, str(path)))
+    if not any(element.findtext("text", "").strip() for element in elements):
+        raise UserError(
+            f"{path}: none of its {len(elements):,} sentences has a text; fill them in, as those who published the "
+            "annotations say"
+        )
     return sentences
 
 
