@@ -91,7 +91,7 @@ def test_each_is_refused_with_one_line(
 @pytest.mark.usefixtures("alarm")
 def test_each_is_read(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every line fits 80 columns, and no number is cut."""
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.delenv("SKD_DATA", raising=False)
     short = []
     for i, (name, files, options, expected) in enumerate(READ):

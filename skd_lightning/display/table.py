@@ -101,7 +101,13 @@ class Table:
 
     def rich(self) -> RichTable:
         """Return it for the terminal; see ``terminal.show`` for one that fits there."""
-        view = RichTable(title=Text(self.title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        view = RichTable(
+            title=Text(self.title),
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
+        )
         for j, column in enumerate(self.columns):
             justify: Literal["left", "right"] = "right" if j else "left"
             view.add_column(Text(column), justify=justify, no_wrap=True, vertical="bottom")

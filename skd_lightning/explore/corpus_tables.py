@@ -31,12 +31,12 @@ def show(data: TaggingData, csv: str | None = None) -> None:
     schemes = data.schemes  # what is wrong with the tags is said before anything is shown
     entity = has_entities(languages)
     title = f"{data.task}: what is trained and tested on"
-    terminal.show(_sizes(splits, title, entity), SPARE)
+    terminal.show(_sizes(splits, title, entity), SPARE, WIDTH)
     shares = tag_table(languages)
     if not shares.empty:
         what = "Entities by type" if entity else "Words by tag"
         table = _shares(shares, f"{what}, per cent of the training data")
-        terminal.show(table, table.columns[:0:-1])
+        terminal.show(table, table.columns[:0:-1], WIDTH)
     for note in [*_scheme_notes(schemes, data.scheme), *data.corpora.notes]:
         _say(note)
     if csv:
@@ -68,6 +68,8 @@ SPARE = ["mean\nwords", "longest", "repeated", "also in\ntrain", "unknown\nwords
 """Columns that a narrow terminal does without."""
 
 
+WIDTH = 80
+"""Columns of a file or a pipe; ``--csv`` writes all numbers."""
 LONGEST_NAME = 24
 """Characters of a name in a table."""
 
