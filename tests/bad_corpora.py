@@ -109,6 +109,8 @@ READ: list[tuple[str, Mapping[str, object], str, str]] = [
     ),
     ("clone", CLONE, f"{UPOS} --langs tr", "tr train 3 5"),
     ("clone, by treebank", CLONE, f"{UPOS} --langs tr_imst", "tr_imst test 1 1"),
+    ("clone, by its folder", CLONE, f"{UPOS} --langs UD_Turkish-IMST", "UD_Turkish-IMST test 1 1"),
+    ("a link of no language", {"mine/de/train.tsv": NER, "mine/README.md": Link("nowhere")}, "", "de train"),
     ("clone, no name", CLONE, UPOS, "tr dev 1 2"),
     ("clone itself", CLONE, f"{UPOS} --data {{root}}/UD_Turkish-IMST --langs tr", "tr train 3 5"),
     ("clone under its task", {f"upos/{k}": v for k, v in CLONE.items()}, f"{UPOS} --langs tr", "tr train 3 5"),

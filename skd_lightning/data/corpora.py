@@ -35,7 +35,7 @@ from skd_lightning.data.unlabelled import (
     unlabelled_files,
     without_tags,
 )
-from skd_lightning.errors import UserError
+from skd_lightning.errors import UserError, printable
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Corpora:
             if sentences or split != "unlabelled":
                 sizes.append(f"{split} {len(sentences):,} sentences ({words:,} words)")
         head = f"{' '.join(self.languages)}: {', '.join(sizes)}"
-        return "\n  ".join([head, *self.notes])
+        return "\n  ".join([head, *map(printable, self.notes)])
 
 
 def training_languages(task: str, data: str | None = None) -> list[str]:

@@ -73,7 +73,8 @@ def refuse_missing(folder: Path, task: str, language: str) -> None:
         raise UserError(f"{folder}: no language '{language}' there; there are {', '.join(there)}")
     if kind != "a folder":
         raise UserError(f"{place}: {kind}, not a folder; the files of '{language}' have to lie in one")
-    raise UserError(f"{place}: no file whose name says train, dev or test; {_there(place)}")
+    if not any(_by_split(place.iterdir()).values()):  # else a clone that is called by the name of its folder
+        raise UserError(f"{place}: no file whose name says train, dev or test; {_there(place)}")
 
 
 def split_files(
@@ -102,8 +103,9 @@ def split_files(
 
 
 def links_to_nothing(folder: Path) -> list[Path]:
-    """Return the links in a folder that lead nowhere, or back to themselves."""
-    return sorted(path for path in folder.iterdir() if path.is_symlink() and not path.exists())
+    """Return the links in a task's folder that could be languages, but lead nowhere or back to themselves."""
+    links = [path for path in folder.iterdir() if path.is_symlink() and "." not in path.name]
+    return sorted(path for path in links if not path.exists())
 
 
 def _by_split(paths: Iterable[Path]) -> Candidates:
