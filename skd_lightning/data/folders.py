@@ -69,7 +69,8 @@ def refuse_missing(folder: Path, task: str, language: str) -> None:
     if language in there or any(_is_of(bank, language) for bank in _treebanks(folder)):
         return
     place = folder / language
-    if (kind := kind_of(place)) == "nothing":
+    kind = "nothing" if language in ("", ".", "..") or os.sep in language else kind_of(place)
+    if kind == "nothing":
         raise UserError(f"{folder}: no language '{language}' there; there are {', '.join(there)}")
     if kind != "a folder":
         raise UserError(f"{place}: {kind}, not a folder; the files of '{language}' have to lie in one")
@@ -126,9 +127,10 @@ def _chosen(split: str, files: list[Path], language: str, notes: list[str] | Non
     text = [path for path in files if "txt" in words_of(path.name) and stem_of(path.name) in annotated]
     left = complete if len(complete) == 1 else [path for path in files if path not in text]
     if len(left) > 1:
-        names = ", ".join(_apart(left))
+        place = os.path.commonpath([path.parent for path in left])
+        names = ", ".join(os.path.relpath(path, place) for path in left)
         raise UserError(
-            f"{left[0].parent}: {len(left)} files could be {split} of {language}: {names}; "
+            f"{place}: {len(left)} files could be {split} of {language}: {names}; "
             "keep one there, and move or rename the others"
         )
     if not left:
@@ -143,12 +145,6 @@ def _chosen(split: str, files: list[Path], language: str, notes: list[str] | Non
         why = "its name says that it is annotated" if complete else "which holds the text alone"
         notes.append(f"{language}: {path.name} is {split}, not {others} ({why})")
     return path
-
-
-def _apart(files: list[Path]) -> list[str]:
-    """Return names that tell files apart: with their folders where these differ."""
-    several = len({path.parent for path in files}) > 1
-    return [f"{path.parent.name}/{path.name}" if several else path.name for path in files]
 
 
 def _treebanks(folder: Path) -> dict[str, Candidates]:
@@ -191,7 +187,8 @@ def _nothing_in(root: Path, task: str) -> str:
 def _there(folder: Path) -> str:
     """Return what lies in a folder, for a message."""
     names = _names(folder, inside=True)
-    return f"{folder} holds {names}" if names else f"{folder} is empty"
+    rule = "the name of a file has to say its split, such as train.tsv"
+    return f"{folder} holds {names}; {rule}" if names else f"{folder} is empty"
 
 
 def _names(folder: Path, inside: bool) -> str:
