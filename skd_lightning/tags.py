@@ -118,7 +118,9 @@ class SchemeReport:
 def recognise(sentences: Iterable[TaggedSentence]) -> SchemeReport:
     """Find the scheme that the tags of a corpus follow; sentences without annotation are passed over.
 
-    A corpus whose only tag is ``O`` counts as IOB2, one without any tag as ``"none"``.
+    A corpus whose only tag is ``O`` counts as IOB2, one without any tag as ``"none"``. It is
+    IOB1 where more than two entities begin with ``I-`` for each that begins with ``B-`` though none of its type ends
+    before it.
 
     Raises:
         UserError: some tag fits no scheme that the others allow; the message names its file and line.
@@ -145,8 +147,8 @@ def recognise(sentences: Iterable[TaggedSentence]) -> SchemeReport:
             before = (entity_type, end)
     if any(split_tag(name)[0] in "ES" for name in names):
         return SchemeReport("bioes", len(annotated), total, not_bioes)
-    if from_inside and not lone_begins:
-        return SchemeReport("iob1", len(annotated), total, 0)
+    if from_inside > 2 * lone_begins:  # of an IOB2 corpus, slips into I- are the commoner ones
+        return SchemeReport("iob1", len(annotated), total, lone_begins)
     return SchemeReport("iob2", len(annotated), total, from_inside)
 
 

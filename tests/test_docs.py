@@ -82,9 +82,13 @@ def test_files_of_the_repository_exist() -> None:
     assert not [file for file in named if not (ROOT / file).is_file()]
 
 
-def test_every_option_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_option_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parsed as the command would, without training anything; refusals raise."""
-    monkeypatch.chdir(ROOT)
+    for path in ROOT.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "mydata/en").mkdir(parents=True)
+    (tmp_path / "mydata/en/train.tsv").write_text("a\tO\n")
+    monkeypatch.chdir(tmp_path)
     commands = [after_skd(line) for line in SKD] + [words for line in MAKE for words in made(line)]
     seen = set()
     for words in commands:

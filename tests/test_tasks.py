@@ -110,7 +110,7 @@ def test_a_misspelt_task_gets_the_nearest(tmp_path: Path, monkeypatch: pytest.Mo
         load_corpora("upso", str(tmp_path))
     with pytest.raises(UserError, match=r"did you mean 'reviews'\?$"):
         load_corpora("reveiws", str(tmp_path))
-    with pytest.raises(UserError, match=r"train, dev and test files there$"):
+    with pytest.raises(UserError, match=r"train, dev and test files there; .* holds reviews/ \(en/\); "):
         load_corpora("something_else", str(tmp_path))
     monkeypatch.delenv("SKD_DATA", raising=False)
     (tmp_path / "work").mkdir()

@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from skd_lightning.data import tasks
-from skd_lightning.data.folders import SPLITS, find_folder, languages_in, split_files
+from skd_lightning.data.folders import (
+    find_folder,
+    languages_in,
+    links_to_nothing,
+    refuse_missing,
+    split_files,
+)
 from skd_lightning.data.folds import Fold
 from skd_lightning.data.generated import Generation
 from skd_lightning.data.readers import read
+from skd_lightning.data.readers.files import kind_of
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.split_names import SPLITS
 from skd_lightning.data.splits import (
     check_duplicates,
     cut_dev,
@@ -28,7 +36,7 @@ from skd_lightning.data.unlabelled import (
     unlabelled_files,
     without_tags,
 )
-from skd_lightning.errors import UserError
+from skd_lightning.errors import UserError, printable
 
 
 @dataclass
@@ -36,7 +44,7 @@ class Corpora:
     """Sentences of some languages.
 
     Attributes:
-        languages: {language: {split: sentences}}, the splits being those of ``folders.SPLITS``.
+        languages: {language: {split: sentences}}, the splits being those of ``split_names.SPLITS``.
         notes: lines about what was found and done.
         generated: {language: sentences} of generated text, which stand in ``languages`` as well.
     """
@@ -54,11 +62,14 @@ class Corpora:
             if sentences or split != "unlabelled":
                 sizes.append(f"{split} {len(sentences):,} sentences ({words:,} words)")
         head = f"{' '.join(self.languages)}: {', '.join(sizes)}"
-        return "\n  ".join([head, *self.notes])
+        return "\n  ".join([head, *map(printable, self.notes)])
 
 
 def training_languages(task: str, data: str | None = None) -> list[str]:
     """Return the languages of a task that have training data.
+
+    Raises:
+        UserError: the task is not there, none of its languages has a training file, or it is unclear which one it is.
 
     >>> training_languages("demo")
     ['de', 'en', 'es', 'fi']
@@ -71,7 +82,17 @@ def training_languages(task: str, data: str | None = None) -> list[str]:
         from skd_lightning.data.hub import hub_languages
 
         return hub_languages(task)
-    return [name for name in languages_in(folder, task) if split_files(folder, task, name)["train"]]
+    if lost := links_to_nothing(folder):
+        raise UserError(
+            f"{lost[0]}: {kind_of(lost[0])}; mend or remove it, or name the languages with --langs"
+        )
+    there = languages_in(folder, task)
+    training = [name for name in there if split_files(folder, task, name)["train"]]
+    if not training:
+        raise UserError(
+            f"{folder}: no training file of {', '.join(there)}; add one, or name what is to be tested with --langs"
+        )
+    return training
 
 
 def corpus_files(
@@ -129,12 +150,16 @@ def load_corpora(
     corpora = Corpora({})
     left_out = Fold.named(without_fold) if without_fold is not None else None
     chosen = languages or training_languages(task, data)
+    if isinstance(encoding := reading.get("encoding"), Mapping):
+        _refuse_unknown_languages(encoding, chosen, task, data)
     if unknown := [language for language in text_only if language not in chosen]:
         raise UserError(f"--data.text_only names {', '.join(unknown)}; the languages are {', '.join(chosen)}")
-    if set(chosen) <= set(text_only):
+    if text_only and set(chosen) <= set(text_only):
         raise UserError(
             f"--data.text_only names all languages, {', '.join(chosen)}; leave one annotated, or train on more"
         )
+    if unprintable := [language for language in chosen if not _is_text(language)]:
+        raise UserError(f"language {unprintable[0]!r}: the name of its folder is not UTF-8; rename it")
     for language in chosen:
         splits = load_language(task, data, language, notes=corpora.notes, revision=revision, **reading)
         size = sample_size(sample, language)
@@ -173,6 +198,23 @@ def load_corpora(
     return corpora
 
 
+def _is_text(name: str) -> bool:
+    """Return True for a name without the half characters that stand for bytes of no character."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _refuse_unknown_languages(
+    encodings: Mapping[str, str], chosen: Sequence[str], task: str, data: str | None
+) -> None:
+    """Refuse encodings of languages that are neither loaded nor in the task's folder."""
+    folder = None if tasks.entry(task).generate else find_folder(task, data)
+    known = {"other", *chosen, *(languages_in(folder, task) if folder else ())}
+    if unknown := sorted(encodings.keys() - known):
+        raise UserError(
+            f"--data.encoding names {', '.join(unknown)}; the languages are {', '.join(sorted(known - {'other'}))}"
+        )
+
+
 def load_language(
     task: str,
     data: str | None,
@@ -188,12 +230,12 @@ def load_language(
         task: name of the task.
         data: root of the corpora, see :func:`folders.find_folder`.
         language: code of the language.
-        notes: gets a line about what was loaded from the hub.
+        notes: gets a line about what was loaded from the hub, and which of several files was taken.
         revision: branch, tag or commit of the data set on the hub.
         reading: passed on to :func:`readers.read`.
 
     Raises:
-        UserError: no such language, a training file without a sentence, or a file that cannot be read.
+        UserError: no such language, a file without a sentence, one that cannot be read, or several for one split.
     """
     entry = tasks.entry(task)
     if entry.generate:
@@ -206,16 +248,13 @@ def load_language(
         if notes is not None:
             notes.append(note)
         return {**splits, "unlabelled": []}
-    if language not in languages_in(folder, task):
-        raise UserError(
-            f"{folder}: no language '{language}' there; there are {', '.join(languages_in(folder, task))}"
-        )
+    refuse_missing(folder, task, language)
     splits = {}
-    for split, file in split_files(folder, task, language).items():
+    for split, file in split_files(folder, task, language, notes).items():
         read_split = read_text if split == "unlabelled" else read
         splits[split] = read_split(file, language, **reading) if file else []
         if entry.prepare:
             splits[split] = entry.prepare(splits[split])
-        if split == "train" and file and not splits[split]:
-            raise UserError(f"{file}: no sentence in it; a training file must not be empty")
+        if file and not splits[split]:
+            raise UserError(f"{file}: no sentence in it; fill it, or remove it")
     return splits

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,11 +13,13 @@ from torch.utils.data import DataLoader
 from skd_lightning import tags
 from skd_lightning.data.batches import Batch, SentenceDataset, SentenceFeaturizer, as_is
 from skd_lightning.data.corpora import Corpora, load_corpora
-from skd_lightning.data.folders import SPLITS
 from skd_lightning.data.folds import Fold
 from skd_lightning.data.generated import RATES, Generation
+from skd_lightning.data.readers.encodings import refuse_unknown_encodings
 from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
+from skd_lightning.data.schemes import in_scheme, schemes_of
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.split_names import SPLITS
 from skd_lightning.data.training_loader import TrainingLoader
 from skd_lightning.errors import UserError
 
@@ -62,7 +62,8 @@ class TaggingData(pl.LightningDataModule):
             speak on these sentences as on new text. Their words alone decide which fold sentences are in.
         word_column: of column files, from 0.
         tag_column: of column files, from 0; negative counts from the end.
-        encoding: of all files; ``readers.read`` says which one None means.
+        encoding: of all files, or one by language with ``other`` for the rest, such as {"es": "latin-1"};
+            ``readers.read`` says which one None means.
         sample: draw so many different sentences of each language from all its splits and cut them 8:1:1 into train,
             dev and test, the paper's way with WikiAnn; a number for all languages, or one by language with ``other``
             for the rest, such as {"en": 10000, "other": 5000}.
@@ -94,7 +95,7 @@ class TaggingData(pl.LightningDataModule):
         without_fold: str | None = None,
         word_column: int | None = None,
         tag_column: int | None = None,
-        encoding: str | None = None,
+        encoding: dict[str, str] | str | None = None,
         sample: dict[str, int] | int | None = None,
         revision: str | None = None,
         workers: int = 0,
@@ -107,8 +108,7 @@ class TaggingData(pl.LightningDataModule):
             raise UserError(
                 f"--data.languages is {languages}, it must name each language once; leave it out for all"
             )
-        if encoding == "":
-            raise UserError("--data.encoding is empty; give a name such as utf-8, or leave it out")
+        refuse_unknown_encodings(encoding)
         if seed < 0:
             raise UserError(f"--data.seed is {seed}, it must be at least 0")
         if held_back and max_train_sentences is None:
@@ -162,14 +162,7 @@ class TaggingData(pl.LightningDataModule):
     @cached_property
     def schemes(self) -> dict[str, tags.SchemeReport]:
         """The tag scheme that each language's files were found to be in."""
-        found = {
-            language: tags.recognise(_labelled(self._all(language))) for language in self.corpora.languages
-        }
-        annotated = [report for report in found.values() if report.sentences]
-        if len({report.scheme == "none" for report in annotated}) > 1:
-            kinds = ", ".join(f"{language}: {report.scheme}" for language, report in found.items())
-            raise UserError(f"task {self.task}: some languages have entity tags and some have not ({kinds})")
-        return found
+        return schemes_of(self.corpora.languages, self.task)
 
     @cached_property
     def sentences(self) -> dict[str, dict[str, list[Sentence]]]:
@@ -177,18 +170,11 @@ class TaggingData(pl.LightningDataModule):
         entity = any(report.scheme != "none" for report in self.schemes.values())
         return {
             split: {
-                language: [
-                    self._normalised(sentence) if entity else sentence for sentence in splits.get(split, [])
-                ]
+                language: in_scheme(splits.get(split, []), self.scheme) if entity else splits.get(split, [])
                 for language, splits in self.corpora.languages.items()
             }
             for split in SPLITS
         }
-
-    def _normalised(self, sentence: Sentence) -> Sentence:
-        if sentence.tags is None:
-            return sentence
-        return replace(sentence, tags=tags.convert(sentence.tags, self.scheme))
 
     @cached_property
     def tag_set(self) -> tags.TagSet:
@@ -374,7 +360,3 @@ class TaggingData(pl.LightningDataModule):
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
         )
-
-
-def _labelled(sentences: Sequence[Sentence]) -> list[Any]:
-    return [sentence for sentence in sentences if sentence.tags is not None]

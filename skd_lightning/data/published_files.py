@@ -23,22 +23,15 @@ class PublishedFiles:
     example: str = ""
     encoding: str | None = None
 
-    def find(self, language: str, folder: Path) -> dict[str, Path]:
-        """Return the files of a language, {split: file}, in ``<folder>/<language>`` or in ``folder``.
-
-        Where test data lie beside their gold annotations (``.xml`` and ``.xml.gold``), the annotated file is taken.
-        """
-        found: dict[str, Path] = {}
-        for split, pattern in self.patterns.get(language, {}).items():
-            for place in (folder / language, folder):
-                matches = [
-                    path
-                    for path in (sorted(place.iterdir()) if place.is_dir() else [])
-                    if path.is_file() and _fits(pattern, path.name)
-                ]
-                if matches and split not in found:
-                    found[split] = min(matches, key=lambda path: ".gold" not in path.name.lower())
-        return found
+    def find(self, language: str, folder: Path) -> dict[str, list[Path]]:
+        """Return all that could be a language's files, {split: paths}, in ``<folder>/<language>`` and ``folder``."""
+        places = [place for place in (folder / language, folder) if place.is_dir()]
+        paths = [path for place in places for path in sorted(place.iterdir())]
+        found = {
+            split: [path for path in paths if _fits(pattern, path.name)]
+            for split, pattern in self.patterns.get(language, {}).items()
+        }
+        return {split: files for split, files in found.items() if files}
 
     def languages(self, folder: Path) -> list[str]:
         """Return the languages of which some file lies there under its published name."""

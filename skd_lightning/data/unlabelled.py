@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from skd_lightning.data.readers import read
+from skd_lightning.data.readers.encodings import Encoding, encoding_of
+from skd_lightning.data.readers.files import kind_of
 from skd_lightning.data.readers.text import lines_of
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.split_names import is_foreign
 from skd_lightning.errors import UserError
 
 
-def read_text(path: Path, language: str, encoding: str | None = None, **columns: Any) -> list[Sentence]:
+def read_text(path: Path, language: str, encoding: Encoding = None, **columns: Any) -> list[Sentence]:
     """Return the sentences of a file without tags.
 
     ``.txt`` is plain text: a sentence a line, words between white space (punctuation should be set apart as in the
@@ -29,8 +32,8 @@ def read_text(path: Path, language: str, encoding: str | None = None, **columns:
     Raises:
         UserError: as :func:`readers.read`.
     """
-    if path.name.removesuffix(".gz").endswith(".txt"):
-        lines = [(number, text.split()) for number, text in lines_of(path, encoding)]
+    if path.name.lower().removesuffix(".gz").endswith(".txt"):
+        lines = [(number, text.split()) for number, text in lines_of(path, encoding_of(encoding, language))]
         return [
             Sentence(tuple(words), None, language, str(path), (number,) * len(words))
             for number, words in lines
@@ -41,18 +44,24 @@ def read_text(path: Path, language: str, encoding: str | None = None, **columns:
 
 def unlabelled_files(folder: Path, language: str) -> list[Path]:
     """Return the files of one language in a folder of unlabelled text."""
-    return sorted(folder.glob(f"{language}.*")) if folder.is_dir() else []
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if path.name.startswith(f"{language}.") and not is_foreign(path.name)]
 
 
 def read_unlabelled(folder: Path, language: str, **reading: Any) -> list[Sentence]:
     """Read the text of one language from a folder that holds ``<language>.txt`` (``.conllu``, ``.tsv``, ``.gz`` …).
 
     Raises:
-        UserError: there is no such file.
+        UserError: there is no such folder, or no such file in it.
     """
+    if (kind := kind_of(folder)) != "a folder":
+        raise UserError(f"{folder}: {kind}, not a folder of unlabelled text (--data.unlabelled)")
     files = unlabelled_files(folder, language)
     if not files:
-        raise UserError(f"{folder}: no unlabelled text '{language}.txt' there (--data.unlabelled)")
+        names = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+        raise UserError(
+            f"{folder}: no unlabelled text '{language}.txt' there (--data.unlabelled); there lies {names}"
+        )
     return [sentence for file in files for sentence in read_text(file, language, **reading)]
 
 

@@ -8,10 +8,11 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-import rich.markup
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
+from rich.text import Text
 
 Number = float | int | str | None
 Row = dict[str, Number]
@@ -101,15 +102,18 @@ class Table:
     def rich(self) -> RichTable:
         """Return it for the terminal; see ``terminal.show`` for one that fits there."""
         view = RichTable(
-            title=rich.markup.escape(self.title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+            title=Text(self.title),
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
         )
         for j, column in enumerate(self.columns):
-            heading = rich.markup.escape(column)
-            view.add_column(heading, justify="right" if j else "left", no_wrap=True, vertical="bottom")
+            justify: Literal["left", "right"] = "right" if j else "left"
+            view.add_column(Text(column), justify=justify, no_wrap=True, vertical="bottom")
         for i, row in enumerate(self.rows):
-            cells = [rich.markup.escape(cell) for cell in row]
             view.add_row(
-                *[f"[bold]{cell}[/]" if (i, j) in self.strong else cell for j, cell in enumerate(cells)]
+                *[Text(cell, style="bold" if (i, j) in self.strong else "") for j, cell in enumerate(row)]
             )
         return view
 

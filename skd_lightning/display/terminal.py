@@ -13,17 +13,18 @@ UNLIMITED = 100_000
 """Columns of a file or a pipe."""
 
 
-def show(table: Table, spare: Sequence[str] = ()) -> None:
+def show(table: Table, spare: Sequence[str] = (), unwatched: int = UNLIMITED) -> None:
     """Print a table; where the terminal is too narrow, whole columns are left out and a line names them.
 
-    A file or a pipe gets every column, unless the environment variable ``COLUMNS`` sets a width.
+    A file or a pipe is as wide as the caller says, unless the environment variable ``COLUMNS`` sets a width.
 
     Args:
         table: what to print, without its notes.
         spare: headings of the columns that may be left out, the most dispensable first.
+        unwatched: columns of a file or a pipe.
     """
     console = Console()
-    room = console.width if console.is_terminal or "COLUMNS" in os.environ else UNLIMITED
+    room = console.width if console.is_terminal or "COLUMNS" in os.environ else unwatched
     waiting, columns = list(spare), table.columns
     while _width(table) > room and waiting:
         table = table.without(waiting.pop(0))

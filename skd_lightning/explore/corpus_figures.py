@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skd_lightning.data.folders import SPLITS
 from skd_lightning.data.overview import Languages, has_entities, length_table, tag_table, unknown_table
+from skd_lightning.data.split_names import SPLITS
 from skd_lightning.display.heat import heat_map
 from skd_lightning.display.style import Plot, band_height, bands, draw, legend, looks, offset
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from skd_lightning.data.readers import semeval
-from skd_lightning.data.readers.columns import CONLLU, IOB2, PLAIN, read_columns
-from skd_lightning.data.readers.text import content_of
+from skd_lightning.data.readers.columns import CONLLU, IOB2, PLAIN, read_columns, read_regular
+from skd_lightning.data.readers.encodings import Encoding, encoding_of
+from skd_lightning.data.readers.files import content_of
 from skd_lightning.data.sentence import Sentence
 
 LAYOUTS = {"conllu": CONLLU, "iob2": IOB2}
@@ -18,7 +19,7 @@ def read(
     language: str,
     word_column: int | None = None,
     tag_column: int | None = None,
-    encoding: str | None = None,
+    encoding: Encoding = None,
 ) -> list[Sentence]:
     """Return all sentences of a file, in its order.
 
@@ -32,15 +33,18 @@ def read(
         language: code of its language.
         word_column: column of the word, from 0; the format's own if None.
         tag_column: column of the tag; negative counts from the end; the format's own if None.
-        encoding: of the file; if None, Latin-1 for the files of CoNLL-2002 and 2003 (known by their names), the
-            declared one for XML, and UTF-8 for all others.
+        encoding: of the file, or {language: encoding} with ``other`` for the rest; if None, Latin-1 for the files of
+            CoNLL-2002 and 2003 (known by their names), the declared one for XML, and UTF-8 for all others.
 
     Raises:
         UserError: the file is missing, damaged, in another encoding, or a line lacks a column.
     """
     path = Path(path)
-    kind = path.name.removesuffix(".gz").removesuffix(".gold").rpartition(".")[2]
+    encoding = encoding_of(encoding, language)
+    kind = path.name.lower().removesuffix(".gz").removesuffix(".gold").rpartition(".")[2]
     if kind == "xml":
-        return semeval.parse(content_of(path), path, language)
-    layout = LAYOUTS.get(kind, PLAIN).with_columns(word_column, tag_column)
-    return read_columns(path, language, layout, encoding)
+        return semeval.parse(content_of(path), path, language, encoding)
+    layout = LAYOUTS.get(kind, PLAIN)
+    if word_column is None:
+        return read_regular(path, language, layout, tag_column, encoding)
+    return read_columns(path, language, layout.with_columns(word_column, tag_column), encoding)

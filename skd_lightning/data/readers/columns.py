@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from skd_lightning.data.readers.text import lines_of
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.tasks import published_encoding
 from skd_lightning.errors import UserError
+from skd_lightning.tags import OUTSIDE, split_tag
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,85 @@ class Row(NamedTuple):
     fields: list[str]
 
 
-def read_columns(path: Path, language: str, layout: Layout, encoding: str | None) -> list[Sentence]:
+def read_regular(
+    path: Path, language: str, layout: Layout, tag: int | None, encoding: str | None
+) -> list[Sentence]:
+    """Return the sentences of a file whose lines all have the same columns, those of its format.
+
+    Words that are numbered within their sentence are recognised under any name, as in GermEval 2014 (number, word,
+    outer entities, inner entities): they are read as ``IOB2``.
+
+    Args:
+        path: the file.
+        language: code of its language.
+        layout: of its format.
+        tag: column of the tags, if the user has named it; the lines may then differ behind it.
+        encoding: of the file.
+
+    Raises:
+        UserError: as :func:`read_columns`; lines differ in their columns (a word may hold a tab), the words are
+            numbered but no entities follow, or no word has its form.
+    """
+    form = _Form(layout == PLAIN)
+    sentences = read_columns(path, language, layout.with_columns(None, tag), encoding, form)
+    if tag is None:
+        form.refuse_ragged(path)
+    if layout == PLAIN and form.is_numbered():
+        sentences = read_columns(path, language, IOB2.with_columns(None, tag), encoding)
+        kinds = {kind for sentence in sentences for kind in sentence.tags or ()}
+        if tag is None and not all(kind == OUTSIDE or split_tag(kind)[1] for kind in kinds):
+            raise UserError(
+                f"{path}: its first column numbers the words; end its name in .conllu if it is CoNLL-U, else say "
+                "--data.word_column 1 and the column of the tags, from 0, with --data.tag_column"
+            )
+    if layout == CONLLU and sentences and {word for s in sentences for word in s.words} == {"_"}:
+        raise UserError(
+            f"{path}: no words in it, only '_'; fill in the texts, as the README of the treebank says"
+        )
+    return sentences
+
+
+class _Form:
+    """Counts of the columns of a file's lines."""
+
+    def __init__(self, numbered: bool) -> None:
+        self._widths: Counter[int] = Counter()
+        self._first: dict[int, int] = {}
+        self._numbered = numbered  # as long as every line says so
+
+    def see(self, rows: Sequence[Row]) -> None:
+        """Count the lines of a sentence, unless it is text without annotation."""
+        widths = {len(row.fields) for row in rows}
+        if widths != {1}:
+            for width in widths:
+                same = rows if len(widths) == 1 else [row for row in rows if len(row.fields) == width]
+                self._widths[width] += len(same)
+                self._first.setdefault(width, same[0].line)
+        if self._numbered:
+            self._numbered = all(row.fields[0] == str(i) for i, row in enumerate(rows, start=1))
+
+    def width(self) -> int:
+        """Return the columns that most lines have; 0 of a file without annotation."""
+        return max(self._widths, key=lambda width: (self._widths[width], -width), default=0)
+
+    def is_numbered(self) -> bool:
+        """Return True if the first column counts the words of every sentence, and not only words of one."""
+        return self._numbered and self.width() > 2
+
+    def refuse_ragged(self, path: Path) -> None:
+        """Refuse the first line that has not as many columns as most."""
+        odd = sorted((line, width) for width, line in self._first.items() if width != self.width())
+        if odd:
+            line, width = odd[0]
+            raise UserError(
+                f"{path}:{line}: {width} columns, other lines have {self.width()}; does a word hold a tab or a space? "
+                "Mend the line, or choose --data.word_column and --data.tag_column"
+            )
+
+
+def read_columns(
+    path: Path, language: str, layout: Layout, encoding: str | None, form: _Form | None = None
+) -> list[Sentence]:
     """Return the sentences of a file of columns; see :func:`readers.read`.
 
     Raises:
@@ -58,6 +138,8 @@ def read_columns(path: Path, language: str, layout: Layout, encoding: str | None
     for block in _blocks(path, encoding, layout.numbered):
         rows = [row for row in block if not (layout.numbered and re.fullmatch(r"\d+[-.]\d+", row.fields[0]))]
         sentence = _sentence(rows, layout, path, language)
+        if form:
+            form.see(rows)
         if sentence.words:
             sentences.append(sentence)
     if layout.empty and all(set(sentence.tags or layout.empty) == {layout.empty} for sentence in sentences):
@@ -110,7 +192,10 @@ def _blocks(path: Path, encoding: str | None, tabs_only: bool) -> Iterator[list[
 
 
 def _is_hash_word(fields: list[str], text: str) -> bool:
-    return "\t" in text or (len(fields) == 2 and not text.startswith("# "))
+    """Tell the word ``#`` from a comment; GermEval's begin with ``#``, a tab and the address of the text."""
+    if "\t" in text:
+        return not fields[1].startswith(("http://", "https://"))
+    return len(fields) == 2 and not text.startswith("# ")
 
 
 def _without_prefix(sentences: list[Sentence], language: str) -> list[Sentence]:

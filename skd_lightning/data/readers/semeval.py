@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+from skd_lightning.data.readers.encodings import decoded
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 from skd_lightning.tags import OUTSIDE
@@ -35,24 +36,35 @@ def words_in(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(text)]
 
 
-def parse(content: bytes, path: Path, language: str) -> list[Sentence]:
+def parse(content: bytes, path: Path, language: str, encoding: str | None = None) -> list[Sentence]:
     """Return the sentences of a file without those marked ``OutOfScope``, which nobody annotated.
 
     A file in which no sentence has ``<Opinions>`` (test data before the gold annotations) is without tags.
 
     Args:
-        content: the file's bytes; it declares its own encoding.
+        content: the file's bytes.
         path: of the file, for messages.
         language: code of its language.
+        encoding: of the file; the one that it declares if None.
 
     Raises:
-        UserError: no well-formed XML, no sentence in it, or an opinion whose target is not in the text.
+        UserError: no well-formed XML, an encoding that nobody knows, no sentence in it, no texts, or an opinion whose
+            target is not in the text.
     """
     try:
-        root = ElementTree.fromstring(content)
+        root = ElementTree.fromstring(decoded(content, encoding, path) if encoding else content)
     except ElementTree.ParseError as error:
         raise UserError(
             f"{path}:{error.position[0]}: not well-formed XML ({error}); is the file complete?"
+        ) from None
+    except UserError:
+        raise
+    except (LookupError, ValueError):  # of the encoding that the XML declares
+        declared = re.search(rb"encoding\s*=\s*[\"']([^\"']{1,40})", content[:200])
+        named = declared[1].decode("ascii", "replace") if declared else "?"
+        raise UserError(
+            f"{path}:1: its encoding {named!r} cannot be read; convert the file to UTF-8 and say so in this line, "
+            "or name its encoding with --data.encoding"
         ) from None
     elements = list(root.iter("sentence"))
     if not elements:
@@ -68,6 +80,11 @@ def parse(content: bytes, path: Path, language: str) -> list[Sentence]:
             tags = _tags(element, text, words, path) if annotated else None
             forms = tuple(text[first:end] for first, end in words)
             sentences.append(Sentence(forms, tags, language, str(path)))
+    if not any(element.findtext("text", "").strip() for element in elements):
+        raise UserError(
+            f"{path}: none of its {len(elements):,} sentences has a text; fill them in, as those who published the "
+            "annotations say"
+        )
     return sentences
 
 

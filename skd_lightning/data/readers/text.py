@@ -1,30 +1,18 @@
-"""The text of a file: unpacked, decoded, line by line."""
+"""The text of a file, line by line."""
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from skd_lightning.data.readers.encodings import decoded
+from skd_lightning.data.readers.files import content_of
 from skd_lightning.data.tasks import published_encoding
 from skd_lightning.errors import UserError
 
-
-def content_of(path: Path) -> bytes:
-    """Return the bytes of a file, unpacked if its name ends in ``.gz``.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if path.suffix == ".gz" else content
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read ({error}); is the file complete?") from None
+LONGEST = 2**20
+"""Characters of a line that is read."""
 
 
 def lines_of(path: Path, named: str | None) -> Iterator[tuple[int, str]]:
@@ -35,7 +23,7 @@ def lines_of(path: Path, named: str | None) -> Iterator[tuple[int, str]]:
         named: encoding; if None, the one that the corpus was published in, which its name tells, else UTF-8.
 
     Raises:
-        UserError: the file is missing, damaged or in another encoding.
+        UserError: the file is missing, damaged or in another encoding, or a line is too long.
     """
     content = content_of(path)
     encoding = named or published_encoding(path.name) or "utf-8"
@@ -44,17 +32,12 @@ def lines_of(path: Path, named: str | None) -> Iterator[tuple[int, str]]:
             f"{path}: this corpus was published in Latin-1, but the file is in UTF-8; "
             "say --data.encoding utf-8, or name the file train.tsv (dev.tsv, test.tsv) in a folder of its language"
         )
-    try:
-        text = content.decode("utf-8-sig" if encoding.lower().replace("-", "") == "utf8" else encoding)
-    except LookupError:
-        raise UserError(f"--data.encoding: '{encoding}' is no encoding that Python knows") from None
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path}:{line}: byte 0x{content[error.start]:02x} is not {encoding}; "
-            "convert the file, or name its encoding with --data.encoding"
-        ) from None
+    text = decoded(content, encoding, path)
     for number, row in enumerate(io.StringIO(text, newline=None), start=1):
+        if len(row) > LONGEST:
+            raise UserError(
+                f"{path}:{number}: a line of more than {LONGEST:,} characters; break it into sentences"
+            )
         yield number, row.rstrip("\n")
 
 
