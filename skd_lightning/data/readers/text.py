@@ -54,6 +54,8 @@ def lines_of(path: Path, named: str | None) -> Iterator[tuple[int, str]]:
             f"{path}:{line}: byte 0x{content[error.start]:02x} is not {encoding}; "
             "convert the file, or name its encoding with --data.encoding"
         ) from None
+    except ValueError:  # 'undefined', or a NUL in the name
+        raise UserError(f"--data.encoding: '{encoding}' is no encoding of text") from None
     for number, row in enumerate(io.StringIO(text, newline=None), start=1):
         yield number, row.rstrip("\n")
 
