@@ -109,7 +109,7 @@ def _offline(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
-@tries(400)
+@tries(200)
 @given(file=FILES)
 def test_a_file_that_is_read_back(file: tuple[str, bytes], home: Path) -> None:
     name, content = file
@@ -134,7 +134,7 @@ def test_a_file_that_is_read_back(file: tuple[str, bytes], home: Path) -> None:
         assert all(note and len(note.splitlines()) == 1 for note in notes)
 
 
-@tries(12)
+@tries(6)
 @given(content=changed(SUITE).map(lambda tree: json.dumps(tree).encode()))
 def test_a_suite_is_planned(content: bytes, home: Path) -> None:
     (home / "suite.yaml").write_bytes(content)
@@ -174,7 +174,7 @@ OPTIONS = sorted(
 )
 
 
-@tries(60)
+@tries(25)
 @given(
     options=st.lists(st.tuples(st.sampled_from(OPTIONS), VALUES), min_size=1, max_size=2),
     sign=st.sampled_from(" ="),
@@ -191,7 +191,7 @@ CONFIG = plain(EXPERIMENTS / "student.yaml") | {
 }
 
 
-@tries(40)
+@tries(20)
 @example(content=b"trainer:\n")
 @given(
     content=changed(CONFIG).map(lambda tree: json.dumps(tree).encode())
@@ -217,7 +217,7 @@ def parse(name: str, words: list[str]) -> None:
         raise UserError(one_line(error)) from None
 
 
-@tries(300)
+@tries(150)
 @given(command=st.one_of(*(st.tuples(st.just(name), words_of(name)) for name in COMMANDS)))
 def test_a_command_line(command: tuple[str, list[str]]) -> None:
     attempt(lambda: parse(*command))
@@ -227,7 +227,7 @@ RUN = Run(Path("runs/x"), ("--data.tokens", "1"), "mine", "student", "topk", "to
 TRANSFER = Transfer(Path("runs"), "mine", "mine", None, ("en",), (Path("runs/a"),))
 
 
-@tries(200)
+@tries(100)
 @given(
     text=st.text(st.characters(codec=None), max_size=20)
     | st.one_of(*(changed(json.loads(made.to_json())) for made in (RUN, TRANSFER))).map(json.dumps)
