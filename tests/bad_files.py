@@ -1,5 +1,6 @@
 """The tables of damaged files: who reads what, contents wrong for every reader, and keys wrong for one of them."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,13 @@ KEYS = [
     ("teachers.yaml", "{en: en}", "its own"),
     ("teachers.yaml", "{en: {mixture: 7}}", "expected a folder"),
     ("teachers.yaml", "{en: x, tags: {PER: 1}}", "'tags' must map"),
+    (
+        "results.json",
+        '{"schema": 1, "task": "t", "role": "teacher", "loss": "none", "seed": 1, "metric": "f1", "average": 0.5, '
+        '"languages": {"en": {"accuracy": 0.5, "sentences": 1, "words": 1}}, "peak_memory_mib": 1, "command": "x", '
+        '"versions": {}, "tags": [], "epochs": 1, "steps": 1, "seconds": {}, "parameters": 1}',
+        "languages.en.f1: missing",
+    ),
     ("calibration.json", '{"languages": {"en": {"log_loss": NaN}}}', "languages.en.log_loss: "),
     ("calibration.json", '{"languages": {"en": {"log_loss": -1}}}', "languages.en.log_loss: "),
     ("vectors.vec", "1 0\na\n", "line 1"),
@@ -136,3 +144,40 @@ KEYS = [
     ("vectors.vec", "1 1000000000000\na 1\n", "line 1"),
     ("vectors.vec", "1 " + "9" * 10_000 + "\n", "line 1"),
 ]  # fmt: skip
+
+GZIP = gzip.compress(b"Anna\tB-PER\n\n" * 200, mtime=0)
+CORPORA: dict[str, tuple[str, bytes, str]] = {
+    "no tag": ("train.tsv", b"Anna\tB-PER\nsings\n", "train.tsv:2: expected at least 2 columns"),
+    "an empty tag": ("train.tsv", b"Anna\tB-PER\nsings\t\n", "train.tsv:2: the tag is empty"),
+    "an empty word": ("train.tsv", b"Anna\tB-PER\n\tO\n", "train.tsv:2: the word is empty"),
+    "a foreign tag": ("train.tsv", b"Anna\tB-PER\nsings\tX-PER\n", "train.tsv:2: tag 'X-PER' belongs to no"),
+    "Latin-1": ("train.tsv", "Zo\u00eb\tB-PER\n".encode("latin-1"), "train.tsv:1: byte 0xeb is not utf-8"),
+    "UTF-16": ("train.tsv", "Anna\tB-PER\n".encode("utf-16"), "train.tsv:1: byte 0xff is not utf-8"),
+    "every byte": ("train.tsv", bytes(range(256)), "train.tsv"),
+    "nothing": ("train.tsv", b"", "train.tsv: no sentence in it"),
+    "comments alone": ("train.conllu", b"# text = a\n\n", "train.conllu: no sentence in it"),
+    "few columns": ("train.conllu", b"1\tAnna\tAnna\n\n", "train.conllu:1: expected at least 4 columns"),
+    "spaces for tabs": ("train.conllu", b"1 Anna Anna PROPN\n\n", "train.conllu:1: expected at least"),
+    "one column": ("train.iob2", b"1\n\n", "train.iob2:1: expected at least 3 columns"),
+    "no gzip": ("train.tsv.gz", b"Anna\tB-PER\n", "train.tsv.gz: cannot be read"),
+    "a cut gzip": ("train.tsv.gz", GZIP[: len(GZIP) // 2], "train.tsv.gz: cannot be read"),
+    "a flipped gzip": ("train.tsv.gz", GZIP[:-8] + bytes(8), "train.tsv.gz: cannot be read"),
+    "a cut XML": ("train.xml", b"<Reviews><sentence><text>a", "train.xml:1: not well-formed XML"),
+    "no sentence": ("train.xml", b"<Reviews/>", "train.xml: no <sentence> in it"),
+    "no offsets": (
+        "train.xml",
+        b'<a><sentence><text>Good</text><Opinions><Opinion target="Good"/></Opinions></sentence></a>',
+        "lacks its offsets",
+    ),
+    "a target elsewhere": (
+        "train.xml",
+        b'<a><sentence><text>Good</text><Opinions><Opinion target="x" from="70" to="71"/></Opinions></sentence></a>',
+        "is not in the text",
+    ),
+    "a foreign entity": (
+        "train.xml",
+        b"<!DOCTYPE a [<!ENTITY x SYSTEM '/etc/passwd'>]><a>&x;</a>",
+        "train.xml",
+    ),
+}
+"""Training files that no command takes: name, content, and the words of the message."""

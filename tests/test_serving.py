@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
@@ -306,6 +308,21 @@ def swapped_header(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(content.replace(b'"F32"', b'"F64"', 1))
 
 
+def another_network(folder: Path) -> None:
+    """One of a tagger with as many tags, from smaller vectors."""
+    KINDS["joined"]().save(folder.parent / "other")
+    shutil.copy(folder.parent / "other" / "network.onnx", folder)
+
+
+def nested_embedders(folder: Path) -> None:
+    found = config(folder)
+    embedder = found["tagger"]["encoder"]["embedder"]
+    for _ in range(300):
+        embedder = {"name": "ConcatenatedEmbedder", "settings": {"embedders": [embedder]}}
+    found["tagger"]["encoder"]["embedder"] = embedder
+    (folder / "config.json").write_text(json.dumps(found))
+
+
 DAMAGES: dict[str, tuple[Any, str]] = {
     "no config": (lambda folder: (folder / "config.json").unlink(), r"no saved tagger|no trained tagger"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "No such file|no trained tagger"),
@@ -346,6 +363,54 @@ def test_a_damaged_folder_is_refused_in_one_line(damage: str, reader: Any, saved
         reader(saved)
     assert "\n" not in str(refusal.value)
     assert str(saved) in str(refusal.value)
+
+
+ONLY_SERVED: dict[str, tuple[Any, str]] = {
+    "another network": (another_network, r"network\.onnx: does not fit this tagger"),
+    "a network of other tags": (
+        lambda folder: (
+            KINDS["two layers"]().save(folder.parent / "x"),
+            shutil.copy(folder.parent / "x/network.onnx", folder),
+        ),
+        r"network\.onnx",
+    ),
+    "biases of other tags": (
+        weights(wide__head__emissions__bias=lambda old: old[:2]),
+        "sparse features do not fit",
+    ),
+    "fewer keys": (weights(wide__keys=lambda old: old[:2]), "sparse features do not fit"),
+    "keys that are no hashes": (
+        weights(wide__keys=lambda old: old.astype(np.float64)),
+        "sparse features do not fit",
+    ),
+    "nested embedders": (nested_embedders, "fit its weights|no table|damaged"),
+}
+
+
+@pytest.mark.parametrize("damage", ONLY_SERVED)
+def test_parts_that_do_not_fit_are_refused_when_they_are_loaded(damage: str, saved: Path) -> None:
+    change, message = ONLY_SERVED[damage]
+    change(saved)
+    with pytest.raises(UserError, match=message) as refusal:
+        Runtime.load(saved)
+    assert "\n" not in str(refusal.value)
+    assert str(saved) in str(refusal.value)
+
+
+def test_a_network_reads_no_other_file(saved: Path) -> None:
+    """Whether it lies outside of the folder or in it: what this package writes is one file."""
+    network = onnx.load(saved / "network.onnx")
+    weight = next(one for one in network.graph.initializer if one.name == "head.weight")
+    for place in ("../secret", "secret"):
+        (saved / place).write_bytes(weight.raw_data)
+        moved = onnx.ModelProto()
+        moved.CopyFrom(network)
+        onnx.external_data_helper.set_external_data(
+            next(one for one in moved.graph.initializer if one.name == "head.weight"), place
+        )
+        (saved / "network.onnx").write_bytes(moved.SerializeToString())
+        with pytest.raises(UserError, match="another file, which is not read"):
+            Runtime.load(saved)
 
 
 @pytest.mark.parametrize("damage", ["missing", "damaged"])

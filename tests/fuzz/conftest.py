@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -15,7 +16,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not MINUTES or not is_hypothesis_test(pyfuncitem.obj):
         return None
     targets = sum(is_hypothesis_test(getattr(item, "obj", None)) for item in pyfuncitem.session.items)
-    end = time.monotonic() + 60 * MINUTES / targets
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    end = time.monotonic() + 60 * MINUTES * workers / targets
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     while time.monotonic() < end:
         pyfuncitem.obj(**arguments)

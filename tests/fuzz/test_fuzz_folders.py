@@ -140,8 +140,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("folders") / "saved"
     for files in saved().values():  # kernels are compiled, and modules imported, before anybody watches
         write(files, folder)
-        for load in LOADERS:
-            answers(load(folder))
+        for loader in LOADERS:
+            answers(loader(folder))
     return folder
 
 
