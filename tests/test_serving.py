@@ -413,6 +413,15 @@ def test_a_network_reads_no_other_file(saved: Path) -> None:
             Runtime.load(saved)
 
 
+def test_a_setting_of_another_type_is_named(saved: Path) -> None:
+    found = config(saved)
+    found["tagger"]["encoder"]["embedder"]["settings"]["sparse"] = None
+    (saved / "config.json").write_text(json.dumps(found))
+    with pytest.raises(UserError, match="its sparse is None, not") as refusal:
+        skd_lightning.load(saved)
+    assert str(saved) in str(refusal.value)
+
+
 @pytest.mark.parametrize("damage", ["missing", "damaged"])
 def test_a_network_that_cannot_be_read_is_refused_in_one_line(damage: str, saved: Path) -> None:
     network = saved / "network.onnx"

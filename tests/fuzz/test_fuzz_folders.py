@@ -101,7 +101,7 @@ def damaged(draw: st.DrawFn) -> Files:
         elif edit == "inside" and name == "model.safetensors":
             files[name] = draw(other_weights(kinds[kind][name]))
         elif edit in ("bytes", "inside"):
-            files[name] = draw(spoiled([kinds[kind][name]]))
+            files[name] = draw(spoiled([files[name]]))
         elif edit == "swap":
             other = draw(st.sampled_from([*kinds]))
             files[name] = kinds[other].get(name, b"")
