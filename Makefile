@@ -19,6 +19,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BENCH  ?= .venv-bench
 PROCESSES ?= 2
+MINUTES ?= 60
 PIP     = $(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 SKD    := $(if $(TORCHRUN),$(VENV)/bin/torchrun $(TORCHRUN) -m skd_lightning,$(VENV)/bin/skd)
@@ -31,7 +32,7 @@ PYTEST  = $(VENV)/bin/python -m pytest --numprocesses $(PROCESSES) --dist loadfi
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo corpus teachers distill suite zeroshot report sweep sweep-check sweep-local notebooks
-.PHONY: docs test test-all lint bench
+.PHONY: docs test test-all fuzz bad-inputs lint bench
 
 help: ## this list
 	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [SEED=1] [ARGS=\"--model.objective.k 5\"]"
@@ -91,6 +92,12 @@ test: $(VENV)/.installed-test ## the tests but for the slowest
 
 test-all: $(VENV)/.installed-test ## all tests
 	$(PYTEST) $(ARGS)
+
+fuzz: $(VENV)/.installed-test ## inputs that nobody would write, new ones each time: MINUTES=60
+	FUZZ_MINUTES=$(MINUTES) $(VENV)/bin/python -m pytest tests/fuzz $(ARGS)
+
+bad-inputs: $(VENV)/.installed-test ## every bad input of the tables to a command of its own (an hour): ARGS="--sample 120 --seed 1"
+	$(VENV)/bin/python tests/bad_inputs.py $(ARGS)
 
 lint: $(VENV)/.installed-lint ## style, types and the floors of the house
 	$(VENV)/bin/ruff check .

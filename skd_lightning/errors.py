@@ -8,6 +8,8 @@ import signal
 
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 """NumPy's words for a write that a full disk has cut short; the error has no number."""
+LONGEST = 2000
+"""Letters of a message; only quoted files make longer ones."""
 IN_THE_WAY = "what stands there is no folder; move it away, or name another place"
 PLACES = {
     errno.EEXIST: IN_THE_WAY,
@@ -26,8 +28,16 @@ PLACES = {
 class UserError(ValueError):
     """A mistake that the user can mend; its message is one line: what is wrong, where (file and line), what to do.
 
-    The command line prints it without a traceback and exits with status 2.
+    The command line prints it without a traceback and exits with status 2. It may quote a file of anybody: what does
+    not print, line breaks above all, stands there as Python writes it, see :func:`printable`, and of a line that is
+    longer than a screen only the ends are kept.
     """
+
+    def __init__(self, message: str) -> None:
+        line = printable(message)
+        if len(line) > LONGEST:
+            line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 4 :]}"
+        super().__init__(line)
 
     def _render_traceback_(self) -> list[str]:
         """Return the line that a notebook shows in the place of a traceback."""

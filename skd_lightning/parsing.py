@@ -102,10 +102,19 @@ def read_json(kind: type[T], file: Path, remedy: str) -> T:
     """
     text = read_text(file)
     try:
-        with first_error():
-            found: T = TypeAdapter(kind).validate_json(text)
+        return parsed(kind, text)
     except ValueError as error:
         raise UserError(f"{file}: damaged ({error}); {remedy}") from None
+
+
+def parsed(kind: type[T], text: str) -> T:
+    """Return a JSON text as an object of a type.
+
+    Raises:
+        ValueError: it is no JSON, or not of the type; the message names the first wrong key.
+    """
+    with first_error():
+        found: T = TypeAdapter(kind).validate_json(text)
     return found
 
 

@@ -24,7 +24,7 @@ CorpusScheme = Literal["none", "iob1", "iob2", "bioes"]
 Scheme = Literal["none", "iob2", "bioes"]
 EntityScheme = Literal["iob2", "bioes"]
 
-_ENTITY_TAG = re.compile(r"[BIES]-.+")
+_ENTITY_TAG = re.compile(r"[BIES]-.+", re.DOTALL)
 _PREFIXES: dict[str, str] = {"iob2": "BI", "bioes": "BIES"}
 
 
@@ -155,7 +155,7 @@ def recognise(sentences: Iterable[TaggedSentence]) -> SchemeReport:
 def _has_entity_tags(names: set[str]) -> bool:
     """Look for entity tags, or tags meant as such: ``O`` beside ``L-PER`` or bare prefixes, or ``O-PER``."""
     meant = OUTSIDE in names and (
-        any(re.fullmatch(r"[A-Z]-.*", name) for name in names) or {OUTSIDE} < names <= set("OBIES")
+        any(re.fullmatch(r"[A-Z]-.*", name, re.DOTALL) for name in names) or {OUTSIDE} < names <= set("OBIES")
     )
     return meant or any(_ENTITY_TAG.fullmatch(name) or name.startswith("O-") for name in names)
 

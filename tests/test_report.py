@@ -22,13 +22,16 @@ from skd_lightning.analysis.comparison import (
     on_trained_languages,
     on_unseen_languages,
 )
+from skd_lightning.analysis.origins import origins
 from skd_lightning.cli import main
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
+from skd_lightning.report.findings import gather
 from skd_lightning.report.looks import system_looks
 from skd_lightning.report.sections.by_k import score_by_k
 from skd_lightning.report.sections.cost import cost_table
 from skd_lightning.report.sections.differences import baseline_table, teachers_table
+from skd_lightning.report.sections.origins import section as origins_section
 from skd_lightning.report.sections.paper import beside_tables
 from skd_lightning.report.sections.scores import scores_table
 from skd_lightning.report.write import write_report
@@ -271,6 +274,39 @@ def test_languages_that_not_all_have(small: Path) -> None:
     assert found
     assert found.languages == ["de"]
     write_report(small, "wikiann")
+
+
+def test_languages_without_test_sentences_are_not_counted(small: Path) -> None:
+    file = small / "wikiann/topk/seed1/results.json"
+    results = json.loads(file.read_text())
+    results["languages"]["xx"] = {**results["languages"]["en"], "sentences": 0, "words": 0}
+    results["types"]["xx"] = {}
+    file.write_text(json.dumps(results))
+    runs = read(small, "wikiann")
+    assert "xx" not in runs.students["topk"][0].test.languages
+
+
+def test_the_states_of_the_code_are_counted(small: Path) -> None:
+    assert origins(read(small, "wikiann")).keys() == {("",)}
+    made = {"code of skd_lightning": "abc", "torch": "2", "pytorch-lightning": "3"}
+    (small / "wikiann/topk/seed1/provenance.json").write_text(json.dumps(made))
+    found = origins(read(small, "wikiann"))
+    assert found[("abc", "2", "3")] == 1
+    assert found.total() == sum(1 for _ in read(small, "wikiann").runs())
+    section = origins_section(gather(small, "wikiann"))
+    assert section is not None
+    assert "1 run was made by the code whose hash is abc, with torch 2, pytorch-lightning 3." in str(
+        section.content
+    )
+
+
+def test_a_suite_reports_its_own_variants(small: Path, tmp_path: Path) -> None:
+    suite = tmp_path / "suite.yaml"
+    tasks = "tasks: {wikiann: {languages: [de, en]}}\nvariants: {none: , topk: }"
+    suite.write_text(f"title: Two\nruns: {small}\n{tasks}\n")
+    main(["report", "--suite", str(suite), "--out", str(tmp_path / "out")])
+    with (tmp_path / "out/runs.csv").open() as file:
+        assert {row["run"] for row in csv.DictReader(file)} == {"teachers", "none", "topk"}
 
 
 def test_output_is_the_same_for_the_same_runs(small: Path, tmp_path: Path) -> None:

@@ -4,66 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 from small_runs import refused
+from small_taggers import KINDS, SENTENCES, TAGS
 
 import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.data.readers import read
-from skd_lightning.encoders import BiLSTM, ConcatenatedEmbedder, NgramEmbedder, NoContext, NoEmbedder
 from skd_lightning.errors import UserError
 from skd_lightning.serving import Runtime
 from skd_lightning.serving.sparse_features import SparseFeatures
 from skd_lightning.serving.tables import PlainTable, compressed, table
-from skd_lightning.taggers import Student, Tagger, Wide
-
-TAGS = ["O", "B-PER", "I-PER", "E-PER", "S-PER"]
-SENTENCES = [
-    ["Anna", "Berg", "lives", "in", "Lincoln", "."],
-    [],
-    ["東京", "a\ud800", "", "McDonald's3", "Ωmega"],
-    ["one"],
-    ["a", "b"] * 40,
-]
-
-
-def made(
-    scheme: str = "bioes", embedder: Any = None, context: Any = None, wide: Wide | None = None, **options: Any
-) -> Tagger:
-    """Return a tagger of random weights, which speaks on two languages."""
-    torch.manual_seed(1)
-    tags = {"bioes": TAGS, "iob2": TAGS[:3], "none": ["ADJ", "NOUN", "VERB"]}[scheme]
-    embedder = NgramEmbedder(8, 64) if embedder is None else embedder
-    tagger = Student(tags, scheme, ["en", "de"], embedder, context or BiLSTM(6), wide, **options)
-    tagger.learn_vocabulary([["Anna", "lives", "anna"], ["Berg", "Berg"]], ["en", "de"])
-    tagger.encoder.learn_vocabulary(["Anna", "anna", "lives"])
-    with torch.no_grad():
-        for name, weight in tagger.named_parameters():
-            if name.endswith(("transitions", "start", "end", "wide.weight")):
-                weight.copy_(torch.randn_like(weight))
-    return tagger.eval()
-
-
-KINDS: dict[str, Any] = {
-    "ngrams": lambda: made(),
-    "words": lambda: made(embedder=NgramEmbedder(8, 64, word_embedding_size=5, min_count=1)),
-    "two layers": lambda: made("iob2", context=BiLSTM(5, layers=2)),
-    "no context": lambda: made("none", context=NoContext()),
-    "softmax": lambda: made("none", decoder="softmax"),
-    "unconstrained": lambda: made("iob2", constrain=False),
-    "wide": lambda: made(wide=Wide(of_languages=True)),
-    "linear": lambda: made(embedder=NoEmbedder(), context=NoContext(), wide=Wide()),
-    "joined": lambda: made(embedder=ConcatenatedEmbedder([NgramEmbedder(4, 32), NgramEmbedder(3, 16)])),
-    "marginals": lambda: made("none", decoding="marginals"),
-}
 
 
 def same(found: list[Any], expected: list[Any]) -> None:
@@ -347,6 +308,21 @@ def swapped_header(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(content.replace(b'"F32"', b'"F64"', 1))
 
 
+def another_network(folder: Path) -> None:
+    """One of a tagger with as many tags, from smaller vectors."""
+    KINDS["joined"]().save(folder.parent / "other")
+    shutil.copy(folder.parent / "other" / "network.onnx", folder)
+
+
+def nested_embedders(folder: Path) -> None:
+    found = config(folder)
+    embedder = found["tagger"]["encoder"]["embedder"]
+    for _ in range(300):
+        embedder = {"name": "ConcatenatedEmbedder", "settings": {"embedders": [embedder]}}
+    found["tagger"]["encoder"]["embedder"] = embedder
+    (folder / "config.json").write_text(json.dumps(found))
+
+
 DAMAGES: dict[str, tuple[Any, str]] = {
     "no config": (lambda folder: (folder / "config.json").unlink(), r"no saved tagger|no trained tagger"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "No such file|no trained tagger"),
@@ -386,6 +362,63 @@ def test_a_damaged_folder_is_refused_in_one_line(damage: str, reader: Any, saved
     with pytest.raises(UserError, match=message) as refusal:
         reader(saved)
     assert "\n" not in str(refusal.value)
+    assert str(saved) in str(refusal.value)
+
+
+ONLY_SERVED: dict[str, tuple[Any, str]] = {
+    "another network": (another_network, r"network\.onnx: does not fit this tagger"),
+    "a network of other tags": (
+        lambda folder: (
+            KINDS["two layers"]().save(folder.parent / "x"),
+            shutil.copy(folder.parent / "x/network.onnx", folder),
+        ),
+        r"network\.onnx",
+    ),
+    "biases of other tags": (
+        weights(wide__head__emissions__bias=lambda old: old[:2]),
+        "sparse features do not fit",
+    ),
+    "fewer keys": (weights(wide__keys=lambda old: old[:2]), "sparse features do not fit"),
+    "keys that are no hashes": (
+        weights(wide__keys=lambda old: old.astype(np.float64)),
+        "sparse features do not fit",
+    ),
+    "nested embedders": (nested_embedders, "fit its weights|no table|damaged"),
+}
+
+
+@pytest.mark.parametrize("damage", ONLY_SERVED)
+def test_parts_that_do_not_fit_are_refused_when_they_are_loaded(damage: str, saved: Path) -> None:
+    change, message = ONLY_SERVED[damage]
+    change(saved)
+    with pytest.raises(UserError, match=message) as refusal:
+        Runtime.load(saved)
+    assert "\n" not in str(refusal.value)
+    assert str(saved) in str(refusal.value)
+
+
+def test_a_network_reads_no_other_file(saved: Path) -> None:
+    """Whether it lies outside of the folder or in it: what this package writes is one file."""
+    network = onnx.load(saved / "network.onnx")
+    weight = next(one for one in network.graph.initializer if one.name == "head.weight")
+    for place in ("../secret", "secret"):
+        (saved / place).write_bytes(weight.raw_data)
+        moved = onnx.ModelProto()
+        moved.CopyFrom(network)
+        onnx.external_data_helper.set_external_data(
+            next(one for one in moved.graph.initializer if one.name == "head.weight"), place
+        )
+        (saved / "network.onnx").write_bytes(moved.SerializeToString())
+        with pytest.raises(UserError, match="another file, which is not read"):
+            Runtime.load(saved)
+
+
+def test_a_setting_of_another_type_is_named(saved: Path) -> None:
+    found = config(saved)
+    found["tagger"]["encoder"]["embedder"]["settings"]["sparse"] = None
+    (saved / "config.json").write_text(json.dumps(found))
+    with pytest.raises(UserError, match="its sparse is None, not") as refusal:
+        skd_lightning.load(saved)
     assert str(saved) in str(refusal.value)
 
 

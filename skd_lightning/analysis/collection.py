@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,12 +77,13 @@ class TaskRuns:
         return found
 
 
-def read(runs: Path, task: str) -> TaskRuns:
+def read(runs: Path, task: str, variants: Collection[str] | None = None) -> TaskRuns:
     """Read all finished runs of a task; what cannot be read is left out and named in ``notes``.
 
     Args:
         runs: folder of all runs.
         task: its name.
+        variants: of the students that count; all if None. Teachers and peers always do.
 
     Raises:
         UserError: there is no finished run.
@@ -90,6 +91,8 @@ def read(runs: Path, task: str) -> TaskRuns:
     notes: list[str] = []
     root = runs / task
     found = [run for file in results_files(runs, task) if (run := read_run(file, root, notes))]
+    if variants is not None:
+        found = [run for run in found if run.variant in (TEACHERS, *variants)]
     # Of two runs with one name, the one in its place comes first.
     found.sort(key=lambda run: run.folder.path.parent.name != run.variant)
     files = sorted(root.glob(f"{PEERS}/*/*/results.json"))

@@ -141,9 +141,10 @@ def _place(file: Path, root: Path) -> str:
 
 
 def _scores(folder: RunFolder, results: Record, root: Path, notes: list[str]) -> Scores:
+    tested = sorted(language for language, scores in results.languages.items() if scores.sentences)
     scores = Scores(
-        {language: results.score(language) for language in sorted(results.languages)},
-        {language: results.languages[language].sentences for language in sorted(results.languages)},
+        {language: results.score(language) for language in tested},
+        {language: results.languages[language].sentences for language in tested},
     )
     for language in scores.languages:
         file = folder.counts / f"{language}.npy"

@@ -10,9 +10,15 @@ from skd_lightning.cli.options import add_runs, add_task
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the runs and the folder to write to."""
+    """Add the runs, or the suite that names them, and the folder to write to."""
     add_runs(parser)
     add_task(parser)
+    parser.add_argument(
+        "--suite",
+        type=Path,
+        metavar="FILE",
+        help="report the variants of this suite alone, from its runs; each of several tasks has its folder in --out",
+    )
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="folder to write to (default: <runs>/<task>/report)"
     )
@@ -22,7 +28,15 @@ def run(options: Options, rest: list[str]) -> None:
     """Print the scores, and write tables, plots and the page."""
     from skd_lightning.report.write import write_report
 
-    write_report(options.runs, options.task, options.out)
+    if options.suite is None:
+        write_report(options.runs, options.task, options.out)
+        return
+    from skd_lightning.studies.suite import read_suite
+
+    suite = read_suite(options.suite)
+    for task in suite.tasks:
+        out = options.out / task if options.out and len(suite.tasks) > 1 else options.out
+        write_report(suite.runs, task, out, list(suite.variants))
 
 
 COMMAND = Command(

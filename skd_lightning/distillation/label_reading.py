@@ -84,7 +84,7 @@ def read_labels(
     if scheme != "none":
         labels = [label if split_tag(label)[1] else (names or {}).get(label, label) for label in labels]
     different = list(dict.fromkeys(labels))
-    bilou = [label for label in different if re.fullmatch(r"[LU]-.+", label)]
+    bilou = [label for label in different if re.fullmatch(r"[LU]-.+", label, re.DOTALL)]
     if (
         scheme != "none"
         and bilou

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from skd_lightning.encoders.base import Embedder
 from skd_lightning.encoders.concatenation import ConcatenatedEmbedder
@@ -35,6 +37,9 @@ EMBEDDERS: dict[str, type[Embedder]] = {
 """The embedders that a description may name."""
 CONTEXTS: dict[str, type[Context]] = {own.__name__: own for own in (BiLSTM, NoContext)}
 """The contexts that a description may name."""
+T = TypeVar("T")
+SIMPLE = {bool, int, float, str, NoneType}
+"""Types of settings that are compared before an object is made; a class looks at others itself."""
 MOST_PARTS = 1000
 """Layers of a network or parts of an embedder; a description with more is refused before they are made."""
 
@@ -69,7 +74,7 @@ class EncoderMaker:
         kind, settings = _named(description["context"])
         if kind not in CONTEXTS:
             raise UserError(f"its context '{kind}' is none of this package's ({', '.join(CONTEXTS)})")
-        return self._embedder(description["embedder"], "embedder"), CONTEXTS[kind](**settings)
+        return self._embedder(description["embedder"], "embedder"), made(CONTEXTS[kind], settings)
 
     def _embedder(self, description: Mapping[str, Any], place: str) -> Embedder:
         kind, settings = _named(description)
@@ -93,11 +98,26 @@ class EncoderMaker:
                 raise UserError(f"its embedder has {len(parts)} parts, more than {MOST_PARTS}")
             settings["embedders"] = [self._embedder(part, f"{place}.{n}") for n, part in enumerate(parts)]
         if not read and kind not in self.foreign:
-            return own(**settings)
+            return made(own, settings)
         if place not in self._opened:
             with torch.device("cpu"):
                 self._opened[place] = own(**settings)
         return self._opened[place]
+
+
+def made(own: type[T], settings: Mapping[str, Any]) -> T:
+    """Return an object of a class of this package from settings of anybody.
+
+    Raises:
+        UserError: a setting is a number, word or truth value where the class wants another of these.
+    """
+    for name, hint in get_type_hints(own.__init__).items():
+        if name in settings and SIMPLE.issuperset(get_args(hint) or [hint]):
+            try:
+                TypeAdapter(hint).validate_python(settings[name], strict=True)
+            except ValidationError:
+                raise UserError(f"its {name} is {settings[name]!r:.80}, not {hint}") from None
+    return own(**settings)
 
 
 def _named(description: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,13 +58,13 @@ class Findings:
     notes: list[str]
 
 
-def gather(runs: Path, task: str) -> Findings:
-    """Read all runs of a task, and draw the bootstrap samples.
+def gather(runs: Path, task: str, variants: Collection[str] | None = None) -> Findings:
+    """Read all runs of a task, or those of some variants, and draw the bootstrap samples.
 
     Raises:
         UserError: there is no finished run.
     """
-    found = read(runs, task)
+    found = read(runs, task, variants)
     trained, unseen = on_trained_languages(found), on_unseen_languages(found)
     notes = list(found.notes)
     for comparison in (trained, unseen):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -41,7 +41,9 @@ def print_scores(runs: Path, task: str) -> None:
     _print(found, on_trained_languages(found))
 
 
-def write_report(runs: Path, task: str, out: Path | None = None) -> None:
+def write_report(
+    runs: Path, task: str, out: Path | None = None, variants: Collection[str] | None = None
+) -> None:
     """Print the scores, and write all tables, plots and the page.
 
     The files say nothing of the machine or the hour, and are the same for the same runs.
@@ -50,11 +52,12 @@ def write_report(runs: Path, task: str, out: Path | None = None) -> None:
         runs: folder of all runs.
         task: its name.
         out: folder to write to, or None for ``<runs>/<task>/report/``.
+        variants: of the students that count; all if None.
 
     Raises:
         UserError: there is no finished run, or the folder cannot be written to.
     """
-    findings = gather(runs, task)
+    findings = gather(runs, task, variants)
     sections = make_sections(findings)
     title, key = f"{task}: {heading(findings.runs.metric)}", summary(findings.trained)
     files = {name: content for section in sections for name, content in _files(section)}

@@ -29,7 +29,7 @@ from skd_lightning.runs.devices import (
 )
 from skd_lightning.runs.epoch_lines import EpochLines
 from skd_lightning.runs.metrics_log import MetricsLog
-from skd_lightning.runs.option_errors import explained, made_from, refuse_files
+from skd_lightning.runs.option_errors import explained, made_from, refuse_empty, refuse_files
 from skd_lightning.runs.option_ranges import refuse_out_of_range
 from skd_lightning.runs.resuming import AtomicCheckpoints, BestWeights, LastState
 from skd_lightning.runs.selection import (
@@ -134,6 +134,7 @@ class TaggingCLI(LightningCLI):
         with explained(parsers.get(args[0], parser) if parsers and args else parser):
             super().parse_arguments(parser, args)
         settings = self._subconfig()
+        refuse_empty(settings)
         refuse_out_of_range(settings.as_dict())
         refuse_devices(settings["trainer"]["devices"])
         if settings["wandb"] == "":

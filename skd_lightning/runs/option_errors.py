@@ -122,6 +122,17 @@ def refuse_files(words: Sequence[str]) -> None:
                 refuse_excess(value, option)
 
 
+def refuse_empty(settings: Mapping[str, Any]) -> None:
+    """Refuse a section with nothing below it, as one in which every line is a comment.
+
+    Raises:
+        UserError: naming the section.
+    """
+    for section in SECTIONS:
+        if settings[section] is None:
+            raise UserError(f"--{section}: it is empty (null); give it a setting, or take it out")
+
+
 def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None:
     """Return the error in one line, None for one that is of another kind.
 

@@ -18,8 +18,14 @@ from skd_lightning.parsing import read_json
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.storage import write_text
 
-LEARNING = ("crf", "data", "distillation", "encoders", "taggers", "metrics.py", "ragged.py", "tags.py")
+LEARNING = (
+    *("crf", "data", "distillation", "encoders", "features", "taggers"),
+    *("entity_spans.py", "metrics.py", "predictions.py", "ragged.py", "tags.py"),
+)
 """Parts of the package that decide what a training learns."""
+
+CODE, LIBRARIES = "code of skd_lightning", ("torch", "pytorch-lightning")
+"""Names of the parts that every run has."""
 
 
 def provenance(
@@ -39,8 +45,8 @@ def provenance(
     for part in LEARNING:
         for file in sorted((package / part).rglob("*.py")) or [package / part]:
             code.update(file.read_bytes())
-    found = {"code of skd_lightning": code.hexdigest()[:16]}
-    found |= {name: version(name) for name in ("torch", "pytorch-lightning")}
+    found = {CODE: code.hexdigest()[:16]}
+    found |= {name: version(name) for name in LIBRARIES}
     for file in corpus_files(data["task"], data["data"], languages, data["unlabelled"]):
         found[f"corpus {file.parent.name}/{file.name}"] = hash_of(file)
     for folder, name in _short_names(teachers.folders(languages) if teachers else []).items():

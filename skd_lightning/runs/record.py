@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator, model_validator
 
 from skd_lightning import __version__
 from skd_lightning.errors import UserError
@@ -120,6 +120,13 @@ class Record(BaseModel):
         if schema != SCHEMA:
             raise ValueError(f"schema {schema}, this version reads {SCHEMA}")
         return schema
+
+    @model_validator(mode="after")
+    def _refuse_without_metric(self) -> Record:
+        for language, scores in self.languages.items():
+            if getattr(scores, self.metric) is None:
+                raise ValueError(f"languages.{language}.{self.metric}: missing, and it is the metric")
+        return self
 
     def score(self, language: str) -> float:
         """Return the language's score by the record's metric."""

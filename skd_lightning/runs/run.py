@@ -17,6 +17,7 @@ from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.distillation.teachers.kinds import identity
 from skd_lightning.errors import UserError
+from skd_lightning.parsing import parsed
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.succession import has_finished
@@ -73,10 +74,9 @@ class Run:
             UserError: the text is another one.
         """
         try:
-            fields = json.loads(text)
-            return cls(**{**fields, "path": Path(fields["path"]), "arguments": tuple(fields["arguments"])})
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"work: no run as JSON ({type(error).__name__}: {error})") from None
+            return parsed(cls, text)
+        except ValueError as error:
+            raise UserError(f"work: no run as JSON ({error})") from None
 
     def parse(self) -> Settings:
         """Return its settings, checked option by option.

@@ -80,7 +80,10 @@ def _subword(
 
     def vectors(words: Sequence[str]) -> Vectors:
         pieces = cutter.pieces(words)
-        return _means(weights.rows(np.concatenate(pieces)), np.array([len(own) for own in pieces]))
+        numbers = np.concatenate(pieces)
+        if numbers.max(initial=0) >= weights.shape[0]:
+            raise UserError("its tokenizer has more pieces than its table has rows; save the tagger again")
+        return _means(weights.rows(numbers), np.array([len(own) for own in pieces]))
 
     return vectors
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skd_lightning.entity_spans import entities_with_probabilities
-from skd_lightning.errors import UserError
+from skd_lightning.errors import UserError, one_line
 from skd_lightning.predictions import (
     Alternative,
     Languages,
@@ -26,6 +26,7 @@ from skd_lightning.serving.chain import Chain
 from skd_lightning.serving.embedding import word_vectors
 from skd_lightning.serving.folder import NETWORK, TRANSFORMER, chain_scores, read_arrays, read_config
 from skd_lightning.serving.hub import on_disk
+from skd_lightning.serving.session import Session
 from skd_lightning.serving.sparse_features import SparseFeatures
 from skd_lightning.serving.tables import table
 from skd_lightning.serving.text import tag
@@ -34,6 +35,8 @@ from skd_lightning.serving.words import WordMemory
 
 TOKENS = 1000
 """Words a batch; the states of more leave the cache of a processor."""
+TRIAL = (("Anna", "."), ("a",))
+"""Sentences that every tagger has scores for."""
 
 
 class Runtime:
@@ -58,23 +61,21 @@ class Runtime:
         self._sparse: SparseFeatures | None = None
         self._of_languages = False
         if wide is not None:
-            keys = arrays["wide.keys"].view(np.uint64)
-            self._sparse = SparseFeatures(
-                keys, table(arrays, "wide.weight"), arrays["wide.head.emissions.bias"]
-            )
+            self._sparse = _sparse_features(arrays, len(self.tag_set))
             self._of_languages = bool(wide["settings"].get("of_languages", False))
         encoder = description["encoder"]
         self._transformer: Transformer | None = None
         if "transformer" in config:
-            session = _session(folder / TRANSFORMER, threads)
+            session = Session(folder / TRANSFORMER, threads)
             self._transformer = Transformer(config["transformer"], session)
             encoder["embedder"] = {"name": "NoEmbedder", "settings": {}}  # no word has a vector of its own
         self._vectors = word_vectors(encoder["embedder"], arrays, encoder["vocabulary"], "encoder.embedder")
         self._size = self._vectors(["."]).shape[1]
         reads = self._size or self._transformer is not None
-        self._network = _session(folder / NETWORK, threads) if reads else None
+        self._network = Session(folder / NETWORK, threads) if reads else None
         self._memories: dict[str, WordMemory] = {}
         self._lock = threading.Lock()
+        self.emissions(TRIAL)  # so that parts which do not fit each other are refused now
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 1) -> Runtime:
@@ -93,8 +94,9 @@ class Runtime:
             raise UserError(
                 f"{error}" if str(error).startswith(str(folder)) else f"{folder}: {error}"
             ) from error
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise UserError(f"{folder}: damaged ({error}); save the tagger again") from error
+        except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
+            reason = one_line(error) or type(error).__name__
+            raise UserError(f"{folder}: damaged ({reason}); save the tagger again") from error
 
     def predict(
         self, sentences: Sequence[Sequence[str]], language: Languages = None, k: int = 0
@@ -121,8 +123,9 @@ class Runtime:
                 ):
                     if found is None:
                         raise UserError(
-                            f"sentence {place + 1} has no tag sequence with a probability: its tags "
-                            f"{', '.join(self.tag_set.names)} allow none of {lengths[place]} words"
+                            f"sentence {place + 1} has no tag sequence with a probability: the tagger's weights are "
+                            f"not finite, or its tags {', '.join(self.tag_set.names)} allow none of "
+                            f"{lengths[place]} words"
                         )
                     predictions[place] = found
         return predictions  # type: ignore[return-value]
@@ -176,7 +179,9 @@ class Runtime:
         if vectors is None or not numbers.size:
             return sparse if sparse is not None else np.zeros(empty, dtype=np.float32)
         inputs = {"vectors": vectors, "lengths": lengths.astype(np.int32)}
-        network: NDArray[np.float32] = self._network.run(None, inputs)[0].transpose(1, 0, 2)  # type: ignore[union-attr]
+        assert self._network is not None
+        shape = (numbers.shape[1], numbers.shape[0], len(self.tag_set))
+        network = self._network.run(inputs, shape).transpose(1, 0, 2)
         return network if sparse is None else np.float32(0.5) * (network + sparse)
 
     def _memory(self, language: str) -> WordMemory:
@@ -220,20 +225,15 @@ class Runtime:
         )
 
 
-def _session(file: Path, threads: int) -> Any:
-    """Return a session of onnxruntime.
+def _sparse_features(arrays: Mapping[str, np.ndarray], tags: int) -> SparseFeatures:
+    """Return the sparse features of a saved tagger.
 
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: their keys, weights and biases do not fit each other.
     """
-    import onnxruntime  # here: what reads texts alone does not need it
-
-    if not file.is_file():
-        raise UserError(f"{file.name} is missing: this tagger runs with PyTorch alone (skd_lightning.load)")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = threads
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has a class for each of its error codes, and no common one
-        raise UserError(f"{file.name}: not readable by onnxruntime ({str(error).splitlines()[0]})") from None
+    keys, bias = arrays.get("wide.keys"), arrays.get("wide.head.emissions.bias")
+    weights = table(arrays, "wide.weight")
+    fits = keys is not None and bias is not None and keys.dtype == np.int64 and bias.shape == (tags,)
+    if not fits or keys.ndim != 1 or weights.shape != (len(keys), tags):  # type: ignore[union-attr, arg-type]
+        raise UserError(f"its sparse features do not fit each other and its {tags} tags")
+    return SparseFeatures(keys.view(np.uint64), weights, bias)  # type: ignore[union-attr, arg-type]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from skd_lightning.features.windows import PieceWindows
 from skd_lightning.ragged import cut_by_budget
+from skd_lightning.serving.session import Session
 
 PIECES = 4000
 """Pieces that the transformer reads at once, padding counted."""
@@ -21,10 +22,10 @@ class Transformer:
     Args:
         settings: ``windows``, the arguments of :class:`PieceWindows`; ``size`` of a vector; ``precision`` in which
             vectors were stored while the tagger learned.
-        session: of onnxruntime, from pieces and mask to states.
+        session: from pieces and mask to states.
     """
 
-    def __init__(self, settings: Mapping[str, Any], session: Any) -> None:
+    def __init__(self, settings: Mapping[str, Any], session: Session) -> None:
         self._windows = PieceWindows(**settings["windows"])
         self.size, self._precision = int(settings["size"]), str(settings["precision"])
         self._session = session
@@ -49,7 +50,7 @@ class Transformer:
         sums = np.zeros((inputs["counts"].size, self.size), dtype=np.float32)
         if len(inputs["pieces"]):
             read = {"pieces": inputs["pieces"], "mask": inputs["mask"]}
-            (states,) = self._session.run(None, read)
+            states = self._session.run(read, (*inputs["pieces"].shape, self.size))
             np.add.at(sums, inputs["word"], states.reshape(-1, self.size)[inputs["cell"]])
         counts = np.maximum(inputs["counts"], 1)[..., None].astype(np.float32)
         means: NDArray[np.float32] = sums.reshape(*inputs["counts"].shape, -1) / counts

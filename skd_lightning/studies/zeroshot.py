@@ -21,7 +21,7 @@ from skd_lightning.display.formats import points
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores, split_types
-from skd_lightning.parsing import checked, read_yaml
+from skd_lightning.parsing import checked, parsed, read_yaml
 from skd_lightning.run_folder import RunFolder, results_files
 from skd_lightning.runs.jobs import Job
 from skd_lightning.runs.record import Results, TransferResults, surroundings, typed_command
@@ -60,17 +60,15 @@ class Transfer:
 
     @classmethod
     def from_json(cls, text: str) -> Transfer:
-        """Return the test that :meth:`to_json` wrote."""
-        fields = json.loads(text)
-        folders = tuple(map(Path, fields["folders"]))
-        return cls(
-            **{
-                **fields,
-                "runs": Path(fields["runs"]),
-                "languages": tuple(fields["languages"]),
-                "folders": folders,
-            }
-        )
+        """Return the test that :meth:`to_json` wrote.
+
+        Raises:
+            UserError: the text is another one.
+        """
+        try:
+            return parsed(cls, text)
+        except ValueError as error:
+            raise UserError(f"work: no test of runs as JSON ({error})") from None
 
     def job(self) -> Job:
         """Return the test as a job for a process of its own."""

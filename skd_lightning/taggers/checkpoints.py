@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from skd_lightning.encoders import Embedder, Encoder
-from skd_lightning.encoders.description import EncoderMaker
+from skd_lightning.encoders.description import EncoderMaker, made
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.serving.folder import WEIGHTS, is_saved, read_arrays, read_config
@@ -121,7 +121,7 @@ def _make(checkpoint: Mapping[str, Any], size: int, maker: EncoderMaker) -> Tagg
         languages=description["languages"],
         embedder=embedder,
         context=context,
-        wide=Wide(**described["settings"]) if described else None,
+        wide=made(Wide, described["settings"]) if described else None,
         decoder=description["decoder"],
         constrain=description["constrain"],
         optimization=Optimization(**description["optimization"]),
@@ -153,7 +153,7 @@ def _refuse_sizes(description: Mapping[str, Any], weights: Mapping[str, Tensor],
         head = ChainHead(encoder.output_size, tag_set, constrain=False)
         parts: dict[str, nn.Module] = {"encoder": encoder, "head": head}
         if description["wide"]:
-            wide = WidePath(Wide(**description["wide"]["settings"]), tag_set, constrain=False)
+            wide = WidePath(made(Wide, description["wide"]["settings"]), tag_set, constrain=False)
             wide.use_features(torch.empty(int(description["wide"]["features"]), dtype=torch.int64))
             parts["wide"] = wide
     expected = nn.ModuleDict(parts).state_dict()

@@ -139,7 +139,7 @@ class PredictionsFile:
         if self._student.scheme == "none":
             return label
         label = self._names.get(label, label) if not split_tag(label)[1] else label
-        if match := re.fullmatch(r"([LU])-(.+)", label):
+        if match := re.fullmatch(r"([LU])-(.+)", label, re.DOTALL):
             return f"{'E' if match[1] == 'L' else 'S'}-{match[2]}"
         return label if label == OUTSIDE or split_tag(label)[1] else f"I-{label}"
 

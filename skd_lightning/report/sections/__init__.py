@@ -17,6 +17,7 @@ from skd_lightning.report.sections import (
     differences,
     entity_types,
     notes,
+    origins,
     paper,
     scores,
     seen,
@@ -37,5 +38,6 @@ SECTIONS: list[Callable[[Findings], Section | None]] = [
     training.section,
     cost.section,
     paper.section,
+    origins.section,
     notes.section,
 ]
