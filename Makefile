@@ -5,6 +5,7 @@ TEACHERS ?=
 RECIPE ?=
 SUITE  ?= experiments/suites/$(TASK).yaml
 JOBS   ?= 1
+PART   ?= uner wikiann upos uner_changes teachers_seed2 teachers_seed3 structural_uner structural_wikiann structural_upos k
 SEED   ?= 1
 ARGS   ?=
 LANGS  ?=
@@ -31,7 +32,7 @@ TRACK   = $(if $(filter wandb,$(LOGGER)),--wandb $(PROJECT))
 PYTEST  = $(VENV)/bin/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo corpus teachers distill suite zeroshot report sweep sweep-check sweep-local notebooks
+.PHONY: help install demo corpus teachers distill suite evidence zeroshot report sweep sweep-check sweep-local notebooks
 .PHONY: docs test test-all fuzz bad-inputs lint bench
 
 help: ## this list
@@ -64,6 +65,12 @@ distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos
 
 suite: install ## a whole table of runs: SUITE=experiments/suites/demo.yaml JOBS=2
 	$(SKD) suite $(SUITE) $(if $(DATA),--data $(DATA)) --jobs $(JOBS) $(ARGS)
+
+evidence: install ## every suite of the documentation and its report, a day on two cores, resumable: PART="uner k"
+	set -e; for part in $(PART); do \
+	  $(SKD) suite experiments/suites/$$part.yaml $(if $(DATA),--data $(DATA)) --jobs $(JOBS) $(ARGS); \
+	  case $$part in teachers_*) ;; *) \
+	  $(SKD) report --suite experiments/suites/$$part.yaml --out experiments/results/$$part;; esac; done
 
 zeroshot: install ## all runs of TASK on languages never trained on: LANGS="es nl"
 	$(SKD) zeroshot $(COMMON) $(ARGS)

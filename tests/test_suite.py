@@ -300,3 +300,11 @@ def test_students_that_learn_from_students_are_a_phase_after_them(tmp_path: Path
     circle = file.read_text().replace("runs/demo/none/seed1", "runs/demo/third/seed1")
     file.write_text(circle)
     assert len(phases(read_suite(file))) == 4  # both are tried, and say what they lack
+
+
+def test_a_suite_may_be_of_teachers_alone(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text("title: Teachers\ntasks: {demo: {languages: [de, fi]}}\nteachers: {seed_everything: 2}\n")
+    planned = planned_runs(read_suite(file), "demo")
+    assert [run.role for run in planned] == ["teacher", "teacher"]
+    assert all("seed_everything: 2" in run.parse().text for run in planned)

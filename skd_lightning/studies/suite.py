@@ -63,7 +63,7 @@ class Suite:
     Attributes:
         title: what it is about.
         tasks: {name of the task: what is particular to it}.
-        variants: {name: kind of student}.
+        variants: {name: kind of student}; none in a suite of teachers alone.
         seeds: each variant is trained with each.
         runs: folder of all its runs; suites that name the same one share teachers, caches and variants.
         recipe: of the teachers, and of the variants that name none.
@@ -75,7 +75,7 @@ class Suite:
 
     title: str
     tasks: Mapping[str, SuiteTask]
-    variants: Mapping[str, Variant]
+    variants: Mapping[str, Variant] = field(default_factory=dict)
     seeds: tuple[NonNegativeInt, ...] = (1,)
     runs: Path = Path("runs")
     recipe: str | None = None
@@ -95,12 +95,11 @@ def read_suite(file: Path) -> Suite:
         settings[name] = checked(dict[str, JsonValue], settings.get(name) or {}, f"{file}: {name}")
         if "config" in settings[name]:
             settings[name]["config"] = str(file.parent / str(settings[name]["config"]))
-    for name in ("title", "tasks", "variants"):
+    for name, kind in (("title", str), ("tasks", dict[str, Any])):
         if not settings.get(name):
             raise UserError(f"{file}: '{name}' is missing")
-        settings[name] = checked(
-            str if name == "title" else dict[str, Any], settings[name], f"{file}: {name}"
-        )
+        settings[name] = checked(kind, settings[name], f"{file}: {name}")
+    settings["variants"] = checked(dict[str, Any], settings.get("variants") or {}, f"{file}: variants")
     tasks = {name: _task(name, value or {}, file) for name, value in settings["tasks"].items()}
     variants = {name: _variant(name, value or {}, file) for name, value in settings["variants"].items()}
     _one_of(settings.get("recipe"), (*recipe_names(), None), f"{file}: recipe")
