@@ -1,11 +1,13 @@
 """A whole table from one file, run for real on a small corpus; and evaluation on unseen languages."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up_runs import SMALL, make_runs
 from small_corpus import write_corpus
 from small_runs import refused
 
@@ -308,3 +310,45 @@ def test_a_suite_may_be_of_teachers_alone(tmp_path: Path) -> None:
     planned = planned_runs(read_suite(file), "demo")
     assert [run.role for run in planned] == ["teacher", "teacher"]
     assert all("seed_everything: 2" in run.parse().text for run in planned)
+
+
+VARIED = """
+title: Sizes
+runs: {runs}
+tasks: {{wikiann: {{languages: [de, en]}}}}
+variants: {{none: , topk: }}
+vary: {{data.max_train_sentences: [100, 300, 1000]}}
+"""
+
+
+def test_an_option_varies_over_folders(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(VARIED.format(runs=tmp_path / "runs"))
+    suites = read_suite(file).by_value()
+    assert list(suites) == ["100", "300", "1000"]
+    assert suites["300"].runs == tmp_path / "runs/300"
+    assert all(
+        "max_train_sentences: 300" in run.parse().text for run in planned_runs(suites["300"], "wikiann")
+    )
+    with pytest.raises(SystemExit):
+        main(["report", "--suite", str(file)])
+    assert "no finished runs of wikiann" in capsys.readouterr().err
+    for value in ("100", "1000"):
+        make_runs(tmp_path / "runs" / value, **SMALL)
+    main(["report", "--suite", str(file), "--out", str(tmp_path / "out")])
+    with (tmp_path / "out/curve.csv").open() as found:
+        rows = [(row["system"], row["data.max_train_sentences"]) for row in csv.DictReader(found)]
+    assert rows == [(name, value) for name in ("teachers", "none", "topk") for value in ("100", "1000")]
+    text = (tmp_path / "out/curve.md").read_text()
+    assert "No finished runs: data.max_train_sentences 300." in text
+    assert (tmp_path / "out/curve.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "vary", ["[1]", "{a: [1], b: [2]}", "{data.tokens: 5}", "{data.tokens: [5, 5]}", "{data.data: [../x]}"]
+)
+def test_what_cannot_vary_is_refused(vary: str, tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(VARIED.format(runs="runs").replace("{data.max_train_sentences: [100, 300, 1000]}", vary))
+    with pytest.raises(UserError, match=r"suite\.yaml: vary"):
+        read_suite(file)

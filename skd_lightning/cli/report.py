@@ -26,6 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options, rest: list[str]) -> None:
     """Print the scores, and write tables, plots and the page."""
+    from skd_lightning.report.curve import write_curve
     from skd_lightning.report.write import write_report
 
     if options.suite is None:
@@ -36,7 +37,11 @@ def run(options: Options, rest: list[str]) -> None:
     suite = read_suite(options.suite)
     for task in suite.tasks:
         out = options.out / task if options.out and len(suite.tasks) > 1 else options.out
-        write_report(suite.runs, task, out, list(suite.variants))
+        if suite.vary:
+            folders = {value: own.runs for value, own in suite.by_value().items()}
+            write_curve(next(iter(suite.vary)), folders, task, list(suite.variants), out or suite.runs / task)
+        else:
+            write_report(suite.runs, task, out, list(suite.variants))
 
 
 COMMAND = Command(

@@ -26,8 +26,9 @@ def run(options: Options, rest: list[str]) -> None:
     wanted = suite.read_suite(options.file)
     suite.run_suite(wanted, options.data, options.jobs, options.dry_run, options.anew)
     if not options.dry_run:
-        for task in wanted.tasks:
-            print_scores(wanted.runs, task)
+        for own in wanted.by_value().values():
+            for task in own.tasks:
+                print_scores(own.runs, task)
 
 
 COMMAND = Command(

@@ -16,6 +16,7 @@ from skd_lightning.data.folds import Fold
 from skd_lightning.distillation.names import BASELINE, losses
 from skd_lightning.errors import UserError
 from skd_lightning.parsing import checked, read_yaml
+from skd_lightning.run_folder import refuse_name
 from skd_lightning.runs.configurations import recipe_names
 from skd_lightning.runs.execution import job
 from skd_lightning.runs.jobs import Job, run_jobs
@@ -71,6 +72,7 @@ class Suite:
             relative to the suite's file.
         teachers: options of the teachers.
         students: options of the students.
+        vary: one option and its values, {name: values}: everything is run for each value, in ``<runs>/<value>``.
     """
 
     title: str
@@ -82,6 +84,17 @@ class Suite:
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     teachers: Mapping[str, JsonValue] = field(default_factory=dict)
     students: Mapping[str, JsonValue] = field(default_factory=dict)
+    vary: Mapping[str, tuple[int | float | str, ...]] = field(default_factory=dict)
+
+    def by_value(self) -> dict[str, Suite]:
+        """Return the suite of each value of the option that varies; itself under "" where none does."""
+        return {
+            str(value): dataclasses.replace(
+                self, runs=self.runs / str(value), options={**self.options, option: value}, vary={}
+            )
+            for option, values in self.vary.items()
+            for value in values
+        } or {"": self}
 
 
 def read_suite(file: Path) -> Suite:
@@ -100,6 +113,7 @@ def read_suite(file: Path) -> Suite:
             raise UserError(f"{file}: '{name}' is missing")
         settings[name] = checked(kind, settings[name], f"{file}: {name}")
     settings["variants"] = checked(dict[str, Any], settings.get("variants") or {}, f"{file}: variants")
+    _check_vary(settings.get("vary"), f"{file}: vary")
     tasks = {name: _task(name, value or {}, file) for name, value in settings["tasks"].items()}
     variants = {name: _variant(name, value or {}, file) for name, value in settings["variants"].items()}
     _one_of(settings.get("recipe"), (*recipe_names(), None), f"{file}: recipe")
@@ -124,6 +138,20 @@ def _variant(name: str, settings: Any, file: Path) -> Variant:
     _one_of(loss, losses(), f"{where}: loss")
     _one_of(recipe, (*recipe_names(), None), f"{where}: recipe")
     return checked(Variant, {"loss": loss, "recipe": recipe, "options": options}, where)
+
+
+def _check_vary(vary: Any, where: str) -> None:
+    """Refuse more than one option, and values that could not be the names of different folders."""
+    if vary is None:
+        return
+    if not isinstance(vary, dict) or len(vary) != 1:
+        raise UserError(f"{where}: expected one option and a list of its values, found {vary!r:.80}")
+    ((option, values),) = vary.items()
+    values = checked(list[int | float | str], values, f"{where}: {option}")
+    if not values or len(set(map(str, values))) < len(values):
+        raise UserError(f"{where}: {option}: name each value once, and at least one")
+    for value in values:
+        refuse_name(f"{where}: {option}", str(value))
 
 
 def _one_of(value: Any, choices: Sequence[Any], where: str) -> None:
@@ -214,7 +242,7 @@ def _plan(
 
 
 def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bool = False) -> None:
-    """Run what is not finished yet, each in a process of its own.
+    """Run what is not finished yet, each in a process of its own, for one value after another where an option varies.
 
     Args:
         suite: what to run.
@@ -229,15 +257,20 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bo
     """
     console = Console()
     console.print(suite.title, style="bold", highlight=False, markup=False)
-    for task in suite.tasks:
-        _refuse_options(suite, task, data)
-    planned = phases(suite, data, anew)
-    if not dry_run:
-        run_jobs(planned, jobs)
-        return
-    for each in (each for phase in planned for each in phase):
-        state = "[green]finished[/]" if each.finished() else "[yellow]to run  [/]"
-        console.print(state, each.title, highlight=False, soft_wrap=True)
+    suites = suite.by_value()
+    for own in suites.values():
+        for task in own.tasks:
+            _refuse_options(own, task, data)
+    for value, own in suites.items():
+        if value:
+            console.print(f"{next(iter(suite.vary))} {value}", highlight=False, markup=False)
+        planned = phases(own, data, anew)
+        if not dry_run:
+            run_jobs(planned, jobs)
+            continue
+        for each in (each for phase in planned for each in phase):
+            state = "[green]finished[/]" if each.finished() else "[yellow]to run  [/]"
+            console.print(state, each.title, highlight=False, soft_wrap=True)
 
 
 def _refuse_options(suite: Suite, task: str, data: str | None) -> None:
