@@ -47,6 +47,7 @@ def test_the_page_is_the_list_of_sections(small: Path) -> None:
     sections = make_sections(findings)
     assert [section.name for section in sections] == [
         "scores", "differences", "types", "confusion", "calibration", "transfer", "training", "cost", "paper",
+        "origins",
     ]  # fmt: skip
     assert len(SECTIONS) == len(sections) + 4  # one k only, no predictions (two), and nothing unreadable
     files = [
@@ -69,7 +70,7 @@ def test_a_section_without_findings_is_none(tmp_path: Path) -> None:
         *(training, notes),
     ):
         assert module.section(findings) is None, module.__name__
-    assert [section.name for section in make_sections(findings)] == ["scores", "cost", "paper"]
+    assert [section.name for section in make_sections(findings)] == ["scores", "cost", "paper", "origins"]
 
 
 def test_types_are_summed_over_languages_and_averaged_over_seeds(small: Path) -> None:

@@ -160,7 +160,7 @@ def test_every_suite_in_the_repository_is_readable() -> None:
         suite = read_suite(file)
         runs = planned_runs(suite, next(iter(suite.tasks)))
         kinds = {(run.role, run.loss): run for run in runs}
-        assert len(kinds) > 1
+        assert len(kinds) > 1 or not suite.variants
         for run in kinds.values():
             assert not run.finished()  # every option is one that the runs know
 
