@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from skd_lightning.encoders.base import Embedder
 from skd_lightning.encoders.concatenation import ConcatenatedEmbedder
@@ -38,6 +38,8 @@ EMBEDDERS: dict[str, type[Embedder]] = {
 CONTEXTS: dict[str, type[Context]] = {own.__name__: own for own in (BiLSTM, NoContext)}
 """The contexts that a description may name."""
 T = TypeVar("T")
+
+FINITE = ConfigDict(allow_inf_nan=False)
 SIMPLE = {bool, int, float, str, NoneType}
 """Types of settings that are compared before an object is made; a class looks at others itself."""
 MOST_PARTS = 1000
@@ -109,12 +111,12 @@ def made(own: type[T], settings: Mapping[str, Any]) -> T:
     """Return an object of a class of this package from settings of anybody.
 
     Raises:
-        UserError: a setting is a number, word or truth value where the class wants another of these.
+        UserError: a setting is a number, word or truth value where the class wants another of these, or is not finite.
     """
     for name, hint in get_type_hints(own.__init__).items():
         if name in settings and SIMPLE.issuperset(get_args(hint) or [hint]):
             try:
-                TypeAdapter(hint).validate_python(settings[name], strict=True)
+                TypeAdapter(hint, config=FINITE).validate_python(settings[name], strict=True)
             except ValidationError:
                 raise UserError(f"its {name} is {settings[name]!r:.80}, not {hint}") from None
     return own(**settings)
