@@ -413,11 +413,12 @@ def test_a_network_reads_no_other_file(saved: Path) -> None:
             Runtime.load(saved)
 
 
-def test_a_setting_of_another_type_is_named(saved: Path) -> None:
+@pytest.mark.parametrize(("name", "value"), [("sparse", None), ("dropout", float("nan"))])
+def test_a_setting_of_another_type_is_named(name: str, value: float | None, saved: Path) -> None:
     found = config(saved)
-    found["tagger"]["encoder"]["embedder"]["settings"]["sparse"] = None
+    found["tagger"]["encoder"]["embedder"]["settings"][name] = value
     (saved / "config.json").write_text(json.dumps(found))
-    with pytest.raises(UserError, match="its sparse is None, not") as refusal:
+    with pytest.raises(UserError, match=f"its {name} is {value}, not") as refusal:
         skd_lightning.load(saved)
     assert str(saved) in str(refusal.value)
 
