@@ -6,7 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -65,15 +65,21 @@ def answer(root: Path, options: str, capsys: pytest.CaptureFixture) -> tuple[str
     return None, capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("alarm")
-def test_each_is_refused_with_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A table rather than a test each: collecting and setting up hundreds of tests takes longer than they do."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.delenv("SKD_DATA", raising=False)
+Case = tuple[str, Mapping[str, object], str, str]
+
+
+def fallen_short(
+    cases: Sequence[Case],
+    check: Callable[[str, str | None, str], str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> list[str]:
+    """Ask about each case's folder, and collect what a check has to say against the answers.
+
+    A table rather than a test each: collecting and setting up hundreds of tests takes longer than they do.
+    """
     short = []
-    for i, (name, files, options, expected) in enumerate(REFUSED):
+    for i, (name, files, options, expected) in enumerate(cases):
         root = tmp_path / f"c{i}"
         root.mkdir()
         make(root, files)
@@ -83,30 +89,42 @@ def test_each_is_refused_with_one_line(
         except BaseException as error:
             short.append(f"{name}: {type(error).__name__} {str(error)[:200]}")
             continue
-        if line is None or expected not in line or "\n" in line or shown or sorted(root.rglob("*")) != before:
-            short.append(f"{name}: said {line!r}, expected {expected!r}{shown and ', after a table'}")
+        complaint = check(expected, line, shown)
+        if line is not None and sorted(root.rglob("*")) != before:
+            complaint += " wrote files"
+        if complaint:
+            short.append(f"{name}: expected {expected!r}, {complaint}")
+    return short
+
+
+@pytest.fixture
+def nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("SKD_DATA", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.mark.usefixtures("alarm", "nothing_elsewhere")
+def test_each_is_refused_with_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    def check(expected: str, line: str | None, shown: str) -> str:
+        if line is None or expected not in line or "\n" in line or shown:
+            return f"said {line!r}{shown and ', after a table'}"
+        return ""
+
+    short = fallen_short(REFUSED, check, tmp_path, capsys)
     assert not short, f"{len(short)} of {len(REFUSED)} fall short:\n" + "\n".join(short)
 
 
-@pytest.mark.usefixtures("alarm")
-def test_each_is_read(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("alarm", "nothing_elsewhere")
+def test_each_is_read(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Every line fits 80 columns, and no number is cut."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.delenv("SKD_DATA", raising=False)
-    short = []
-    for i, (name, files, options, expected) in enumerate(READ):
-        root = tmp_path / f"c{i}"
-        root.mkdir()
-        make(root, files)
-        try:
-            line, shown = answer(root, options, capsys)
-        except BaseException as error:
-            short.append(f"{name}: {type(error).__name__} {str(error)[:200]}")
-            continue
+
+    def check(expected: str, line: str | None, shown: str) -> str:
         wide = [each for each in shown.splitlines() if len(each.rstrip()) > 80]
         words = " ".join(shown.split())
-        if line is not None or expected not in words or wide:
-            short.append(f"{name}: said {line or words!r}, expected {expected!r}, wide {wide[:1]}")
+        return f"said {line or words!r}, wide {wide[:1]}" if line or expected not in words or wide else ""
+
+    short = fallen_short(READ, check, tmp_path, capsys)
     assert not short, f"{len(short)} of {len(READ)} fall short:\n" + "\n".join(short)
 
 

@@ -111,7 +111,7 @@ TRAINER = {
     ],
 )
 def test_a_training_ends_after_its_first_validation(settings: dict, first: int) -> None:
-    """Of an epoch of 12 batches."""
+    """An epoch has 12 batches."""
     refuse_before_first_score({**TRAINER, **settings, "max_steps": first}, 12)
     with pytest.raises(UserError, match=f"after step {first}: give at least {first}"):
         refuse_before_first_score({**TRAINER, **settings, "max_steps": first - 1}, 12)

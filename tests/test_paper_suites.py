@@ -135,7 +135,7 @@ def test_a_suite_states_its_cost(name: str, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_papers_languages_are_all_there() -> None:
-    """Those of the paper's tables: trained, or tested without training; of treebanks, the hub's names are known."""
+    """Some are trained, some are tested without training; of treebanks, the hub's names are known."""
     wanted, printed = suite.read_suite(PAPER / "tables_2_3_4.yaml"), paper.load()
     for task, own in wanted.tasks.items():
         for kind, languages in (("scores", own.languages or []), ("zeroshot", own.zeroshot)):

@@ -7,6 +7,7 @@ import pytest
 from skd_lightning.run_folder import KEY, RunFolder
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.run import Run
+from skd_lightning.runs.work import from_json, to_json
 
 
 @pytest.fixture
@@ -77,4 +78,4 @@ def test_teachers_count_by_their_own_settings(runs: Path) -> None:
 
 def test_a_run_survives_being_written_down(runs: Path) -> None:
     run = student(runs, "--data.sample", '{"de": 20}')
-    assert Run.from_json(run.to_json()) == run
+    assert from_json(Run, to_json(run)) == run

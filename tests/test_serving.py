@@ -398,7 +398,7 @@ def test_parts_that_do_not_fit_are_refused_when_they_are_loaded(damage: str, sav
 
 
 def test_a_network_reads_no_other_file(saved: Path) -> None:
-    """Whether it lies outside of the folder or in it: what this package writes is one file."""
+    """It may lie outside of the folder or in it; what this package writes is one file."""
     network = onnx.load(saved / "network.onnx")
     weight = next(one for one in network.graph.initializer if one.name == "head.weight")
     for place in ("../secret", "secret"):

@@ -22,6 +22,7 @@ from skd_lightning.report.findings import gather
 from skd_lightning.report.write import make_sections
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.run import Run
+from skd_lightning.runs.work import from_json, to_json
 from skd_lightning.studies.suite import phases, planned_runs, read_suite
 from skd_lightning.studies.zeroshot import Transfer, evaluate
 
@@ -111,7 +112,7 @@ def test_options_reach_the_runs_that_they_are_for(home: Path) -> None:
     runs = planned_runs(read_suite(home / "small.yaml"), "mine", str(home))
     assert [run.role for run in runs] == ["teacher", "teacher", "student", "student"]
     assert all(("--data.tokens" in run.arguments) == (run.role == "student") for run in runs)
-    assert all(Run.from_json(run.to_json()) == run for run in runs)  # as a process of its own receives it
+    assert all(from_json(Run, to_json(run)) == run for run in runs)  # as a process of its own receives it
     *_, (transfer,) = phases(read_suite(home / "small.yaml"), str(home))
     assert transfer.command[:2] == ("job", "transfer")
     found = _transfer_of(home / "small.yaml", home)
@@ -129,7 +130,7 @@ def test_a_transfer_may_read_what_the_students_teachers_may(home: Path) -> None:
 
 def _transfer_of(file: Path, data: Path) -> Transfer:
     *_, (transfer,) = phases(read_suite(file), str(data))
-    return Transfer.from_json(transfer.command[2])
+    return from_json(Transfer, transfer.command[2])
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_the_language_that_a_name_tells() -> None:
 @pytest.mark.parametrize("text", ["Anna lives here. ", "word ", "a", " ", "\n", "a-", "京", "."])
 @pytest.mark.parametrize("source", ["rules", "spaces"])
 def test_what_is_held_of_a_text_does_not_grow_with_it(text: str, source: str) -> None:
-    """Of a text whose words are the longest, a sentence of them."""
+    """Passages of a text whose words are the longest, a sentence of them."""
     lengths: list[int] = []
     split = by_spaces if source == "spaces" else by_rules("en")
 

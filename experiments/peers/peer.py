@@ -1,4 +1,4 @@
-"""What the peers share: the sentences of a suite, time and speed, scores as taggers have them, and the record.
+"""The parts that the peers share: sentences of a suite, time and speed, scores as taggers have them, and the record.
 
 A peer is a tagger of another library, trained from scratch on exactly the annotated sentences that the students of a
 suite learn from: the same sample, the same tags, the same dev sentences to stop on, the same test sentences. It is one
@@ -156,7 +156,7 @@ def run(
 
 @dataclass(frozen=True)
 class _Tested:
-    """What a peer's folder holds; of each language where it is a dictionary.
+    """The content of a peer's folder; of each language where it is a dictionary.
 
     Attributes:
         results: the record.

@@ -1,4 +1,4 @@
-"""What made the runs of a task: states of the code that learns, and versions of the libraries."""
+"""The origins of a task's runs: states of the code that learns, and versions of the libraries."""
 
 from __future__ import annotations
 

@@ -16,15 +16,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options, rest: list[str]) -> None:
     """Do the work."""
+    from skd_lightning.runs.work import from_json
+
     if options.kind == "train":
         from skd_lightning.runs.execution import train
         from skd_lightning.runs.run import Run
 
-        train(Run.from_json(options.work), options.anew)
+        train(from_json(Run, options.work), options.anew)
     else:
         from skd_lightning.studies.zeroshot import Transfer
 
-        Transfer.from_json(options.work).run()
+        from_json(Transfer, options.work).run()
 
 
 COMMAND = Command("job", "", add_options, run, resumes=True)

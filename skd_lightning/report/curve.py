@@ -67,7 +67,7 @@ def curve_table(option: str, found: Mapping[str, Comparison], task: str) -> Tabl
     for name in _systems(found):
         table.rows.append([label(name)])
         for value, comparison in found.items():
-            there = name in comparison.systems and comparison.has(name) == comparison.languages
+            there = _has_all_languages(comparison, name)
             table.rows[-1].append(points(comparison.average(name), comparison.spread(name)) if there else "–")
             if there:
                 seeds = len(comparison.systems[name])
@@ -88,11 +88,7 @@ def curve_plot(option: str, found: Mapping[str, Comparison]) -> Plot:
 
     def paint(figure: Figure, axes: Axes) -> None:
         for name in _systems(found):
-            there = [
-                i
-                for i, value in enumerate(values)
-                if name in found[value].systems and found[value].has(name) == found[value].languages
-            ]
+            there = [i for i, value in enumerate(values) if _has_all_languages(found[value], name)]
             means = [100 * found[values[i]].average(name) for i in there]
             spreads = [100 * (found[values[i]].spread(name) or 0.0) for i in there]
             look = looks[name]
@@ -108,6 +104,10 @@ def curve_plot(option: str, found: Mapping[str, Comparison]) -> Plot:
 
     text = "Mean over seeds, lines: one standard deviation. The values stand at equal distances."
     return draw("curve", f"Score against {option}", text, 3.6, paint)
+
+
+def _has_all_languages(comparison: Comparison, name: str) -> bool:
+    return name in comparison.systems and comparison.has(name) == comparison.languages
 
 
 def _systems(found: Mapping[str, Comparison]) -> list[str]:

@@ -17,7 +17,7 @@ from skd_lightning.display.table import Table
 from skd_lightning.report.looks import system_looks
 
 Item = Table | Plot | Passages | str
-"""What a section holds: text is one paragraph."""
+"""A section holds one or the other; text is one paragraph."""
 
 
 @dataclass

@@ -32,6 +32,7 @@ from skd_lightning.runs.resuming import LastState, refuse_damaged
 from skd_lightning.runs.run import Run, Settings, named_teachers
 from skd_lightning.runs.succession import has_finished, make_room, take_place, working_folder
 from skd_lightning.runs.tracking import Labels, finish, stored_run_id
+from skd_lightning.runs.work import to_json
 from skd_lightning.storage import alone_in, remove, write_text
 from skd_lightning.taggers import Student, Tagger
 
@@ -68,7 +69,7 @@ def job(run: Run, anew: bool = False) -> Job:
     place = run.path.parts[-3:]
     log = run.path.parents[2] / LOGS / f"{'-'.join(place)}.txt"
     title = f"{place[0]}: {'teacher ' if run.role == 'teacher' else ''}{run.title}"
-    words = ("job", "train", run.to_json(), *(["--anew"] if anew else []))
+    words = ("job", "train", to_json(run), *(["--anew"] if anew else []))
     return Job(title, words, log, lambda: not anew and run.finished(), lambda: _score(run.folder))
 
 

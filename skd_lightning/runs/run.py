@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import itertools
 import json
@@ -16,8 +15,6 @@ import yaml
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.distillation.teachers.kinds import identity
-from skd_lightning.errors import UserError
-from skd_lightning.parsing import parsed
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.succession import has_finished
@@ -61,22 +58,6 @@ class Run:
     def folder(self) -> RunFolder:
         """Return the folder with the names of its files."""
         return RunFolder(self.path)
-
-    def to_json(self) -> str:
-        """Return the run as text, from which :meth:`from_json` makes it again."""
-        return json.dumps({**dataclasses.asdict(self), "path": str(self.path)}, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Run:
-        """Return the run that :meth:`to_json` wrote.
-
-        Raises:
-            UserError: the text is another one.
-        """
-        try:
-            return parsed(cls, text)
-        except ValueError as error:
-            raise UserError(f"work: no run as JSON ({error})") from None
 
     def parse(self) -> Settings:
         """Return its settings, checked option by option.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +20,11 @@ from skd_lightning.display.formats import points
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores, split_types
-from skd_lightning.parsing import checked, parsed, read_yaml
+from skd_lightning.parsing import checked, read_yaml
 from skd_lightning.run_folder import RunFolder, results_files
 from skd_lightning.runs.jobs import Job
 from skd_lightning.runs.record import Results, TransferResults, surroundings, typed_command
+from skd_lightning.runs.work import to_json
 from skd_lightning.storage import alone_in
 from skd_lightning.taggers import Tagger, load
 from skd_lightning.tags import TagSet
@@ -54,28 +54,12 @@ class Transfer:
     outside: bool = False
     command: str = ""
 
-    def to_json(self) -> str:
-        """Return the test as text, from which :meth:`from_json` makes it again."""
-        return json.dumps(dataclasses.asdict(self), default=str, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Transfer:
-        """Return the test that :meth:`to_json` wrote.
-
-        Raises:
-            UserError: the text is another one.
-        """
-        try:
-            return parsed(cls, text)
-        except ValueError as error:
-            raise UserError(f"work: no test of runs as JSON ({error})") from None
-
     def job(self) -> Job:
         """Return the test as a job for a process of its own."""
         typed = dataclasses.replace(self, command=typed_command())
         log = self.runs / "logs" / f"{self.task}-zeroshot.txt"
         title = f"{self.task}: on {' '.join(self.languages)}"
-        return Job(title, ("job", "transfer", typed.to_json()), log, self.finished)
+        return Job(title, ("job", "transfer", to_json(typed)), log, self.finished)
 
     def tested_runs(self) -> list[RunFolder]:
         """Return the folders of the runs, teachers and students."""

@@ -63,9 +63,11 @@ class Tagger(pl.LightningModule):
     """
 
     curves: tuple[str, ...] = ("train/loss",)
-    speaks: ClassVar[type[Potentials]] = Potentials
-    complete: ClassVar[bool] = True
     """Names of the values that are logged of each epoch's training batches."""
+    speaks: ClassVar[type[Potentials]] = Potentials
+    """The kind of its answers as a teacher."""
+    complete: ClassVar[bool] = True
+    """As a teacher, it speaks on every sentence."""
 
     def __init__(
         self,
@@ -201,17 +203,21 @@ class Tagger(pl.LightningModule):
             )
         if self.wide is not None and self.trainer.ckpt_path is None:
             if self.trainer.is_global_zero:
-                began = time.perf_counter()
-                data = self.trainer.datamodule  # type: ignore[attr-defined]
-                of_text = self.fits_text(data.text_only)
-                text = data.train_dataset.sentences if of_text else data.train_sentences
-                teachers = data.train_dataset.targets.expectations() if of_text else None
-                fit_wide(self.wide, text, self.tag_set, bool(self.trainer.progress_bar_callback), teachers)
-                taken = f"{time.perf_counter() - began:.0f} s"
-                Console().print(f"{len(self.wide.keys)} features fitted in {taken}", highlight=False)
+                self._fit_wide(self.wide)
             if self.trainer.world_size > 1:
                 for weight in (self.wide.weight, *self.wide.learned):
                     weight.data.copy_(self.trainer.strategy.broadcast(weight.data))
+
+    def _fit_wide(self, wide: WidePath) -> None:
+        """Fit the wide path to the annotated sentences, or to all of them with what their teachers say."""
+        began = time.perf_counter()
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        of_text = self.fits_text(data.text_only)
+        sentences = data.train_dataset.sentences if of_text else data.train_sentences
+        teachers = data.train_dataset.targets.expectations() if of_text else None
+        fit_wide(wide, sentences, self.tag_set, bool(self.trainer.progress_bar_callback), teachers)
+        taken = f"{time.perf_counter() - began:.0f} s"
+        Console().print(f"{len(wide.keys)} features fitted in {taken}", highlight=False)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let all that is random in a step depend on the seed, the step and the process alone.

@@ -104,7 +104,7 @@ def fit_wide(
 
 
 class _Said(NamedTuple):
-    """What teachers expect of the sentences of a batch; nothing of those that are annotated."""
+    """Expectations of the teachers about the sentences of a batch; they say nothing of annotated ones."""
 
     marginals: Tensor
     counts: Tensor

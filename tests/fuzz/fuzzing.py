@@ -1,4 +1,4 @@
-"""What all targets share: how long they search, what they try, and the one promise that they check.
+"""The parts that all targets share: how long they search, what they try, and the one promise that they check.
 
 ``make test`` tries the same few inputs every time. With ``FUZZ_MINUTES`` set (``make fuzz MINUTES=60``), the targets
 share so many minutes among them and try new inputs each time; see ``conftest.py``.
