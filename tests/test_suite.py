@@ -166,6 +166,25 @@ def test_every_suite_in_the_repository_is_readable() -> None:
             assert not run.finished()  # every option is one that the runs know
 
 
+def test_suites_that_share_a_folder_mean_the_same_runs() -> None:
+    """Else each suite would train again what another one has just trained."""
+    planned: dict[Path, dict[Path, Run]] = {}
+    for file in sorted(Path("experiments/suites").glob("*.yaml")):
+        suite = read_suite(file)
+        for task, settings in suite.tasks.items():
+            if not settings.languages:
+                continue
+            for run in planned_runs(suite, task):
+                first = run.role == "teacher" and run.path.name == settings.languages[0]
+                if first or run.path.name == "seed1":
+                    planned.setdefault(run.path, {})[file] = run
+    shared = [runs for runs in planned.values() if len(runs) > 1]
+    assert len(shared) > 3
+    for runs in shared:
+        keys = {str(file): run.parse().key() for file, run in runs.items()}
+        assert len(set(keys.values())) == 1, f"{next(iter(runs.values())).path}: {keys}"
+
+
 @pytest.mark.parametrize("recipe", ["paper", "best"])
 @pytest.mark.parametrize("task", ["demo", "wikiann"])
 def test_recipes_are_readable(recipe: str, task: str, tmp_path: Path) -> None:
