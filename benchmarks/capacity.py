@@ -1,0 +1,128 @@
+"""Scores of finished students against their size and speed: what a smaller student costs.
+
+``python benchmarks/capacity.py runs/evidence/uner NAME …`` takes the test scores of all seeds of these variants from
+their records. It saves the first seed of each as ``skd export`` does, with tables of whole bytes, and measures
+``Runtime.predict`` on 500 test sentences of each language: one thread, in turn, seconds of its processor. It writes
+``experiments/results/capacity/capacity.{csv,png}``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import time
+from pathlib import Path
+from statistics import fmean, median, stdev
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import skd_lightning
+from skd_lightning.cli.main import quiet
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.display.style import Plot, draw, legend, looks
+from skd_lightning.runs.lightning_cli import TaggingCLI
+from skd_lightning.serving import Runtime
+
+RESULTS = Path(__file__).parent.parent / "experiments" / "results" / "capacity"
+MIB = 2**20
+
+
+def test_sentences(run: Path, number: int) -> dict[str, list[Sentence]]:
+    """Return test sentences of each language of a run, from the corpora that its configuration names."""
+    arguments = ["--config", str(run / "config.yaml"), "--trainer.default_root_dir", "unused"]
+    sentences = TaggingCLI(arguments, run=False).datamodule.sentences["test"]
+    return {language: found[:number] for language, found in sentences.items()}
+
+
+def seconds(runtime: Runtime, sentences: dict[str, list[Sentence]]) -> float:
+    """Return the seconds of the thread's processor that all sentences take."""
+    began = time.thread_time()
+    for language, found in sentences.items():
+        runtime.predict([list(each.words) for each in found], language=language)
+    return time.thread_time() - began
+
+
+def measure(task: Path, names: list[str], rounds: int) -> list[dict[str, Any]]:
+    """Return a row for each student: score, size of the saved folder, words a second (median of the rounds)."""
+    sentences = test_sentences(task / names[0] / "seed1", 500)
+    words = sum(len(each.words) for found in sentences.values() for each in found)
+    rows: list[dict[str, Any]] = []
+    with TemporaryDirectory() as place:
+        runtimes = {}
+        for name in names:
+            scores = [
+                100 * json.loads(file.read_text())["average"]
+                for file in sorted((task / name).glob("seed*/results.json"))
+            ]
+            folder = Path(place) / name
+            skd_lightning.load(task / name / "seed1").save(folder, tables="int8")
+            size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            spread = round(stdev(scores), 2) if len(scores) > 1 else ""
+            score = {"average": round(fmean(scores), 2), "deviation": spread, "seeds": len(scores)}
+            rows.append({"name": name, **score, "mib": round(size / MIB, 2)})
+            runtimes[name] = Runtime.load(folder)
+        times: dict[str, list[float]] = {name: [] for name in names}
+        for number in range(rounds + 1):
+            for name, runtime in runtimes.items():
+                taken = seconds(runtime, sentences)
+                if number:  # the first round warms up
+                    times[name].append(taken)
+    for row in rows:
+        own = times[row["name"]]
+        row["words_per_second"] = round(words / median(own))
+        row["relative"] = round(median(a / b for a, b in zip(times[names[0]], own, strict=True)), 2)
+    return rows
+
+
+def picture(rows: list[dict[str, Any]], metric: str) -> Plot:
+    """Return the scores against the size, and against words a second."""
+    found = looks([row["name"] for row in rows])
+
+    def paint(figure: Figure, axes: Axes) -> None:
+        axes.remove()
+        panels = figure.subplots(1, 2, sharey=True)
+        for panel, column, title in zip(
+            panels, ("mib", "words_per_second"), ("MiB on disk", "words a second"), strict=True
+        ):
+            for row in rows:
+                look = found[row["name"]]
+                style = {"fmt": look.marker, "color": look.colour, "markersize": 7, "label": row["name"]}
+                panel.errorbar(row[column], row["average"], row["deviation"] or 0.0, **style)
+            panel.set_xscale("log")
+            panel.set_xlabel(title)
+            panel.grid()
+        panels[0].set_ylabel(f"test {metric} in per cent, average")
+        legend(figure, panels[0])
+
+    caption = "Up is better, left on the first panel, right on the second. One thread, tables saved as int8."
+    return draw("capacity", "Score against size and speed", caption, 3.4, paint, width=7.2)
+
+
+def main() -> None:
+    """Measure, print, write CSV and picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", type=Path, help="RUNS/TASK")
+    parser.add_argument(
+        "names", nargs="+", help="variants, the first being the one that others are set beside"
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    quiet()
+    rows = measure(options.task, options.names, options.rounds)
+    record = json.loads((options.task / options.names[0] / "seed1" / "results.json").read_text())
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with (RESULTS / "capacity.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    (RESULTS / "capacity.png").write_bytes(picture(rows, record["metric"]).png)
+    for row in rows:
+        print(row)
+
+
+if __name__ == "__main__":
+    main()
