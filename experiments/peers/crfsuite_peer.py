@@ -4,8 +4,8 @@ python experiments/peers/crfsuite_peer.py experiments/suites/uner.yaml
 
 Features of a word: itself, in lower case, its shape, its prefixes and suffixes of 1 to 4 letters; the form, shape and
 last three letters of its neighbours up to two words away. L-BFGS, at most 300 iterations, c1 = c2 = 0.1, the
-values of the library's tutorial. Entities are learnt in IOB2, which is better on the dev sentences of Universal NER than
-BIOES. Nothing is random, so one seed is enough; dev sentences are not used otherwise.
+values of the library's tutorial. Entities are learnt in IOB2, which is better on the dev sentences of Universal NER
+than BIOES. Nothing is random, so one seed is enough; dev sentences are not used otherwise.
 """
 
 from __future__ import annotations
