@@ -105,6 +105,9 @@ def train(run: Run, anew: bool = False) -> None:
     cli.labels = Labels(run.title, f"{run.task}/{run.variant}", run.role, run_id)
     cli.config.trainer.default_root_dir = str(work.path)
     cli.make()
+    if run.role == "student":  # many share a corpus, where each teacher has its own
+        cache = Path(cli.config.distillation.cache)
+        cli.model.fit_cache = cache / f"features-{made_from[provenance.CODE]}"
     for callback in _callbacks(cli.trainer, DistillationCallback):
         callback.check(cli.model, cli.datamodule.taught_languages)
     speaks = cli.trainer.is_global_zero

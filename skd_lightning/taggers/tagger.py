@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +36,7 @@ from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.tested import TestedSentences, labelled_lengths
 from skd_lightning.taggers.wide import Wide, WidePath
+from skd_lightning.taggers.wide_cache import find_or_fit
 from skd_lightning.taggers.wide_fit import fit_wide
 from skd_lightning.tags import Scheme, TagSet
 
@@ -109,6 +111,8 @@ class Tagger(pl.LightningModule):
         """(words,) tags of the last test, of the words of all test sentences end to end; 0 for those without gold."""
         self.confusion = torch.zeros(len(tags), len(tags), dtype=torch.int64)
         """(tags, tags) numbers of words in the last test, ``[gold, predicted]``."""
+        self.fit_cache: Path | None = None
+        """Folder of fits of wide paths that the same code has made; None to fit anew."""
         self.calibration: dict[str, Any] = {}
         """Counts of the last test by confidence, as :meth:`ConfidenceCounts.compute` returns them."""
 
@@ -212,12 +216,18 @@ class Tagger(pl.LightningModule):
         """Fit the wide path to the annotated sentences, or to all of them with what their teachers say."""
         began = time.perf_counter()
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        of_text = self.fits_text(data.text_only)
-        sentences = data.train_dataset.sentences if of_text else data.train_sentences
-        teachers = data.train_dataset.targets.expectations() if of_text else None
-        fit_wide(wide, sentences, self.tag_set, bool(self.trainer.progress_bar_callback), teachers)
+        show, done = bool(self.trainer.progress_bar_callback), "fitted"
+        if self.fits_text(data.text_only):
+            teachers = data.train_dataset.targets.expectations()
+            fit_wide(wide, data.train_dataset.sentences, self.tag_set, show, teachers)
+        elif self.fit_cache is None:
+            fit_wide(wide, data.train_sentences, self.tag_set, show)
+        else:
+            annotated = data.train_sentences
+            fit = partial(fit_wide, wide, annotated, self.tag_set, show)
+            done = "read from the cache" if find_or_fit(self.fit_cache, wide, annotated, fit) else "fitted"
         taken = f"{time.perf_counter() - began:.0f} s"
-        Console().print(f"{len(wide.keys)} features fitted in {taken}", highlight=False)
+        Console().print(f"{len(wide.keys):,} features {done} in {taken}", highlight=False)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let all that is random in a step depend on the seed, the step and the process alone.

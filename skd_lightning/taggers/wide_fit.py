@@ -22,7 +22,7 @@ from skd_lightning.distillation.targets import given
 from skd_lightning.taggers.wide import WidePath
 from skd_lightning.tags import TagSet
 
-TOKENS = 20_000
+TOKENS = 200_000
 """Words a batch; the batches' gradients are summed."""
 MEMORY = 6
 """Steps that L-BFGS remembers, each as large as the weights twice."""
