@@ -33,6 +33,8 @@ def made(
         for name, weight in tagger.named_parameters():
             if name.endswith(("transitions", "start", "end", "wide.weight")):
                 weight.copy_(torch.randn_like(weight))
+        if tagger.wide is not None:
+            tagger.wide.share.fill_(0.3)
     return tagger.eval()
 
 

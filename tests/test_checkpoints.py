@@ -188,7 +188,7 @@ SIZES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "tags that are none": (lambda c: c["tagger"].update(tags=[1, 2, 3, 4, 5]), "tags are no list of names"),
     "a weight too many": (lambda c: c["state_dict"].update(more=torch.zeros(1)), "more is 1, not missing"),
     "a weight too few": (lambda c: c["state_dict"].pop("head.start"), "head.start is missing, not 5"),
-    "another version": (lambda c: c["tagger"].update(schema=1), "another version"),
+    "another version": (lambda c: c["tagger"].update(schema=3), "another version"),
     "not a description": (lambda c: c.update(tagger=[]), "not a readable tagger checkpoint"),
 }
 

@@ -16,7 +16,9 @@ from skd_lightning.tags import Scheme, TagSet
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 NETWORK, TRANSFORMER = "network.onnx", "transformer.onnx"
 """Names of the files: description, weights and a page for readers; for onnxruntime, what reads vectors and words."""
-FORMAT, SCHEMA = "skd_lightning", 1
+NETWORK_HEAD, WIDE_HEAD = "head", "wide.head"
+"""Prefixes of the weights of the experts' heads."""
+FORMAT, SCHEMA = "skd_lightning", 2
 """How ``config.json`` says that it is of this package, and the version of such folders."""
 LONGEST_CONFIG = 2**28
 """Bytes; it holds vocabulary and tokenizer."""
@@ -75,18 +77,27 @@ def chain_scores(
         UserError: the weights are missing, of another shape or not finite.
     """
     tag_set = TagSet(tuple(description["tags"]), description["scheme"])
-    heads = [
-        *(
-            ["head"]
-            if description["encoder"]["embedder"]["name"] != "NoEmbedder" or not description["wide"]
-            else []
-        ),
-        *(["wide.head"] if description["wide"] else []),
-    ]
-    scores = [
-        [_score(arrays, head, name, tag_set) for head in heads] for name in ("transitions", "start", "end")
-    ]
-    return tag_set, tuple(np.mean(own, axis=0) for own in scores)
+    weights = expert_weights(description, arrays)
+    return tag_set, tuple(
+        np.sum([weight * _score(arrays, head, name, tag_set) for head, weight in weights.items()], axis=0)
+        for name in ("transitions", "start", "end")
+    )
+
+
+def expert_weights(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Return {head: weight} of the network, the sparse features, or both.
+
+    Raises:
+        UserError: the weight of the sparse features is missing, or not between 0 and 1.
+    """
+    if not description["wide"]:
+        return {NETWORK_HEAD: 1.0}
+    if description["encoder"]["embedder"]["name"] == "NoEmbedder":
+        return {WIDE_HEAD: 1.0}
+    share = arrays.get("wide.share")
+    if share is None or share.shape != (1,) or not 0 < share[0] < 1:
+        raise UserError("the weight of its sparse features (wide.share) is no number between 0 and 1")
+    return {NETWORK_HEAD: 1 - float(share[0]), WIDE_HEAD: float(share[0])}
 
 
 def _score(arrays: Mapping[str, np.ndarray], head: str, name: str, tag_set: TagSet) -> np.ndarray:

@@ -24,7 +24,16 @@ from skd_lightning.predictions import (
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.serving.chain import Chain
 from skd_lightning.serving.embedding import word_vectors
-from skd_lightning.serving.folder import NETWORK, TRANSFORMER, chain_scores, read_arrays, read_config
+from skd_lightning.serving.folder import (
+    NETWORK,
+    NETWORK_HEAD,
+    TRANSFORMER,
+    WIDE_HEAD,
+    chain_scores,
+    expert_weights,
+    read_arrays,
+    read_config,
+)
 from skd_lightning.serving.hub import on_disk
 from skd_lightning.serving.session import Session
 from skd_lightning.serving.sparse_features import SparseFeatures
@@ -55,6 +64,8 @@ class Runtime:
             raise UserError(f"its embedder ({kind}) needs PyTorch: load it with skd_lightning.load")
         self.languages: list[str] = description["languages"]
         self.tag_set, (self._transitions, self._start, self._end) = chain_scores(description, arrays)
+        weights = expert_weights(description, arrays)
+        self._shares = tuple(np.float32(weights.get(head, 0.0)) for head in (NETWORK_HEAD, WIDE_HEAD))
         self._decoding: str = description["decoding"]
         self._well_formed = bool(description["constrain"]) and description["decoder"] == "crf"
         wide = description["wide"]
@@ -182,7 +193,7 @@ class Runtime:
         assert self._network is not None
         shape = (numbers.shape[1], numbers.shape[0], len(self.tag_set))
         network = self._network.run(inputs, shape).transpose(1, 0, 2)
-        return network if sparse is None else np.float32(0.5) * (network + sparse)
+        return network if sparse is None else self._shares[0] * network + self._shares[1] * sparse
 
     def _memory(self, language: str) -> WordMemory:
         """Return what is known of the words of a language: vectors, then sums of sparse features."""

@@ -31,7 +31,7 @@ from skd_lightning.tags import TagSet
 if TYPE_CHECKING:
     from skd_lightning.taggers.tagger import Tagger
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of descriptions."""
 MOST_COMPRESSED = 16
 """Times that the tables of a saved tagger may grow when they are read: four weights a byte, of four bytes each."""

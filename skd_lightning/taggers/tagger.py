@@ -33,6 +33,7 @@ from skd_lightning.taggers.checkpoints import SCHEMA, refuse_other
 from skd_lightning.taggers.finite import EVERY, not_finite, refuse_loss
 from skd_lightning.taggers.head import ChainHead, Decoder, Decoding
 from skd_lightning.taggers.lazy_adamw import clip_norm
+from skd_lightning.taggers.opinion_pool import PoolScores, mixed
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.tested import TestedSentences, labelled_lengths
 from skd_lightning.taggers.wide import Wide, WidePath
@@ -99,6 +100,8 @@ class Tagger(pl.LightningModule):
         self.head = ChainHead(self.encoder.output_size, self.tag_set, decoder, constrain)
         self.wide = WidePath(wide, self.tag_set, decoder, constrain) if wide else None
         self.dev_scores = TaggingScores(self.tag_set, self.languages)
+        both = self.wide is not None and self.encoder.output_size
+        self.pool_scores = PoolScores(self.tag_set, self.languages) if both else None
         self.tested = TestedSentences(self.tag_set, self.languages, self.head.well_formed)
         self.means = torch.nn.ModuleDict(
             {name.replace("/", "_"): MeanMetric(nan_strategy="disable") for name in self.curves}
@@ -158,20 +161,33 @@ class Tagger(pl.LightningModule):
     def forward(self, batch: Batch) -> LinearChainCRF:
         """Return the distributions over the tag sequences of a batch.
 
-        Network and wide path are experts of equal weight, each trained alone: p ∝ √(p_network · p_wide), the chain
-        with their mean potentials (a logarithmic opinion pool, Smith et al. 2005). Trained together, the wide path
-        would explain the training sentences, and the network would learn nothing.
+        Network and wide path are experts, each trained alone: the chain with the weighted mean of their potentials is
+        a logarithmic opinion pool (Smith et al. 2005). The weight is the one with the best dev score. Trained together,
+        the wide path would explain the training sentences, and the network would learn nothing.
         """
         if self.wide is None:
             return self._network(batch)
-        wide = self.wide(JoinedFeaturizer.of_part(batch.inputs, WIDE), batch.lengths)
+        wide = self._features(batch)
         if not self.encoder.output_size:
-            return wide  # type: ignore[no-any-return]
-        network = self._network(batch)
-        transitions, start, end = self.scores()
-        return LinearChainCRF(
-            (network.emissions + wide.emissions) / 2, transitions, batch.lengths, start, end
-        )
+            return wide
+        return self._pool(self._network(batch), wide, self.wide.share)
+
+    def _features(self, batch: Batch) -> LinearChainCRF:
+        """Return the distributions of the wide path alone."""
+        assert self.wide is not None
+        return self.wide(JoinedFeaturizer.of_part(batch.inputs, WIDE), batch.lengths)  # type: ignore[no-any-return]
+
+    def _pool(self, network: LinearChainCRF, wide: LinearChainCRF, share: float | Tensor) -> LinearChainCRF:
+        """Return the distributions of both experts, the wide path with a weight of ``share``."""
+        transitions, start, end = self._pooled_scores(share)
+        emissions = mixed(network.emissions, wide.emissions, share)
+        return LinearChainCRF(emissions, transitions, network.lengths, start, end)
+
+    def _pooled_scores(self, share: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        assert self.wide is not None
+        own, wide = self.head.scores(), self.wide.head.scores()
+        transitions, start, end = (mixed(a, b, share) for a, b in zip(own, wide, strict=True))
+        return transitions, start, end
 
     def _network(self, batch: Batch) -> LinearChainCRF:
         """Return the distributions of the network alone."""
@@ -180,14 +196,9 @@ class Tagger(pl.LightningModule):
 
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return transitions (tags, tags) ``[from, to]``, start (tags,), end (tags,) in nats, -inf where forbidden."""
-        own = self.head.scores()
         if self.wide is None:
-            return own
-        wide = self.wide.head.scores()
-        if not self.encoder.output_size:
-            return wide
-        transitions, start, end = ((a + b) / 2 for a, b in zip(own, wide, strict=True))
-        return transitions, start, end
+            return self.head.scores()
+        return self._pooled_scores(self.wide.share) if self.encoder.output_size else self.wide.head.scores()
 
     def decode(self, crf: LinearChainCRF) -> Tensor:
         """Return (batch, words) int64 the tags that it chooses; 0 at padding."""
@@ -298,8 +309,13 @@ class Tagger(pl.LightningModule):
     # -- evaluation ---------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the words and entities that the best path gets right."""
-        self.dev_scores.update(self.decode(self(batch)), batch.tags, labelled_lengths(batch), batch.languages)
+        """Count the words and entities that the best path gets right; of two experts, under each of their weights."""
+        counted = (batch.tags, labelled_lengths(batch), batch.languages)
+        if self.pool_scores is None:
+            self.dev_scores.update(self.decode(self(batch)), *counted)
+        else:
+            experts = (self._network(batch), self._features(batch))
+            self.pool_scores.update(lambda share: self.decode(self._pool(*experts, share)), *counted)
 
     def on_test_epoch_start(self) -> None:
         """Make room for the counts and the tags of each sentence."""
@@ -311,8 +327,16 @@ class Tagger(pl.LightningModule):
         self.tested.update(crf, self.decode(crf), batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the dev scores; their macro mean selects the model."""
-        self._log_scores("dev", self.dev_scores)
+        """Log the dev scores, whose macro mean selects the model; give two experts the weights of the best ones."""
+        if self.pool_scores is None:
+            self._log_scores("dev", self.dev_scores)
+        else:
+            assert self.wide is not None
+            share, scores = self.pool_scores.best()
+            self.wide.share.fill_(share)
+            self._log_score("dev/wide_share", share)
+            self._log_scores("dev", scores)
+            self.pool_scores.reset()
 
     def on_test_epoch_end(self) -> None:
         """Log and keep the test scores."""

@@ -17,6 +17,7 @@ from skd_lightning.encoders.wide_features import WideFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.features.word_hashes import BAGS, REACH
 from skd_lightning.taggers.head import ChainHead, Decoder
+from skd_lightning.taggers.opinion_pool import EQUAL
 from skd_lightning.tags import TagSet
 
 
@@ -69,9 +70,11 @@ class WidePath(nn.Module):
         l2: (features, 1) strength of the regularisation of each.
         weight: (features, tags) scores in nats.
         head: bias, transitions, start and end scores.
+        share: (1,) its weight beside a network, see :mod:`skd_lightning.taggers.opinion_pool`.
     """
 
     keys: Tensor
+    share: Tensor
 
     def __init__(
         self, settings: Wide, tag_set: TagSet, decoder: Decoder = "crf", constrain: bool = True
@@ -83,6 +86,7 @@ class WidePath(nn.Module):
         nn.init.zeros_(self.head.emissions.bias)
         chain = (self.head.transitions, self.head.start, self.head.end)
         self.learned = [self.head.emissions.bias, *(weight for weight in chain if weight.requires_grad)]
+        self.register_buffer("share", torch.tensor([EQUAL]))
         self.requires_grad_(False)  # no part of what an epoch trains
         self.use_features(torch.zeros(0, dtype=torch.int64))
 
