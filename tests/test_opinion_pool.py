@@ -32,7 +32,7 @@ def test_the_weight_with_the_best_score_is_chosen(best: float) -> None:
     assert share == best
     assert found.compute()["average"] == 1.0
     scores.reset()
-    assert scores.best()[1].compute()["languages"]["en"]["words"] == 0
+    assert scores.by_share[0.5].counts.sum() == 0
 
 
 def test_of_equal_scores_the_weight_nearest_to_equal_ones_is_chosen() -> None:

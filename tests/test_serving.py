@@ -200,7 +200,7 @@ def test_the_card_has_languages_scores_and_a_way_to_begin(tmp_path: Path) -> Non
         "loss": "structural",
         "metric": "f1",
         "average": 0.6502,
-        "schema": 2,
+        "schema": 1,
         "variant": "structural",
         "seed": 1,
         "tags": TAGS,
