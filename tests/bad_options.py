@@ -443,9 +443,9 @@ job train '{}' | work
 job train 7 | work
 job train '{brackets}' | work
 job fly x | there is no 'fly'
-job transfer x | no test of runs
+job transfer x | no Transfer as JSON
 job transfer '{}' | runs
-job transfer '{brackets}' | no test of runs
+job transfer '{brackets}' | no Transfer as JSON
 """
 
 DEPTH = 5000

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 from skd_lightning.errors import UserError
 from skd_lightning.parsing import parsed
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 T = TypeVar("T")
 
 
-def to_json(work: DataclassInstance) -> str:
-    """Return work as text, from which :func:`from_json` makes it again."""
+def to_json(work: Any) -> str:
+    """Return work, a dataclass, as text, from which :func:`from_json` makes it again."""
     return json.dumps(dataclasses.asdict(work), default=str, ensure_ascii=False)
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from rich.console import Console
 from torch import Tensor
 from torchmetrics import MeanMetric
@@ -309,13 +310,16 @@ class Tagger(pl.LightningModule):
     # -- evaluation ---------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the words and entities that the best path gets right; of two experts, under each of their weights."""
+        """Count what the best path gets right; in a training, under each weight of two experts."""
         counted = (batch.tags, labelled_lengths(batch), batch.languages)
-        if self.pool_scores is None:
+        if self.pool_scores is None or not self._in_training():
             self.dev_scores.update(self.decode(self(batch)), *counted)
         else:
             experts = (self._network(batch), self._features(batch))
             self.pool_scores.update(lambda share: self.decode(self._pool(*experts, share)), *counted)
+
+    def _in_training(self) -> bool:
+        return self.trainer.state.fn == TrainerFn.FITTING
 
     def on_test_epoch_start(self) -> None:
         """Make room for the counts and the tags of each sentence."""
@@ -327,8 +331,8 @@ class Tagger(pl.LightningModule):
         self.tested.update(crf, self.decode(crf), batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the dev scores, whose macro mean selects the model; give two experts the weights of the best ones."""
-        if self.pool_scores is None:
+        """Log the dev scores, whose macro mean selects the model; in a training, give two experts the best weights."""
+        if self.pool_scores is None or not self._in_training():
             self._log_scores("dev", self.dev_scores)
         else:
             assert self.wide is not None
