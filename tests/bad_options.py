@@ -77,7 +77,10 @@ VALUES = r"""
 --data.scheme iob9 | --data.scheme: there is no 'iob9'
 --data.batches triple | --data.batches: there is no 'triple'
 --data.tokens abc | --data.tokens: 'abc' is not of type int
---data.tokens null | --data
+--data.tokens null | --data.tokens: it is empty
+--data.task null | --data.task: it is empty
+--model.optimization null | --model.optimization: it is empty
+--model.context null | --model.context: it is empty
 --data.remove_duplicates perhaps | --data.remove_duplicates
 --threads 0 | --threads is 0
 --threads -1 | --threads is -1

@@ -134,7 +134,7 @@ class TaggingCLI(LightningCLI):
         with explained(parsers.get(args[0], parser) if parsers and args else parser):
             super().parse_arguments(parser, args)
         settings = self._subconfig()
-        refuse_empty(settings)
+        refuse_empty(settings.as_dict(), TaggingData)
         refuse_out_of_range(settings.as_dict())
         refuse_devices(settings["trainer"]["devices"])
         if settings["wandb"] == "":

@@ -122,15 +122,41 @@ def refuse_files(words: Sequence[str]) -> None:
                 refuse_excess(value, option)
 
 
-def refuse_empty(settings: Mapping[str, Any]) -> None:
-    """Refuse a section with nothing below it, as one in which every line is a comment.
+GIVEN_BY_DATA = {"tags", "scheme", "languages"}
+"""Parameters of a model that the data fill in once they are read."""
+
+
+def refuse_empty(settings: Mapping[str, Any], data: type) -> None:
+    """Refuse a section with nothing below it, as one in which every line is a comment, and an option that is no option.
+
+    Args:
+        settings: parsed.
+        data: class of the data, to whose parameters the section ``data`` goes.
 
     Raises:
-        UserError: naming the section.
+        UserError: naming the section, or the option of model or data that is null and must not be.
     """
     for section in SECTIONS:
         if settings[section] is None:
             raise UserError(f"--{section}: it is empty (null); give it a setting, or take it out")
+    model = settings["model"]
+    for section, kind, values in (
+        ("model", _named(model["class_path"]), model.get("init_args") or {}),
+        ("data", data, settings["data"]),
+    ):
+        hints = _hints(kind)
+        for name, value in values.items():
+            if (
+                value is None
+                and name not in GIVEN_BY_DATA
+                and type(None) not in typing.get_args(hints.get(name))
+            ):
+                raise UserError(f"--{section}.{name}: it is empty (null); give it a value, or leave it out")
+
+
+def _named(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None:
