@@ -122,7 +122,9 @@ def test_each_is_read(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     def check(expected: str, line: str | None, shown: str) -> str:
         wide = [each for each in shown.splitlines() if len(each.rstrip()) > 80]
         words = " ".join(shown.split())
-        return f"said {line or words!r}, wide {wide[:1]}" if line or expected not in words or wide else ""
+        if line is not None or expected not in words or wide:
+            return f"said {line or words!r}, wide {wide[:1]}"
+        return ""
 
     short = fallen_short(READ, check, tmp_path, capsys)
     assert not short, f"{len(short)} of {len(READ)} fall short:\n" + "\n".join(short)

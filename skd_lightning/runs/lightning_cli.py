@@ -134,13 +134,14 @@ class TaggingCLI(LightningCLI):
         with explained(parsers.get(args[0], parser) if parsers and args else parser):
             super().parse_arguments(parser, args)
         settings = self._subconfig()
-        refuse_empty(settings.as_dict(), TaggingData)
-        refuse_out_of_range(settings.as_dict())
+        plain = settings.as_dict()
+        refuse_empty(plain, TaggingData)
+        refuse_out_of_range(plain)
         refuse_devices(settings["trainer"]["devices"])
         if settings["wandb"] == "":
             raise UserError("--wandb is empty; give the name of a project, or leave it out")
         if self.config.get("subcommand") in (None, "fit"):
-            schedule = settings.as_dict()["model"]["init_args"]["optimization"]["schedule"]
+            schedule = plain["model"]["init_args"]["optimization"]["schedule"]
             refuse_without_selection(settings["trainer"], schedule == "linear")
 
     def _parse_ckpt_path(self) -> None:

@@ -127,7 +127,7 @@ GIVEN_BY_DATA = {"tags", "scheme", "languages"}
 
 
 def refuse_empty(settings: Mapping[str, Any], data: type) -> None:
-    """Refuse a section with nothing below it, as one in which every line is a comment, and an option that is no option.
+    """Refuse a section with nothing below it, as one in which every line is a comment, and null where a value must be.
 
     Args:
         settings: parsed.
@@ -155,6 +155,7 @@ def refuse_empty(settings: Mapping[str, Any], data: type) -> None:
 
 
 def _named(path: str) -> Any:
+    """Return the class that a class path names."""
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 
@@ -265,8 +266,7 @@ def _class_names(text: str, setting: str) -> list[str]:
     paths = CLASS.findall(text)
     if not paths:
         return []
-    module, _, name = paths[-1].rpartition(".")
-    hint = _hints(getattr(importlib.import_module(module), name)).get(setting)
+    hint = _hints(_named(paths[-1])).get(setting)
     bases = [part for part in typing.get_args(hint) or (hint,) if inspect.isclass(part)]
     return sorted(
         child.__name__ for base in bases for child in _subclasses(base) if not inspect.isabstract(child)
