@@ -9,7 +9,6 @@ their records. It saves the first seed of each as ``skd export`` does, with tabl
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from statistics import fmean, median, stdev
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from common import write_students
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -27,7 +27,6 @@ from skd_lightning.display.style import Plot, draw, legend, looks
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.serving import Runtime
 
-RESULTS = Path(__file__).parent.parent / "experiments" / "results" / "capacity"
 MIB = 2**20
 
 
@@ -114,14 +113,7 @@ def main() -> None:
     quiet()
     rows = measure(options.task, options.names, options.rounds)
     record = json.loads((options.task / options.names[0] / "seed1" / "results.json").read_text())
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    with (RESULTS / "capacity.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    (RESULTS / "capacity.png").write_bytes(picture(rows, record["metric"]).png)
-    for row in rows:
-        print(row)
+    write_students("capacity", rows, picture(rows, record["metric"]))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -16,6 +17,8 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+
+from skd_lightning.display.style import Plot
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "numba", "numpy", "pytorch-lightning", "transformers")
@@ -80,6 +83,19 @@ def report(name: str, title: str, headings: Sequence[str], rows: Sequence[Sequen
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n")
     (RESULTS / f"{name}.json").write_text(json.dumps({"made": made, "results": data}, indent=1) + "\n")
+
+
+def write_students(name: str, rows: Sequence[Mapping[str, Any]], picture: Plot) -> None:
+    """Print the rows of trained students, and write them and their picture to ``experiments/results/<name>/``."""
+    folder = Path(__file__).parent.parent / "experiments" / "results" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    (folder / f"{name}.png").write_bytes(picture.png)
+    for row in rows:
+        print(row)
 
 
 def circumstances() -> dict[str, Any]:

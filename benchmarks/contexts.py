@@ -22,6 +22,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from common import write_students
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
@@ -37,8 +38,6 @@ from skd_lightning.encoders.description import CONTEXTS
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.tagger import Tagger
-
-RESULTS = Path(__file__).parent.parent / "experiments" / "results" / "contexts"
 
 
 @dataclass(frozen=True)
@@ -278,14 +277,7 @@ def main() -> None:
         next(iter(folders.values())),
         options.rounds,
     )
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    with (RESULTS / "contexts.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    (RESULTS / "contexts.png").write_bytes(frontier(rows).png)
-    for row in rows:
-        print(row)
+    write_students("contexts", rows, frontier(rows))
 
 
 if __name__ == "__main__":
