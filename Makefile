@@ -36,7 +36,7 @@ PYTEST  = $(VENV)/bin/python -m pytest --numprocesses $(PROCESSES) --dist loadfi
 .PHONY: docs test test-all fuzz bad-inputs lint bench
 
 help: ## this list
-	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [SEED=1] [ARGS=\"--model.objective.k 5\"]"
+	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [ARGS=\"--model.objective.k 5\"]"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## virtual environment with the package; other targets add what they need
@@ -60,7 +60,7 @@ corpus: install ## what TASK's corpora hold: sizes, tags, repeated sentences, un
 teachers: install ## one monolingual teacher a language; DEVICES=4 side by side, RECIPE=paper, LOGGER=wandb PROJECT=name
 	$(SKD) teachers $(COMMON) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(NODES),$(SPREAD),$(if $(DEVICES),--devices $(DEVICES))) $(TRACK) $(ARGS)
 
-distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk|structural|path_set, TEACHERS="runs or file", RECIPE=paper|best|linear, DEVICES=4 NODES=2
+distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk|structural|path_set, TEACHERS="runs or file", RECIPE=paper|best|linear, SEED=1, DEVICES=4 NODES=2
 	$(SKD) distill $(COMMON) $(if $(LOSS),--loss $(LOSS)) $(if $(TEACHERS),--teachers $(TEACHERS)) $(if $(RECIPE),--recipe $(RECIPE)) --seed $(SEED) $(SPREAD) $(TRACK) $(ARGS)
 
 suite: install ## a whole table of runs: SUITE=experiments/suites/demo.yaml JOBS=2
@@ -112,7 +112,7 @@ lint: $(VENV)/.installed-lint ## style, types and the floors of the house
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: install $(BENCH)/.installed ## all measurements, into benchmarks/results (half an hour; other libraries in .venv-bench)
+bench: install $(BENCH)/.installed ## most measurements, into benchmarks/results (half an hour; other libraries in .venv-bench)
 	$(BENCH)/bin/python benchmarks/crf.py
 	$(BENCH)/bin/python benchmarks/numerics.py
 	$(VENV)/bin/python benchmarks/epoch.py

@@ -29,7 +29,7 @@ STUDENTS = (
     ("none", "none", None),
     ("topk", "topk-k1", 1),
     ("topk", "topk", 3),
-    ("posterior", "posterior", None),
+    ("structural", "structural", None),
 )
 
 

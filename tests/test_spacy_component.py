@@ -18,6 +18,7 @@ import torch
 from skd_lightning.encoders import BiLSTM, NgramEmbedder
 from skd_lightning.errors import UserError
 from skd_lightning.serving import Runtime
+from skd_lightning.serving.folder import FILES
 from skd_lightning.taggers import Student, Wide
 
 spacy = pytest.importorskip("spacy")
@@ -180,6 +181,18 @@ def test_a_saved_pipeline_can_be_moved(folders: dict[str, Path], tmp_path: Path)
     assert [(e.text, e.label_, e._.score) for e in again(TEXTS[0]).ents] == expected
     again.to_disk(moved)
     assert [(e.text, e.label_, e._.score) for e in spacy.load(moved)(TEXTS[0]).ents] == expected
+
+
+def test_a_saved_pipeline_has_every_file_of_its_tagger(folders: dict[str, Path], tmp_path: Path) -> None:
+    model = shutil.copytree(folders["bioes"], tmp_path / "model")
+    for name in FILES:  # a tagger on a transformer has one more
+        if not (model / name).exists():
+            (model / name).write_bytes(b"graph")
+    pipeline(model).to_disk(tmp_path / "pipeline")
+    copied = tmp_path / "pipeline/skd_lightning"
+    assert {file.name: file.read_bytes() for file in copied.iterdir()} == {
+        file.name: file.read_bytes() for file in model.iterdir()
+    }
 
 
 def test_documents_keep_the_probabilities(folders: dict[str, Path]) -> None:

@@ -51,7 +51,7 @@ class Command:
 
     def parser(self) -> Parser:
         """Return the parser of its own options."""
-        closing = "Further options are those of 'skd fit --help'." if self.passes_on else None
+        closing = "Further options are those of 'skd fit --help-all'." if self.passes_on else None
         parser = Parser(prog=f"skd {self.name}", description=self.help, epilog=closing, allow_abbrev=False)
         self.add_options(parser)
         return parser

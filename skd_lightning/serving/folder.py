@@ -16,6 +16,8 @@ from skd_lightning.tags import Scheme, TagSet
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 NETWORK, TRANSFORMER = "network.onnx", "transformer.onnx"
 """Names of the files: description, weights and a page for readers; for onnxruntime, what reads vectors and words."""
+FILES = (CONFIG, WEIGHTS, NETWORK, TRANSFORMER, CARD)
+"""All files of a saved tagger; not every tagger has a network or a transformer."""
 NETWORK_HEAD, WIDE_HEAD = "head", "wide.head"
 """Prefixes of the weights of the experts' heads."""
 FORMAT, SCHEMA = "skd_lightning", 2

@@ -14,7 +14,7 @@ from spacy.util import minibatch
 
 from skd_lightning.errors import UserError
 from skd_lightning.predictions import Prediction
-from skd_lightning.serving.folder import CARD, CONFIG, NETWORK, WEIGHTS, is_saved
+from skd_lightning.serving.folder import FILES, is_saved
 from skd_lightning.serving.hub import on_disk
 from skd_lightning.serving.runtime import Runtime
 from skd_lightning.storage import new_folder
@@ -116,7 +116,7 @@ class Component:
         if not is_saved(source):
             raise UserError(f"{self.model}: no saved tagger there; save one with skd export")
         with new_folder(target) as unfinished:  # what was there may be mapped into memory
-            for name in (CONFIG, WEIGHTS, NETWORK, CARD):
+            for name in FILES:
                 if (source / name).is_file():
                     shutil.copyfile(source / name, unfinished / name)
 
