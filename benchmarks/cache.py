@@ -20,13 +20,12 @@ from skd_lightning.cli.main import quiet
 from skd_lightning.data import demo
 from skd_lightning.data.sampling import TrainingBatches
 from skd_lightning.distillation.cache.answers import Answers
-from skd_lightning.distillation.cache.entry import CacheEntry
+from skd_lightning.distillation.cache.entry import CacheEntry, Potentials
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.runs import execution
 from skd_lightning.runs.plan import Plan
-from skd_lightning.taggers import Tagger
 from skd_lightning.taggers.checkpoints import load
 
 K = 10
@@ -34,7 +33,7 @@ Fill = Callable[[TeacherWords, Answers, CacheEntry], None]
 
 
 def emissions(words: TeacherWords, answers: Answers, entry: CacheEntry) -> None:
-    words.potentials = entry.potentials(_nobody)[0]
+    words.potentials = entry.spoken(Potentials, _nobody)[0]
 
 
 def paths(words: TeacherWords, answers: Answers, entry: CacheEntry) -> None:
@@ -57,7 +56,7 @@ FIELDS: dict[str, tuple[str, Fill, Needs]] = {
 }
 
 
-def _nobody() -> tuple[np.ndarray, Tagger]:
+def _nobody() -> Potentials:
     raise AssertionError("the teacher must not be asked again")
 
 
@@ -94,22 +93,24 @@ def main() -> None:
         read: dict[str, list[float]] = {field: [] for field in FIELDS}
         sizes = {}
 
-        def ask() -> tuple[np.ndarray, Tagger]:
-            return teacher.predict_emissions(sentences), teacher
+        def ask() -> Potentials:
+            return Potentials.of(teacher.predict_emissions(sentences), teacher)
 
         for turn in range(options.rounds):
-            entry = CacheEntry(folder / str(turn), lengths, "float16")
+            entry = CacheEntry(folder / str(turn), "float16")
             bare.append(seconds(lambda: teacher.predict_emissions(sentences)))
             for field, (part, fill, needs) in FIELDS.items():
 
                 def run(parts: Parts, fill: Fill = fill) -> TeacherWords:
-                    entry = CacheEntry(parts.folder, lengths, "float16")
+                    entry = CacheEntry(parts.folder, "float16")
                     words = TeacherWords(lengths, np.arange(tags))
-                    fill(words, Answers(parts, lengths, lambda: [entry.potentials(_nobody)[0]]), entry)
+                    fill(
+                        words, Answers(parts, lengths, lambda: [entry.spoken(Potentials, _nobody)[0]]), entry
+                    )
                     return words
 
                 if part == "emissions":
-                    built[field].append(seconds(lambda: entry.potentials(ask)))  # noqa: B023
+                    built[field].append(seconds(lambda: entry.spoken(Potentials, ask)))  # noqa: B023
                 else:
                     built[field].append(seconds(lambda: run(entry.parts)))  # noqa: B023
                 opened[field].append(seconds(lambda: run(Parts(entry.parts.folder))))  # noqa: B023

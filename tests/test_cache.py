@@ -1,10 +1,12 @@
 """The teacher cache: what it derives, how it is keyed, what it survives."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,16 +69,21 @@ def chains(emissions: np.ndarray) -> list[LinearChainCRF]:
     ]
 
 
+def said_by(entry: CacheEntry, predict: Callable[[], tuple[np.ndarray, Any]]) -> tuple[Potentials, bool]:
+    """What the entry's teacher says; and True if it was not asked."""
+    return entry.spoken(Potentials, lambda: Potentials.of(*predict()))
+
+
 @pytest.fixture
 def entry(tmp_path: Path) -> CacheEntry:
-    made = CacheEntry(tmp_path / "key", LENGTHS, "float32")
-    made.potentials(predict)
+    made = CacheEntry(tmp_path / "key", "float32")
+    said_by(made, predict)
     return made
 
 
 def answers(entry: CacheEntry) -> Answers:
     """The answers of the entry's teacher, who is not asked again."""
-    return Answers(entry.parts, entry.lengths, lambda: [entry.potentials(forbidden)[0]])
+    return Answers(entry.parts, LENGTHS, lambda: [said_by(entry, forbidden)[0]])
 
 
 def test_what_is_derived_is_exact(entry: CacheEntry) -> None:
@@ -89,8 +96,8 @@ def test_what_is_derived_is_exact(entry: CacheEntry) -> None:
 
 
 def test_a_second_run_asks_no_teacher(entry: CacheEntry) -> None:
-    again = CacheEntry(entry.parts.folder, LENGTHS, "float32")
-    potentials, hit = again.potentials(forbidden)
+    again = CacheEntry(entry.parts.folder, "float32")
+    potentials, hit = said_by(again, forbidden)
     assert hit
     said = predict()[0]
     np.testing.assert_array_equal(potentials.emissions, said - said.max(1, keepdims=True))
@@ -115,8 +122,8 @@ def test_what_is_stored_is_found_without_the_potentials(entry: CacheEntry) -> No
 def test_damaged_potentials_are_mended_when_something_new_is_derived(entry: CacheEntry) -> None:
     before = answers(entry).paths(2)[1].copy()
     (entry.parts.folder / "emissions" / "emissions.npy").write_bytes(b"")
-    again = CacheEntry(entry.parts.folder, LENGTHS, "float32")
-    found = Answers(again.parts, LENGTHS, lambda: [again.potentials(predict)[0]])
+    again = CacheEntry(entry.parts.folder, "float32")
+    found = Answers(again.parts, LENGTHS, lambda: [said_by(again, predict)[0]])
     np.testing.assert_array_equal(found.paths(1)[1], before[:, :1])
 
 
@@ -124,7 +131,7 @@ def test_damaged_potentials_are_mended_when_something_new_is_derived(entry: Cach
 @pytest.mark.parametrize("part", ["paths-k5", "expectations-t1", "emissions"])
 def test_damage_is_noticed_and_mended(entry: CacheEntry, part: str, damage: str) -> None:
     def read(of: CacheEntry, predict: Callable) -> list[np.ndarray]:
-        found = Answers(of.parts, LENGTHS, lambda: [of.potentials(predict)[0]])
+        found = Answers(of.parts, LENGTHS, lambda: [said_by(of, predict)[0]])
         mapped = [*found.paths(5), found.expectations()[0].values, found.expectations()[1].values]
         return [array.copy() for array in mapped]
 
@@ -142,16 +149,16 @@ def test_damage_is_noticed_and_mended(entry: CacheEntry, part: str, damage: str)
         file.write_bytes(content)
     else:
         file.write_bytes(b"" if damage == "empty" else content[:-7])
-    again = CacheEntry(entry.parts.folder, LENGTHS, "float32")
-    again.potentials(predict)
+    again = CacheEntry(entry.parts.folder, "float32")
+    said_by(again, predict)
     for one, other in zip(read(again, forbidden), before, strict=True):
         np.testing.assert_array_equal(one, other)
     assert again.parts.rebuilt == [str(folder)]
-    assert CacheEntry(entry.parts.folder, LENGTHS, "float32").parts.open(part) is not None
+    assert CacheEntry(entry.parts.folder, "float32").parts.open(part) is not None
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
-    entry = CacheEntry(tmp_path / "key", LENGTHS, "float32")
+    entry = CacheEntry(tmp_path / "key", "float32")
 
     class Unwritable(dict):
         def items(self):  # type: ignore[no-untyped-def]
@@ -171,7 +178,7 @@ def read(entry: CacheEntry, columns: np.ndarray, tags: int, temperature: float =
     words = TeacherWords(
         LENGTHS,
         columns,
-        entry.potentials(forbidden)[0],
+        said_by(entry, forbidden)[0],
         *found.expectations(temperature),
         *found.paths(3),
         found.path_sets(0.95),
@@ -199,13 +206,10 @@ def test_half_precision_halves_the_bytes_and_moves_marginals_by_less_than_a_thou
 ) -> None:
     generator = np.random.default_rng(1)
     said = (generator.normal(size=(9, TAGS)) * 8 + 50).astype(np.float32)  # far from 0, as networks may
-    entries = {
-        precision: CacheEntry(tmp_path / precision, LENGTHS, precision)
-        for precision in ("float32", "float16")
-    }
+    entries = {precision: CacheEntry(tmp_path / precision, precision) for precision in ("float32", "float16")}
     for entry in entries.values():
-        entry.potentials(lambda: (said, Head()))
-    stored = {name: entry.potentials(forbidden)[0].emissions for name, entry in entries.items()}
+        said_by(entry, lambda: (said, Head()))
+    stored = {name: said_by(entry, forbidden)[0].emissions for name, entry in entries.items()}
     assert stored["float16"].nbytes * 2 == stored["float32"].nbytes
     full, half = (read(entry, np.arange(TAGS), TAGS).marginals for entry in entries.values())
     torch.testing.assert_close(half, full, rtol=0, atol=1e-3)
@@ -240,7 +244,7 @@ def test_tags_are_mapped_by_name() -> None:
 def test_batches_read_what_was_cached_in_the_students_tags(entry: CacheEntry) -> None:
     columns = np.array([4, 0, 2, 1])  # the student has a fifth tag, 3, which the teacher lacks
     targets = read(entry, columns, tags=5)
-    (paths, log_probs), emissions = answers(entry).paths(3), entry.potentials(forbidden)[0].emissions
+    (paths, log_probs), emissions = answers(entry).paths(3), said_by(entry, forbidden)[0].emissions
     assert targets.emissions.shape == targets.marginals.shape == (3, 6, 5)
     assert targets.paths.shape == (3, 3, 6)
     expected = chains(predict()[0])[2].marginals[0]
@@ -269,8 +273,8 @@ def test_softened_marginals_keep_their_tail(tmp_path: Path, temperature: float) 
         def scores(self) -> tuple[Tensor, Tensor, Tensor]:
             return torch.zeros(TAGS, TAGS), torch.zeros(TAGS), torch.zeros(TAGS)
 
-    entry = CacheEntry(tmp_path / "key", LENGTHS, "float32")
-    entry.potentials(lambda: (emissions, Independent()))
+    entry = CacheEntry(tmp_path / "key", "float32")
+    said_by(entry, lambda: (emissions, Independent()))
     _, _, values = answers(entry).expectations(1.0, temperature)[0].take(np.arange(9))
     powers = np.array([1.0, *[5e-5 ** (1 / temperature)] * 3])
     np.testing.assert_allclose(values.reshape(9, TAGS), np.tile(powers / powers.sum(), (9, 1)), atol=1e-3)
@@ -363,7 +367,9 @@ class Featurizer:
         return [np.zeros(len(words), np.int32) for words in sentences]
 
 
-def ask(folder: Path, objective: Objective, **settings: bool) -> tuple[DistillationCallback, Learner]:
+def ask(
+    folder: Path, objective: Objective, before: float = 0.0, **settings: bool
+) -> tuple[DistillationCallback, Learner]:
     """Let the teachers of two languages speak on annotated and unlabelled text."""
     sentences = [
         Sentence(("a",) * words, ("A",) * words if words % 2 else None, language)
@@ -379,6 +385,7 @@ def ask(folder: Path, objective: Objective, **settings: bool) -> tuple[Distillat
         datamodule=data, strategy=strategy, global_rank=0, world_size=1, is_global_zero=True
     )
     callback = DistillationCallback(str(folder / "teachers"), str(folder / "cache"), **settings)
+    callback.seconds = before
     learner = Learner(objective)
     callback.on_fit_start(trainer, learner)
     return callback, learner
@@ -409,7 +416,7 @@ def test_the_report_fits_80_columns(
     monkeypatch.setattr(Parts, "bytes", lambda _: 12_345 * 2**20)
     monkeypatch.setattr(Text, "lengths", np.array([123_456_789]))
     capsys.readouterr()
-    callback._report(objective.needs.k)
+    callback._report(objective.needs.k, 1.5)
     title, *table = capsys.readouterr().out.splitlines()
     assert title.startswith(f"teacher cache {tmp_path / 'cache'}")
     assert max(map(len, table)) <= 80
@@ -417,6 +424,35 @@ def test_the_report_fits_80_columns(
     for whole in ("en unlabelled", "sentences", "123,456,789", "12345.0", "miss"):
         assert whole in told
     assert ("mass of 100 best" in told) == bool(objective.needs.k)
+
+
+def test_the_mass_is_a_mean_over_what_is_taught(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folds of one text are a row; a fold that a limit silences has no mass and does not count."""
+    callback, _ = ask(tmp_path, TopK(2))
+    row = next(row for row in callback.found if row.text.name == "en")
+    silent, half, whole = (dataclasses.replace(row) for _ in range(3))
+    silent.mass, silent.taught = None, 0.0
+    half.mass, half.taught = 0.3, 0.5
+    whole.mass, whole.taught = 0.9, 1.0
+    capsys.readouterr()
+    callback.found = [silent, half, whole]
+    callback._report(2, 0.0)
+    assert "70.0%" in capsys.readouterr().out
+    callback.found = [silent]
+    callback._report(2, 0.0)
+    assert "–" in capsys.readouterr().out
+
+
+def test_the_time_of_the_teachers_is_that_of_all_parts_of_a_training(tmp_path: Path) -> None:
+    first, _ = ask(tmp_path, TopK(2))
+    first.seconds = 100.0
+    second = DistillationCallback(str(tmp_path / "teachers"))
+    second.load_state_dict(first.state_dict())
+    assert second.seconds == 100.0
+    asked, _ = ask(tmp_path, TopK(2), before=100.0)
+    assert 100.0 < asked.seconds < 200.0
 
 
 @pytest.mark.parametrize("outside", [False, True])

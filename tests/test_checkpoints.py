@@ -12,6 +12,7 @@ import pytest
 import torch
 from small_bert import save_bert
 from small_corpus import write_corpus
+from small_taggers import made
 from torch import Tensor, nn
 
 import skd_lightning
@@ -29,7 +30,7 @@ from skd_lightning.encoders import (
 from skd_lightning.encoders.ngram_features import NgramFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
-from skd_lightning.taggers import Teacher
+from skd_lightning.taggers import Teacher, Wide
 from skd_lightning.tags import TagSet
 
 BEST = RunFolder(Path()).best
@@ -73,6 +74,23 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert again.predict(SENTENCES) == tagger.predict(SENTENCES)
     assert again.fingerprint() == tagger.fingerprint()
     assert not again.training
+
+
+@pytest.mark.parametrize("theirs", [{"constrain": False}, {"decoder": "softmax"}], ids=str)
+def test_weights_under_other_masks_are_refused(theirs: dict[str, Any]) -> None:
+    """Shapes agree, and the checkpoint's masks would take the place of the tagger's own."""
+    checkpoint, here = {"state_dict": (other := made("iob2", **theirs)).state_dict()}, made("iob2")
+    other.on_save_checkpoint(checkpoint)
+    name, value = next(iter(theirs.items()))
+    with pytest.raises(UserError, match=f"another network .*{name} {value} there"):
+        here.on_load_checkpoint(checkpoint)
+
+
+def test_a_checkpoint_without_sparse_features_says_so() -> None:
+    checkpoint: dict[str, Any] = {"state_dict": (other := made()).state_dict()}
+    other.on_save_checkpoint(checkpoint)
+    with pytest.raises(UserError, match=r"another network \(wide False there, True here\)"):
+        made(wide=Wide()).on_load_checkpoint(checkpoint)
 
 
 def test_no_module_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,42 @@ def test_runs_at_the_same_time_have_different_devices(
     assert sorted(seen) == ["6", "6", "7", "7"]
 
 
+def test_jobs_whose_logs_cannot_be_opened_leave_their_devices_to_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs.Processes, "run", lambda *_: 0)
+    (tmp_path / "taken.txt").mkdir()
+    several = [Job(str(i), (), tmp_path / "taken.txt", lambda: False) for i in range(8)]
+    with pytest.raises(IsADirectoryError):
+        run_jobs([several], at_once=2)
+
+
+def test_no_job_runs_when_the_next_one_cannot_be_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, planned = threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    def start(processes: jobs.Processes, command: list[str], *_: object) -> int:
+        ran.append(command[-1])
+        began.set()
+        assert planned.wait(timeout=60)
+        while not processes._stopping:
+            time.sleep(0.01)
+        return 0
+
+    def interrupted() -> bool:
+        assert began.wait(timeout=60)
+        planned.set()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs.Processes, "run", start)
+    three = [Job(str(i), (str(i),), tmp_path / f"{i}.txt", lambda: False) for i in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs([[*three, Job("3", ("3",), tmp_path / "3.txt", interrupted)]], at_once=1)
+    assert ran == ["0"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")
 def test_sigterm_ends_the_processes_that_run_and_starts_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -383,6 +383,9 @@ def test_files_of_other_contents_differ_and_the_same_line_may_stand_twice(tmp_pa
         for i, lines in enumerate([(line,), (other,), (line, line)])
     ]
     assert len({PredictionsFile(file, BIOES).fingerprint() for file in files}) == 3
+    coded = write(tmp_path, {"words": ["a"], "tags": ["LABEL_0"]}, name="coded.jsonl")
+    meanings = ({"LABEL_0": "S-PER", "LABEL_1": "S-LOC"}, {"LABEL_0": "S-LOC", "LABEL_1": "S-PER"})
+    assert len({PredictionsFile(coded, BIOES, names).fingerprint() for names in meanings}) == 2
     none = TagSet(("O", "N"), "none")
     assert PredictionsFile(files[0], none).tag_set.scheme == "none"
     with pytest.raises(UserError, match="it has spans, and the student's tags mark no entities"):

@@ -46,6 +46,24 @@ def state(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
+    ("split", "message"), [("train", "no training sentence"), ("dev", "no dev sentences")]
+)
+def test_a_baseline_needs_tags_to_learn_from_and_to_choose_by(
+    split: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A corpus may leave sentences without tags; without a score, the first weights would pass for the best."""
+    tagged = "1\tred\t_\tADJ\t_\t_\t_\t_\t_\t_\n2\thouse\t_\tNOUN\t_\t_\t_\t_\t_\t_\n\n"
+    bare = tagged.replace("ADJ", "_").replace("NOUN", "_")
+    (tmp_path / "mine/en").mkdir(parents=True)
+    for name in ("train", "dev", "test"):
+        (tmp_path / f"mine/en/{name}.conllu").write_text((bare if name == split else tagged) * 4)
+    place = ["--runs", str(tmp_path / "runs"), "--task", "mine", "--data", str(tmp_path)]
+    line = refused(capsys, "distill", "--loss", "none", *place, *QUICK)
+    assert message in line
+    assert "tags" in line
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--langs", "de", "en", "fi"], "no teacher for language 'fi'"),
@@ -59,6 +77,13 @@ def state(folder: Path) -> dict[str, bytes]:
         ),
         (["--langs", "de", "en", "--distillation.most_disagreement", ".nan"], "most_disagreement is nan"),
         (["--langs", "de", "en", "--distillation.most_entropy", "-1"], "most_entropy is -1.0"),
+        (
+            [
+                *("--langs", "de", "en", "--model.embedder.sparse", "true"),
+                *("--model.optimization.optimizer", "sgd"),
+            ],
+            "sgd cannot decay weights with sparse gradients",
+        ),
         (["--langs", "de", "en", "--teachers", "runs/none", "runs/nothing"], "no teacher for language"),
     ],
 )

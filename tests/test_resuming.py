@@ -343,6 +343,19 @@ def test_slurm_gets_its_job_back(home: Path, tmp_path: Path, moment: str) -> Non
     assert (home / f"runs/mine/slurm-{moment}/seed1/results.json").is_file()
 
 
+def test_a_training_that_is_validated_after_each_step_obeys_a_signal(home: Path, tmp_path: Path) -> None:
+    """No step can save its state; a signal is not forgotten for that."""
+    command = ["distill", "--runs", str(tmp_path / "runs"), "--task", "mine", "--data", str(home), *SMALL]
+    command += ["--loss", "none", "--data.tokens", "100000", "--trainer.max_epochs", "500"]
+    code = SIGNALLED.format(moment="on_train_batch_start").replace("SIGUSR1", "SIGTERM")
+    stopped = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
+    )
+    assert stopped.returncode == 128 + signal.SIGTERM, stopped.stderr[-2000:]
+    metrics = (tmp_path / "runs/mine/none/seed1/metrics.csv").read_text()
+    assert metrics.count("\n") < 10
+
+
 SIGNALLED = """
 import os, signal, sys
 from skd_lightning.taggers import Tagger

@@ -430,6 +430,27 @@ def test_a_pool_whose_tags_fall_together_is_refused(tmp_path: Path) -> None:
         Asking(STUDENT, merged, several.needs, several.cache, "float32").check("en")
 
 
+def test_tags_that_fall_together_are_refused_where_each_would_be_softened_alone(tmp_path: Path) -> None:
+    one = asking(tmp_path, "mixture", Needs(marginals=1.0))
+    merged = TeacherSet(one.teachers.sources[:1], tags={"C": "A"})
+    plain, softened = (
+        Asking(STUDENT, merged, needs, one.cache, "float32")
+        for needs in (Needs(marginals=1.0), Needs(marginals=1.0, softening=2.0))
+    )
+    plain.check("en")
+    with pytest.raises(UserError, match="the temperature would soften each alone"):
+        softened.check("en")
+
+
+def test_a_pool_under_another_mapping_of_tags_is_another_entry(tmp_path: Path) -> None:
+    one = asking(tmp_path, "mixture", Needs(marginals=1.0))
+    swapped = TeacherSet(one.teachers.sources, tags={"A": "B", "B": "A"})
+    found = one.answers(TEXT, [])[1]
+    other = Asking(STUDENT, swapped, one.needs, one.cache, "float32").answers(TEXT, [])[1]
+    assert [member.hit for member in other.members] == [True, True]
+    assert other.pooled.folder != found.pooled.folder
+
+
 def test_nobody_listens_where_the_members_disagree(tmp_path: Path) -> None:
     needs = Needs(marginals=1.0)
     nats = asking(tmp_path, "mixture", needs).answers(TEXT, [])[0]
@@ -492,3 +513,6 @@ def test_weights_follow_the_similarity_of_the_text(tmp_path: Path) -> None:
     assert sum(weights) == pytest.approx(1.0)
     assert weights[0] > 0.99  # the second learned from another script
     assert similar._weights(pool, Text("ru", "ru", texts["ru"]), [])[1] > 0.99
+    del texts["ru"]
+    with pytest.raises(UserError, match=r"teachers/2: similarity reads annotated sentences.*--langs"):
+        similar._weights(pool, text, [])

@@ -28,8 +28,10 @@ def path(sentences: list[Sentence] = SENTENCES, settings: Wide = Wide(of_languag
     return made
 
 
-def cached(cache: Path, wide: WidePath, sentences: list[Sentence] = SENTENCES) -> bool:
-    return find_or_fit(cache, wide, sentences, lambda: fit_wide(wide, sentences, TAGS))
+def cached(
+    cache: Path, wide: WidePath, sentences: list[Sentence] = SENTENCES, tag_set: TagSet = TAGS
+) -> bool:
+    return find_or_fit(cache, wide, sentences, tag_set, lambda: fit_wide(wide, sentences, tag_set))
 
 
 def test_a_second_path_reads_what_the_first_has_fitted(tmp_path: Path) -> None:
@@ -60,6 +62,12 @@ def test_a_second_path_reads_what_the_first_has_fitted(tmp_path: Path) -> None:
 def test_another_fit_is_another_entry(sentences: list[Sentence], settings: Wide, tmp_path: Path) -> None:
     cached(tmp_path, path())
     assert not cached(tmp_path, path(sentences, settings), sentences)
+
+
+def test_the_same_sentences_under_other_numbers_of_the_tags_are_another_entry(tmp_path: Path) -> None:
+    """The tags come from all splits: another test set may number them otherwise."""
+    cached(tmp_path, path())
+    assert not cached(tmp_path, path(), tag_set=TagSet(("B", "A"), "none"))
 
 
 def test_a_damaged_entry_is_made_again(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ Splits = dict[str, list[Sentence]]
 
 
 def cut_dev(language: str, splits: Splits) -> str:
-    """Make a tenth of the training sentences (at least one) the dev set, in place.
+    """Make a tenth of the annotated training sentences (at least one) the dev set, in place.
 
     Returns:
         A line that says so.
     """
     train = splits["train"]
-    chosen = set(random.Random(f"{language} dev").sample(range(len(train)), max(1, len(train) // 10)))
+    annotated = [i for i, sentence in enumerate(train) if sentence.tags is not None]
+    chosen = set(random.Random(f"{language} dev").sample(annotated, max(1, len(annotated) // 10)))
     splits["dev"] = [sentence for i, sentence in enumerate(train) if i in chosen]
     splits["train"] = [sentence for i, sentence in enumerate(train) if i not in chosen]
     return f"{language}: no dev file; a tenth of train ({len(chosen):,} sentences) became dev"

@@ -80,9 +80,17 @@ class DistillationCallback(pl.Callback):
         self.precision: EmissionPrecision = precision
         self.outside = outside
         self.seconds = 0.0
-        """Time the cache took: predictions where they were missing, else opening it."""
+        """Time the cache took in all parts of the training: predictions where they were missing, else opening it."""
         self.found: list[Found] = []
         """Rows of the report, one for each part of the text."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the time taken so far, for a training that goes on."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the time of the parts before."""
+        self.seconds = state_dict["seconds"]
 
     def check(self, module: pl.LightningModule, languages: Sequence[str]) -> None:
         """Refuse teachers that are missing, cannot be loaded or do not fit, before a training touches its folder.
@@ -166,13 +174,14 @@ class DistillationCallback(pl.Callback):
         answers = [spoken[text.name, text.fold] for text in texts]
         tags = len(asking.student.tag_set)
         dataset.targets = CachedTargets(answers, owner, place, tags, objective.needs)
-        self.seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        self.seconds += seconds
         for folder in dict.fromkeys(
             name for row in self.found for part in row.parts for name in part.rebuilt
         ):
             rank_zero_warn(f"{folder} was damaged and has been made again")
         if trainer.is_global_zero:
-            self._report(objective.needs.k)
+            self._report(objective.needs.k, seconds)
 
     def _refuse_silence(self, languages: Sequence[str]) -> None:
         """Refuse teachers that know no sentence of a language; those whom the filter leaves out have spoken.
@@ -189,11 +198,11 @@ class DistillationCallback(pl.Callback):
                     "words, which must be those of the corpus, one by one"
                 )
 
-    def _report(self, k: int) -> None:
+    def _report(self, k: int, seconds: float) -> None:
         """Print a row for each text, in at most 80 columns."""
         console = Console()
         console.print(
-            f"teacher cache {self.cache} ({self.seconds:.1f} s)",
+            f"teacher cache {self.cache} ({seconds:.1f} s)",
             style="italic",
             highlight=False,
             markup=False,
@@ -216,8 +225,9 @@ class DistillationCallback(pl.Callback):
                 "hit" if all(row.hit for row in rows) else "miss",
             ]
             if k:
-                masses = [row.mass for row in rows if row.mass is not None]
-                cells.append(f"{np.average(masses, weights=sizes[sizes > 0]):.1%}" if masses else "–")
+                told = [row for row in rows if row.mass is not None]
+                taught = [row.taught * len(row.text.sentences) for row in told]
+                cells.append(f"{np.average([row.mass for row in told], weights=taught):.1%}" if told else "–")
             if "taught" in some:
                 cells.append(f"{np.average([row.taught for row in rows], weights=sizes):.1%}")
             table.add_row(*cells)

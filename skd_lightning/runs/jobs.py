@@ -65,13 +65,13 @@ def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) ->
         for phase in phases:
             failed = []
             with ThreadPoolExecutor(at_once) as pool:
-                waiting = []
-                for job in phase:  # configurations are parsed here, one after the other
-                    if job.finished():
-                        bar.advance(whole)
-                    else:
-                        waiting.append(pool.submit(_run, job, at_once, shares, processes))
                 try:
+                    waiting = []
+                    for job in phase:  # configurations are parsed here, one after the other
+                        if job.finished():
+                            bar.advance(whole)
+                        else:
+                            waiting.append(pool.submit(_run, job, at_once, shares, processes))
                     for done in as_completed(waiting):
                         job, status, seconds = done.result()
                         bar.advance(whole)
@@ -139,14 +139,16 @@ def _run(
 ) -> tuple[Job, int, float]:
     began = time.perf_counter()
     share = shares.get()
-    environment = {**os.environ, "COLUMNS": "120"}
-    environment.setdefault("OMP_NUM_THREADS", str(default_threads(at_once)))
-    if share is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = share
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("wb") as log:
-        status = processes.run([sys.executable, "-m", "skd_lightning", *job.command], log, environment)
-    shares.put(share)
+    try:
+        environment = {**os.environ, "COLUMNS": "120"}
+        environment.setdefault("OMP_NUM_THREADS", str(default_threads(at_once)))
+        if share is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = share
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with job.log.open("wb") as log:
+            status = processes.run([sys.executable, "-m", "skd_lightning", *job.command], log, environment)
+    finally:
+        shares.put(share)
     return job, status, time.perf_counter() - began
 
 

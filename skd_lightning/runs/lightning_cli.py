@@ -35,7 +35,7 @@ from skd_lightning.runs.resuming import AtomicCheckpoints, BestWeights, LastStat
 from skd_lightning.runs.selection import (
     refuse_before_first_score,
     refuse_paths_beyond_memory,
-    refuse_without_dev,
+    refuse_without_annotation,
     refuse_without_selection,
 )
 from skd_lightning.runs.tracking import Labels, WandbRun, make_logger
@@ -196,7 +196,7 @@ class TaggingCLI(LightningCLI):
     def _prepare_training(self) -> None:
         """Refuse a training that would not be validated; take in the words of the others."""
         data, trainer, unlabelled = self.datamodule, self.trainer, self.model.learns_from_unlabelled
-        refuse_without_dev(data)
+        refuse_without_annotation(data, unlabelled)
         batches = data.batches_in_epoch(trainer.world_size, trainer.accumulate_grad_batches, unlabelled)
         refuse_before_first_score(self._subconfig()["trainer"], batches)
         objective = getattr(self.model, "objective", None)  # only students have one

@@ -200,8 +200,13 @@ class LastState(pl.Callback):
         self._due = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Pass the score of a resumed epoch to the ``plateau`` schedule, from which Lightning withholds it."""
+        """Pass the score of a resumed epoch to the ``plateau`` schedule, from which Lightning withholds it.
+
+        Where a validation followed each step, none of them could save the state: a signal ends the training here.
+        """
         trainer.fit_loop._restarting = False
+        if self._due and _any_process(trainer, self._signal is not None):
+            self._stop(trainer)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock."""

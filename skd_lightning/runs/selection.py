@@ -59,8 +59,12 @@ def refuse_without_selection(settings: Mapping[str, Any], linear: bool) -> None:
         )
 
 
-def refuse_without_dev(data: TaggingData) -> None:
-    """Refuse corpora from which nothing could be learnt, or without a dev sentence that selects the best weights.
+def refuse_without_annotation(data: TaggingData, learns_from_unlabelled: bool) -> None:
+    """Refuse corpora from which nothing could be learnt, or without a dev score that selects the best weights.
+
+    Args:
+        data: with the sentences.
+        learns_from_unlabelled: sentences without gold tags teach, too.
 
     Raises:
         UserError: naming the task and the languages.
@@ -68,10 +72,14 @@ def refuse_without_dev(data: TaggingData) -> None:
     names = ", ".join(data.all_languages)
     if not data.train_languages:
         raise UserError(f"task {data.task}: no training sentences in {names}")
-    if not any(data.sentences["dev"].values()):
+    if not learns_from_unlabelled and not any(sentence.tags for sentence in data.train_sentences):
         raise UserError(
-            f"task {data.task}: no dev sentences in {names}, which select the best weights; give a dev file, or no "
-            "dev file and at least 2 training sentences"
+            f"task {data.task}: no training sentence in {names} has tags, and no teacher speaks on them"
+        )
+    if not any(sentence.tags for sentences in data.sentences["dev"].values() for sentence in sentences):
+        raise UserError(
+            f"task {data.task}: no dev sentences with tags in {names}, which select the best weights; give a dev file, "
+            "or no dev file and at least 2 training sentences with tags"
         )
 
 

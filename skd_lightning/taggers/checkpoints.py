@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 4
 """Version of descriptions."""
+CHAIN = ("decoder", "constrain")
+"""Settings that decide what transitions and masks mean."""
 MOST_COMPRESSED = 16
 """Times that the tables of a saved tagger may grow when they are read: four weights a byte, of four bytes each."""
 
@@ -199,9 +201,11 @@ def refuse_other(
             f"the checkpoint was trained on the tags {', '.join(theirs['tags'])}, the data have "
             f"{', '.join(description['tags'])}; give the data it was trained on, or train anew"
         )
+    there, here = _settings(theirs), _settings(description)
+    # Masks and transitions have the same shapes in taggers that mean other things by them.
+    others = bool(theirs) and any(there[name] != here[name] for name in CHAIN)
     shapes = {name: value.shape for name, value in checkpoint["state_dict"].items()}
-    if shapes != {name: value.shape for name, value in weights.items()}:
-        there, here = _settings(theirs), _settings(description)
+    if others or shapes != {name: value.shape for name, value in weights.items()}:
         differing = [
             f"{name} {there.get(name)} there, {here.get(name)} here"
             for name in {**here, **there}
@@ -213,8 +217,9 @@ def refuse_other(
 
 
 def _settings(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides about the shapes of a described tagger's weights, and some more."""
-    found = {}
+    """Return what decides about the shapes and the meaning of a described tagger's weights, and some more."""
+    found = {name: description.get(name) for name in CHAIN}
+    found["wide"] = bool(description.get("wide"))
     for part in ("embedder", "context"):
         own = description.get("encoder", {}).get(part, {"name": None, "settings": {}})
         found[part] = own["name"]

@@ -97,6 +97,11 @@ class Tagger(pl.LightningModule):
         self.encoder = Encoder(embedder, context)
         self.encoder.use_languages(self.languages)
         self.decoder, self.constrain = decoder, constrain
+        if self._sparse and optimization.optimizer == "sgd" and optimization.weight_decay:
+            raise UserError(
+                "sgd cannot decay weights with sparse gradients: give --model.optimization.weight_decay 0, or "
+                "--model.embedder.sparse false"
+            )
         self.optimization = optimization
         self.head = ChainHead(self.encoder.output_size, self.tag_set, decoder, constrain)
         self.wide = WidePath(wide, self.tag_set, decoder, constrain) if wide else None
@@ -146,6 +151,11 @@ class Tagger(pl.LightningModule):
     def training_featurizer(self) -> Featurizer:
         """Return what makes the inputs of a training step, which moves the network alone."""
         return JoinedFeaturizer([self.encoder.featurizer])
+
+    @property
+    def _sparse(self) -> bool:
+        """True if a table has sparse gradients."""
+        return any(getattr(module, "sparse", False) for module in self.encoder.modules())
 
     def learn_vocabulary(self, sentences: Sequence[Sequence[str]], languages: Sequence[str]) -> None:
         """Take in the words of the annotated training data, before training.
@@ -212,8 +222,7 @@ class Tagger(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Remember the seed; refuse what several GPUs cannot do; fit the wide path of a training that begins."""
         self._seed = torch.initial_seed()
-        sparse = any(getattr(module, "sparse", False) for module in self.encoder.modules())
-        if sparse and self.trainer.world_size > 1 and self.device.type == "cuda":
+        if self._sparse and self.trainer.world_size > 1 and self.device.type == "cuda":
             raise UserError(
                 "NCCL cannot add up sparse gradients: give --model.embedder.sparse false, or one GPU"
             )
@@ -237,7 +246,8 @@ class Tagger(pl.LightningModule):
         else:
             annotated = data.train_sentences
             fit = partial(fit_wide, wide, annotated, self.tag_set, show)
-            done = "read from the cache" if find_or_fit(self.fit_cache, wide, annotated, fit) else "fitted"
+            there = find_or_fit(self.fit_cache, wide, annotated, self.tag_set, fit)
+            done = "read from the cache" if there else "fitted"
         taken = f"{time.perf_counter() - began:.0f} s"
         Console().print(f"{len(wide.keys):,} features {done} in {taken}", highlight=False)
 

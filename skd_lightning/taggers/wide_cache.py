@@ -15,13 +15,18 @@ from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers.wide import WidePath
+from skd_lightning.tags import TagSet
 
 FIT = "fit"
 """Name of the part of a cache entry."""
 
 
 def find_or_fit(
-    cache: Path, wide: WidePath, sentences: Sequence[Sentence], fit: Callable[[], object]
+    cache: Path,
+    wide: WidePath,
+    sentences: Sequence[Sentence],
+    tag_set: TagSet,
+    fit: Callable[[], object],
 ) -> bool:
     """Take the weights of an earlier fit to the same annotated sentences, or fit and store them.
 
@@ -32,6 +37,7 @@ def find_or_fit(
         cache: folder whose entries the same code has made.
         wide: with the features of the sentences, and weights of 0; gets the weights.
         sentences: annotated.
+        tag_set: numbers the tags.
         fit: fits it to the sentences.
 
     Returns:
@@ -43,7 +49,7 @@ def find_or_fit(
         fit()
         return {f"weight{i}": weight.detach().cpu().numpy() for i, weight in enumerate(weights)}
 
-    found, there = Parts(cache / _key(wide, sentences)).find_or_make(FIT, make)
+    found, there = Parts(cache / _key(wide, sentences, tag_set)).find_or_make(FIT, make)
     if there:
         with torch.no_grad():
             for i, weight in enumerate(weights):
@@ -51,9 +57,10 @@ def find_or_fit(
     return there
 
 
-def _key(wide: WidePath, sentences: Sequence[Sentence]) -> str:
-    """Return a hash of all that the fit depends on: features, settings, tag masks and annotated sentences."""
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(wide.settings)).encode())
+def _key(wide: WidePath, sentences: Sequence[Sentence], tag_set: TagSet) -> str:
+    """Return a hash of all that the fit depends on: features, settings, tags and annotated sentences."""
+    settings = [dataclasses.asdict(wide.settings), tag_set.scheme, tag_set.names]
+    digest = hashlib.sha256(json.dumps(settings).encode())
     add_weights(digest, wide)
     for sentence in sentences:
         line = [sentence.language, sentence.words, sentence.tags]

@@ -198,13 +198,11 @@ class CacheEntry:
 
     Args:
         folder: ``<cache>/<key>``.
-        lengths: (sentences,) words of each sentence.
         precision: in which emissions are stored.
     """
 
-    def __init__(self, folder: Path, lengths: np.ndarray, precision: EmissionPrecision) -> None:
+    def __init__(self, folder: Path, precision: EmissionPrecision) -> None:
         self.parts = Parts(folder)
-        self.lengths = lengths
         self.precision = precision
 
     def spoken(self, kind: type[Said], speak: Callable[[], Said]) -> tuple[Said, bool]:
@@ -219,16 +217,3 @@ class CacheEntry:
         """
         arrays, hit = self.parts.find_or_make(kind.part, lambda: speak().stored(self.precision))
         return kind(**arrays), hit
-
-    def potentials(
-        self, predict: Callable[[], tuple[np.ndarray, TransitionScores]]
-    ) -> tuple[Potentials, bool]:
-        """Return a tagger's potentials, predicted where they are missing.
-
-        Args:
-            predict: asks the tagger for its emissions (words, tags) and its transition scores.
-
-        Returns:
-            The potentials, and True if they were there already.
-        """
-        return self.spoken(Potentials, lambda: Potentials.of(*predict()))

@@ -16,7 +16,6 @@ tensor([2.0794])
 
 from __future__ import annotations
 
-import difflib
 from importlib import import_module
 
 from skd_lightning.distillation.names import names
@@ -30,6 +29,7 @@ from skd_lightning.distillation.objectives.token import Token
 from skd_lightning.distillation.objectives.topk import TopK
 from skd_lightning.distillation.objectives.topwk import TopWK
 from skd_lightning.errors import UserError
+from skd_lightning.nearest import no_such
 
 __all__ = [
     "Emission",
@@ -59,9 +59,7 @@ def by_name(name: str) -> type[Objective]:
     'TopK'
     """
     if name not in _CLASSES:
-        nearest = difflib.get_close_matches(name, names(), 1)
-        hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
-        raise UserError(f"there is no objective '{name}'{hint} (there are {', '.join(names())})")
+        raise UserError(f"objective: {no_such(name, names())}")
     return _CLASSES[name]
 
 

@@ -175,8 +175,14 @@ class Asking:
             known = self._identity(folder)
             filters = (self.most_disagreement is not None, self.most_entropy is not None)
             refuse_silence(folder, known, self.needs, pool, *filters)
-            columns = known.columns
-            if len(np.unique(columns)) < len(columns) and (len(pool.folders) > 1 or self._needs_potentials):
+            together = len(np.unique(known.columns)) < len(known.columns)
+            if together and self.needs.softening != 1:
+                raise UserError(
+                    f"{folder}: several of its tags are one tag of the student's; the temperature would soften each "
+                    "alone: give --model.objective.temperature 1, or --model.objective.tempering potentials where the "
+                    "objective has it"
+                )
+            if together and (len(pool.folders) > 1 or self._needs_potentials):
                 raise UserError(
                     f"{folder}: several of its tags are one tag of the student's; that goes with a single teacher "
                     "and an objective that asks for no potentials, such as posterior, topk, or structural with alpha 1"
@@ -246,7 +252,7 @@ class Asking:
         """Return a teacher's answers on a text; it is asked now if the cache has none."""
         known = self._identity(folder)
         key = content_key(f"{known.fingerprint} {text.language}", text.sentences, self.precision)
-        entry = CacheEntry(self.cache / key, text.lengths, self.precision)
+        entry = CacheEntry(self.cache / key, self.precision)
 
         def ask() -> Spoken:
             speaker, count = self._load(folder), len(text.sentences)
@@ -278,7 +284,8 @@ class Asking:
         """Return the answers of a pool; and its potentials, which a mixture does not have."""
         made_of = [member.parts.folder.name for member in members]
         shares = [round(weight, 6) for weight in weights]
-        identity = json.dumps([pool.kind, made_of, shares, list(self.student.tag_set.names)])
+        columns = [member.columns.tolist() for member in members]
+        identity = json.dumps([pool.kind, made_of, shares, list(self.student.tag_set.names), columns])
         parts = Parts(self.cache / hashlib.sha256(identity.encode()).hexdigest()[:24])
         if pool.kind == "mixture":
             return Answers(parts, text.lengths, lambda: self._aligned(members), weights), None
@@ -300,6 +307,11 @@ class Asking:
             theirs = [
                 [words for name in names for words in self.texts.get(name, [])] for names in learned_from
             ]
+            if unread := [str(place) for place, read in zip(pool.folders, theirs, strict=True) if not read]:
+                raise UserError(
+                    f"{', '.join(unread)}: similarity reads annotated sentences in a teacher's languages, and the "
+                    "student has none of these; add the languages (--langs), or give --distillation.weights uniform"
+                )
             return by_similarity(text.sentences, theirs)
         few = [sentence for sentence in dev if sentence.tags and sentence.words][:DEV_SENTENCES]
         if pool.weights == "uniform" or not few:

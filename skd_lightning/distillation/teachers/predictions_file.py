@@ -76,10 +76,9 @@ class PredictionsFile:
             self.tag_set = self._own_tags()
 
     def fingerprint(self) -> str:
-        """Return a hash of the file's content, and of the tags that it is written in."""
-        return (
-            f"{self._digest.hexdigest()} {self.kind} {json.dumps([self.tag_set.scheme, *self.tag_set.names])}"
-        )
+        """Return a hash of the file's content, and of what its tags mean."""
+        tags = [self.tag_set.scheme, *self.tag_set.names, sorted(self._names.items())]
+        return f"{self._digest.hexdigest()} {self.kind} {json.dumps(tags)}"
 
     def speak(
         self, sentences: Sequence[Sequence[str]], advance: Callable[[int], object], language: str
