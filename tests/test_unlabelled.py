@@ -13,7 +13,8 @@ from skd_lightning.cli import main
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.corpora import load_corpora
 from skd_lightning.data.sampling import TrainingBatches
-from skd_lightning.data.unlabelled import read_text
+from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.unlabelled import read_text, sample_of_text
 from skd_lightning.errors import UserError
 
 LANGUAGES = ("de", "en")
@@ -210,3 +211,20 @@ def test_languages_with_text_alone_must_be_there(tmp_path: Path) -> None:
     splits = load_corpora("mine", str(tmp_path), text_only=["de"]).languages["de"]
     assert [len(splits[name]) for name in ("train", "dev", "test", "unlabelled")] == [0, 0, 10, 40]
     assert all(sentence.tags is None for sentence in splits["unlabelled"])
+
+
+def test_features_are_fitted_to_as_much_text_as_an_epoch_has() -> None:
+    text = {
+        language: [Sentence((f"{language}{i}",), None, language) for i in range(10)]
+        for language in ("de", "en", "fi")
+    }
+    annotated = {"de": 2, "en": 9, "fi": 0}
+    assert sample_of_text(text, annotated, None) == [*range(30)]
+    chosen = sample_of_text(text, annotated, 2.0)
+    assert (
+        len(chosen) == 4 + 10 + 10
+    )  # twice as many; all there are; a language that nobody annotated has all
+    assert len(set(chosen)) == len(chosen)
+    assert chosen == sample_of_text(text, annotated, 2.0)
+    assert {place // 10 for place in chosen[:4]} == {0}
+    assert sample_of_text(text, annotated, 0.0) == [*range(20, 30)]

@@ -1,7 +1,9 @@
 """Fits of sparse features on disk: the same weights as those of a fit, for whoever has the same sentences."""
 
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small_corpus import write_corpus
@@ -9,6 +11,9 @@ from small_corpus import write_corpus
 import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
+from skd_lightning.distillation.cache.sparse import SparseRows, sparsified
+from skd_lightning.distillation.objective import Needs
 from skd_lightning.taggers.wide import Wide, WidePath
 from skd_lightning.taggers.wide_cache import find_or_fit
 from skd_lightning.taggers.wide_fit import fit_wide
@@ -68,6 +73,28 @@ def test_the_same_sentences_under_other_numbers_of_the_tags_are_another_entry(tm
     """The tags come from all splits: another test set may number them otherwise."""
     cached(tmp_path, path())
     assert not cached(tmp_path, path(), tag_set=TagSet(("B", "A"), "none"))
+
+
+def test_other_answers_of_the_teachers_are_another_entry(tmp_path: Path) -> None:
+    text = [SENTENCES[0], Sentence(("house",), None, "en")]
+
+    def cached_with(sureness: float, heard: bool = True) -> bool:
+        words = TeacherWords(np.array([1]), np.arange(2), taught=np.array([heard]))
+        words.marginals = SparseRows.of(
+            sparsified(np.array([[sureness, 1 - sureness]], np.float32), np.float32)
+        )
+        words.transition_counts = SparseRows.of(sparsified(np.zeros((1, 4), np.float32), np.float32))
+        needs = Needs(marginals=1.0, transition_counts=1.0)
+        teachers = CachedTargets([words], np.array([-1, 0]), np.array([0, 0]), 2, needs)
+        wide = path(text)
+        fit = partial(fit_wide, wide, text, TAGS, teachers=teachers)
+        return find_or_fit(tmp_path, wide, text, TAGS, fit, teachers)
+
+    assert not cached_with(0.9)
+    assert cached_with(0.9)
+    assert not cached_with(0.8)
+    assert not cached_with(0.9, heard=False)
+    assert not cached(tmp_path, path(text[:1]), text[:1])
 
 
 def test_a_damaged_entry_is_made_again(tmp_path: Path) -> None:

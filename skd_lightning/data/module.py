@@ -21,6 +21,7 @@ from skd_lightning.data.schemes import in_scheme, schemes_of
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.split_names import SPLITS
 from skd_lightning.data.training_loader import TrainingLoader
+from skd_lightning.data.unlabelled import sample_of_text
 from skd_lightning.errors import UserError
 
 
@@ -227,6 +228,12 @@ class TaggingData(pl.LightningDataModule):
     def unlabelled_sentences(self) -> list[Sentence]:
         """Training sentences of all languages that nobody annotated."""
         return self._split("unlabelled")
+
+    @property
+    def text_of_features(self) -> list[int]:
+        """Numbers, among :attr:`unlabelled_sentences`, of those that sparse features are fitted to, if to any."""
+        annotated = {language: len(sentences) for language, sentences in self.sentences["train"].items()}
+        return sample_of_text(self.sentences["unlabelled"], annotated, self.unlabelled_ratio)
 
     def _all(self, language: str) -> list[Sentence]:
         return [sentence for split in self.corpora.languages[language].values() for sentence in split]

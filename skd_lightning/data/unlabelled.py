@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,28 @@ def read_unlabelled(folder: Path, language: str, **reading: Any) -> list[Sentenc
 def without_tags(sentences: Iterable[Sentence]) -> list[Sentence]:
     """Return copies of the sentences without their tags."""
     return [replace(sentence, tags=None) for sentence in sentences]
+
+
+def sample_of_text(
+    text: Mapping[str, Sequence[Sentence]], annotated: Mapping[str, int], ratio: float | None
+) -> list[int]:
+    """Return the numbers of the sentences that are enough for what reads all of them some hundred times.
+
+    They are ``ratio`` for each annotated sentence of their language, as in an epoch; all of a language that nobody
+    annotated; the same in every run.
+
+    Args:
+        text: {language: unlabelled sentences}, numbered in this order.
+        annotated: {language: number of annotated sentences}.
+        ratio: None for all.
+    """
+    chosen: list[int] = []
+    first = 0
+    for language, sentences in text.items():
+        numbers: Sequence[int] = range(first, first + len(sentences))
+        if ratio is not None and annotated[language]:
+            most = min(len(numbers), round(ratio * annotated[language]))
+            numbers = sorted(random.Random(f"3 {language}").sample(numbers, most))
+        chosen += numbers
+        first += len(sentences)
+    return chosen

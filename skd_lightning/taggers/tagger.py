@@ -234,20 +234,22 @@ class Tagger(pl.LightningModule):
                     weight.data.copy_(self.trainer.strategy.broadcast(weight.data))
 
     def _fit_wide(self, wide: WidePath) -> None:
-        """Fit the wide path to the annotated sentences, or to all of them with what their teachers say."""
+        """Fit the wide path to the annotated sentences, or to text as well with what the teachers say about it."""
         began = time.perf_counter()
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        show, done = bool(self.trainer.progress_bar_callback), "fitted"
+        sentences, teachers = data.train_sentences, None
         if self.fits_text(data.text_only):
-            teachers = data.train_dataset.targets.expectations()
-            fit_wide(wide, data.train_dataset.sentences, self.tag_set, show, teachers)
-        elif self.fit_cache is None:
-            fit_wide(wide, data.train_sentences, self.tag_set, show)
+            chosen = [*range(len(sentences)), *(len(sentences) + number for number in data.text_of_features)]
+            teachers = data.train_dataset.targets.expectations().about(chosen)
+            sentences = [data.train_dataset.sentences[place] for place in chosen]
+        show = bool(self.trainer.progress_bar_callback)
+        fit = partial(fit_wide, wide, sentences, self.tag_set, show, teachers)
+        if self.fit_cache is None:
+            fit()
+            there = False
         else:
-            annotated = data.train_sentences
-            fit = partial(fit_wide, wide, annotated, self.tag_set, show)
-            there = find_or_fit(self.fit_cache, wide, annotated, self.tag_set, fit)
-            done = "read from the cache" if there else "fitted"
+            there = find_or_fit(self.fit_cache, wide, sentences, self.tag_set, fit, teachers)
+        done = "read from the cache" if there else "fitted"
         taken = f"{time.perf_counter() - began:.0f} s"
         Console().print(f"{len(wide.keys):,} features {done} in {taken}", highlight=False)
 

@@ -33,8 +33,8 @@ class Wide:
         of_languages: each feature also has a weight in every language, beside the one that all languages share.
         l2_of_languages: the same λ for the weights of languages; where it is larger, more is shared.
         iterations: of L-BFGS, at most; several languages take 150 to 300 to the optimum, and one about 120.
-        of_text: a student's features are also fitted to what its teachers say about unlabelled text; None for students
-            of a language that has nothing but text.
+        of_text: a student's features are also fitted to what its teachers say about unlabelled text, of each language
+            as much as an epoch has; None for students of a language that has nothing but text.
     """
 
     l2: float = 0.03

@@ -1,4 +1,4 @@
-"""Fits of wide paths on disk: students of one corpus share it, whatever their seeds, objectives and networks are."""
+"""Fits of wide paths on disk: students of one corpus and the same teachers share it, whatever else they are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.parts import Parts
+from skd_lightning.distillation.cache.reading import CachedTargets
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers.wide import WidePath
 from skd_lightning.tags import TagSet
@@ -27,8 +28,9 @@ def find_or_fit(
     sentences: Sequence[Sentence],
     tag_set: TagSet,
     fit: Callable[[], object],
+    teachers: CachedTargets | None = None,
 ) -> bool:
-    """Take the weights of an earlier fit to the same annotated sentences, or fit and store them.
+    """Take the weights of an earlier fit to the same sentences and answers of teachers, or fit and store them.
 
     The fit is deterministic, so that both are the same to the last bit. An entry has the size of the weights. It is
     compared with its checksum, and made again where it is damaged.
@@ -36,9 +38,10 @@ def find_or_fit(
     Args:
         cache: folder whose entries the same code has made.
         wide: with the features of the sentences, and weights of 0; gets the weights.
-        sentences: annotated.
+        sentences: that it is fitted to.
         tag_set: numbers the tags.
         fit: fits it to the sentences.
+        teachers: what they say about the sentences without tags, if there are any.
 
     Returns:
         True if the weights were there already.
@@ -49,7 +52,7 @@ def find_or_fit(
         fit()
         return {f"weight{i}": weight.detach().cpu().numpy() for i, weight in enumerate(weights)}
 
-    found, there = Parts(cache / _key(wide, sentences, tag_set)).find_or_make(FIT, make)
+    found, there = Parts(cache / _key(wide, sentences, tag_set, teachers)).find_or_make(FIT, make)
     if there:
         with torch.no_grad():
             for i, weight in enumerate(weights):
@@ -57,12 +60,21 @@ def find_or_fit(
     return there
 
 
-def _key(wide: WidePath, sentences: Sequence[Sentence], tag_set: TagSet) -> str:
-    """Return a hash of all that the fit depends on: features, settings, tags and annotated sentences."""
+def _key(
+    wide: WidePath, sentences: Sequence[Sentence], tag_set: TagSet, teachers: CachedTargets | None
+) -> str:
+    """Return a hash of all that the fit depends on: features, settings, tags, sentences and what teachers say."""
     settings = [dataclasses.asdict(wide.settings), tag_set.scheme, tag_set.names]
     digest = hashlib.sha256(json.dumps(settings).encode())
     add_weights(digest, wide)
     for sentence in sentences:
         line = [sentence.language, sentence.words, sentence.tags]
         digest.update(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+    if teachers is not None:
+        for place, sentence in enumerate(sentences):
+            if sentence.tags is None:
+                said = teachers.read([place], len(sentence.words))
+                for values in (said.marginals, said.transition_counts, said.taught):
+                    if values is not None:
+                        digest.update(values.numpy().tobytes())
     return digest.hexdigest()[:24]

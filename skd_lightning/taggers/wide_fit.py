@@ -45,7 +45,7 @@ def fit_wide(
         sentences: whose languages may be mixed; those without tags need teachers.
         tag_set: numbers the tags.
         show: draw a progress bar.
-        teachers: what they expect of each sentence.
+        teachers: what they expect of each of the sentences.
 
     Returns:
         The regularised loss in nats at each evaluation.

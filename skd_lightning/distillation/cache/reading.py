@@ -111,6 +111,11 @@ class CachedTargets:
         needs = Needs(marginals=1.0, transition_counts=1.0)
         return CachedTargets(teachers, self.owner, self.place, self.tags, needs)
 
+    def about(self, sentences: Sequence[int]) -> CachedTargets:
+        """Return what the teachers say about some sentences of the dataset, in this order."""
+        chosen = np.asarray(sentences, dtype=np.int64)
+        return CachedTargets(self.teachers, self.owner[chosen], self.place[chosen], self.tags, self.needs)
+
     def _fill(
         self, filled: dict[str, np.ndarray], teacher: TeacherWords, rows: np.ndarray, place: np.ndarray
     ) -> None:
