@@ -21,13 +21,16 @@ def pool() -> PoolScores:
     return PoolScores(TagSet(("A", "B"), "none"), ["en"])
 
 
-@pytest.mark.parametrize("best", [SHARES[0], 0.7, SHARES[-1]])
+@pytest.mark.parametrize("best", [SHARES[0], 0.3, 0.7, SHARES[-1]])
 def test_the_weight_with_the_best_score_is_chosen(best: float) -> None:
+    """Here each tenth away from it costs a word."""
+
     def decoded(share: float) -> Tensor:
-        return GOLD if share == best else 1 - GOLD
+        wrong = round(10 * abs(share - best))
+        return torch.tensor([[0] * wrong + [1] * (10 - wrong)])
 
     scores = pool()
-    scores.update(decoded, GOLD, LENGTHS, ENGLISH)
+    scores.update(decoded, torch.ones(1, 10, dtype=torch.long), torch.tensor([10]), ENGLISH)
     share, found = scores.best()
     assert share == best
     assert found.compute()["average"] == 1.0
@@ -35,13 +38,19 @@ def test_the_weight_with_the_best_score_is_chosen(best: float) -> None:
     assert scores.by_share[0.5].counts.sum() == 0
 
 
+def test_a_lucky_score_among_bad_ones_is_not_chosen() -> None:
+    scores = pool()
+    scores.update(lambda share: GOLD if share > 0.55 or share == 0.2 else 1 - GOLD, GOLD, LENGTHS, ENGLISH)
+    assert scores.best()[0] == 0.8  # its neighbours are as good
+
+
 def test_of_equal_scores_the_weight_nearest_to_equal_ones_is_chosen() -> None:
     scores = pool()
     scores.update(lambda _: GOLD, GOLD, LENGTHS, ENGLISH)
     assert scores.best()[0] == EQUAL
     scores.reset()
-    scores.update(lambda share: GOLD if share < 0.35 else 1 - GOLD, GOLD, LENGTHS, ENGLISH)
-    assert scores.best()[0] == 0.3
+    scores.update(lambda share: GOLD if share < 0.45 else 1 - GOLD, GOLD, LENGTHS, ENGLISH)
+    assert scores.best()[0] == 0.2  # all within reach are as good
 
 
 def test_the_weight_of_the_best_epoch_is_saved_and_served(tmp_path: Path) -> None:
