@@ -76,7 +76,7 @@ zeroshot: install ## all runs of TASK on languages never trained on: LANGS="es n
 	$(SKD) zeroshot $(COMMON) $(ARGS)
 
 report: install ## all runs of TASK in one table, with plots
-	$(SKD) report --task $(TASK)
+	$(SKD) report --task $(TASK) $(ARGS)
 
 sweep: install ## a sweep at Weights & Biases, and an agent that runs it here: SWEEP=file PROJECT=name (needs an account)
 	@id=$$($(VENV)/bin/wandb sweep --project $(PROJECT) $(SWEEP) 2>&1 | tee /dev/stderr | sed -n 's/.*wandb agent //p'); \

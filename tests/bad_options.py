@@ -329,6 +329,9 @@ TopK --distillation.teachers 3 | in 3; train it with
 """
 
 COMMANDS = """
+report --out '' | --out
+report --suite experiments/suites/demo.yaml --task uner | leave --runs and --task out
+tag {home}/nowhere --out '' | --out
 distil | unknown command 'distil': did you mean 'distill'?
 --versio | unknown command '--versio'
 '' | unknown command ''

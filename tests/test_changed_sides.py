@@ -1,5 +1,6 @@
 """Sentences that changed sides: which ones they are, which are drawn, and how they are shown."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,16 @@ def test_the_report_has_them_in_the_page_and_in_files_beside(runs: Path, tmp_pat
     before = {file.name: file.read_bytes() for file in (tmp_path / "report").iterdir()}
     write_report(runs, "demo", tmp_path / "report")
     assert before == {file.name: file.read_bytes() for file in (tmp_path / "report").iterdir()}
+
+
+def test_a_language_without_readable_predictions_is_left_out(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    (tmp_path / "runs/demo/topk/seed1/predictions/de.npy").write_bytes(b"")
+    section = section_of.section(gather(tmp_path / "runs", "demo"))
+    assert section
+    titles = [passage.title for part in section.content[1:] for passage in part.passages]
+    assert titles
+    assert all(title.startswith("en") for title in titles)
 
 
 def test_without_the_corpus_a_line_says_so(tmp_path: Path, data: TaggingData) -> None:

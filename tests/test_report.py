@@ -30,10 +30,11 @@ from skd_lightning.report.findings import gather
 from skd_lightning.report.looks import system_looks
 from skd_lightning.report.sections.by_k import score_by_k
 from skd_lightning.report.sections.cost import cost_table
-from skd_lightning.report.sections.differences import baseline_table, teachers_table
+from skd_lightning.report.sections.differences import baseline_table, differences_plot, teachers_table
 from skd_lightning.report.sections.origins import section as origins_section
 from skd_lightning.report.sections.paper import beside_tables
 from skd_lightning.report.sections.scores import scores_table
+from skd_lightning.report.summary import summary
 from skd_lightning.report.write import write_report
 from skd_lightning.run_folder import RunFolder
 
@@ -189,7 +190,10 @@ def test_runs_without_counts_have_no_bootstrap_and_it_says_so(small: Path) -> No
     assert table
     assert rows(table)["topk"][1:4] == ["–", "–", "–"]
     assert "topk: no bootstrap, its runs have no counts of single sentences." in table.notes
-    assert "posterior: interval and p from the 2 of 3 runs whose sentences were counted." in table.notes
+    assert (
+        "posterior: difference, interval and p from the 2 of 3 runs whose sentences were counted."
+        in table.notes
+    )
     whole = comparison.contrast("posterior", "none")
     assert whole
     of_two = [run.test for run in read(small, "wikiann").students["posterior"] if run.results.seed != 2]
@@ -254,6 +258,18 @@ def test_nothing_readable_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "\n" not in line
     assert "no finished runs" in line
     assert "none/seed1/results.json" in line
+
+
+def test_a_student_without_one_language_has_its_name_in_the_picture(small: Path) -> None:
+    for seed in (1, 2, 3):
+        file = small / f"wikiann/topk/seed{seed}/results.json"
+        record = json.loads(file.read_text())
+        del record["languages"]["en"], record["types"]["en"]
+        file.write_text(json.dumps(record))
+    findings = gather(small, "wikiann")
+    plot = differences_plot(findings.trained, findings.looks)
+    assert plot
+    assert ">topk<" in plot.svg
 
 
 def test_languages_that_not_all_have(small: Path) -> None:
@@ -331,10 +347,10 @@ def test_an_earlier_report_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     earlier = {file.name for file in out.iterdir()}
     assert {"k.png", "zeroshot.csv", "files.txt"} <= earlier
     assert sorted(earlier - {"files.txt"}) == (out / "files.txt").read_text().split()
-    mine = {"README.md": "mine", "curves.png": "mine", "loss.csv": "mine", ".k.png-mine": "mine"}
+    names_of_mine = ("README.md", "curves.png", "loss.csv", ".k.png-mine", ".k.png-01234567")
+    mine = dict.fromkeys(names_of_mine, "mine")
     for name, text in mine.items():
         (out / name).write_text(text)
-    (out / ".k.png-01234567").write_text("half of a killed report")
     for run in (runs / "wikiann").glob("*/*/zeroshot"):
         shutil.rmtree(run)
     shutil.rmtree(runs / "wikiann/topk-k1")
@@ -358,6 +374,41 @@ def test_a_damaged_manifest_removes_nothing_elsewhere(small: Path, tmp_path: Pat
     write_report(small, "wikiann", out)
     assert (out / "folder").is_dir()
     assert "index.html" in (out / "files.txt").read_text().split()
+
+
+def test_a_list_of_files_that_is_not_a_reports_removes_nothing(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "files.txt").write_text("train.tsv\n")
+    (tmp_path / "train.tsv").write_text("mine")
+    write_report(small, "wikiann", tmp_path)
+    assert (tmp_path / "train.tsv").read_text() == "mine"
+
+
+def test_of_two_teachers_of_a_language_the_one_in_its_place_counts(small: Path) -> None:
+    shutil.copytree(small / "wikiann/teachers", small / "wikiann/teachers-backup")
+    found = read(small, "wikiann")
+    assert found.teachers["de"].folder.path.parent.name == "teachers"
+    assert any("teachers-backup/de: a second teacher of de; left out" in note for note in found.notes)
+
+
+def test_a_baseline_alone_is_not_compared_with_itself(tmp_path: Path) -> None:
+    make_runs(tmp_path, **{**SMALL, "variants": ("none",)})
+    assert all("Against the baseline" not in line for line in summary(gather(tmp_path, "wikiann").trained))
+
+
+@pytest.mark.parametrize(
+    ("run", "change"),
+    [
+        ("topk/seed1", {"objective": {"k": "five"}}),
+        ("topk/seed1", {"objective": {"k": [5]}}),
+        ("topk/seed1", {"seconds": {"fit": 1.0}}),
+        ("teachers/de", {"types": {}}),
+    ],
+    ids=str,
+)
+def test_a_strange_record_ends_no_report(small: Path, run: str, change: dict) -> None:
+    file = small / "wikiann" / run / "results.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    write_report(small, "wikiann")
 
 
 class Page(HTMLParser):

@@ -1,5 +1,6 @@
 """Scores on words and entities that the annotated training sentences hold, and on others."""
 
+import shutil
 from pathlib import Path
 from random import Random
 
@@ -13,6 +14,7 @@ from skd_lightning.analysis.seen import comparisons, items, parts, recall
 from skd_lightning.analysis.tagged_words import TaggedWords, read, spans
 from skd_lightning.data.module import TaggingData
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.display.table import Table
 from skd_lightning.metrics import COLUMNS
 from skd_lightning.report.findings import gather
 from skd_lightning.report.sections import seen
@@ -158,6 +160,15 @@ def test_the_section_has_both_parts_and_their_differences(runs: Path) -> None:
 
 def test_runs_of_earlier_versions_are_left_out(tmp_path: Path) -> None:
     assert seen.section(gather(make_runs(tmp_path, **SMALL), "wikiann")) is None
+
+
+def test_a_baseline_without_predictions_is_left_out(runs: Path) -> None:
+    shutil.rmtree(RunFolder(runs / "demo/none/seed1").predictions)
+    section = seen.section(gather(runs, "demo"))
+    assert section
+    tables = [item for item in section.content if isinstance(item, Table)]
+    assert [row[0] for row in tables[0].rows] == ["teachers", "topk"]
+    assert not any(isinstance(item, str) for item in section.content)  # nothing is compared
 
 
 def test_files_that_are_not_of_the_run_are_named(runs: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from skd_lightning.report.write import make_sections
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.run import Run
 from skd_lightning.runs.work import from_json, to_json
+from skd_lightning.studies import suite as suite_module
 from skd_lightning.studies.suite import phases, planned_runs, read_suite
 from skd_lightning.studies.zeroshot import Transfer, evaluate
 
@@ -245,6 +247,33 @@ def test_unseen_languages(home: Path, capsys: pytest.CaptureFixture) -> None:
     assert "on languages without annotation" in capsys.readouterr().out
 
 
+def test_a_run_of_another_task_is_refused(home: Path, capsys: pytest.CaptureFixture) -> None:
+    line = refused(capsys, "zeroshot", str(home / "runs/mine/none/seed3"), "--langs", "es")
+    assert "a run of task mine, not of demo; add --task mine" in line
+
+
+def test_a_test_on_another_tasks_sentences_is_another_test(tmp_path: Path) -> None:
+    make_runs(tmp_path, **SMALL, zeroshot=("nl",))
+    assert Transfer(tmp_path, "wikiann", "wikiann", None, ("nl",)).finished()
+    assert not Transfer(tmp_path, "wikiann", "uner", None, ("nl",)).finished()
+
+
+def test_a_tagger_in_iob2_is_tested_on_sentences_with_tags_alone(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    place = ["--task", "mine", "--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    for language in ("de", "fi"):
+        shutil.copytree(home / "mine" / language, tmp_path / "mine" / language)
+    (tmp_path / "mine/sv").mkdir()
+    (tmp_path / "mine/sv/test.tsv").write_text("Anna\nbor\n\nHon\n\n")
+    small = ["--trainer.max_epochs", "1", "--model.context.hidden_size", "8", "--data.scheme", "iob2"]
+    main(["distill", *place, "--langs", "de", "--loss", "none", *small])
+    main(["zeroshot", *place, "--langs", "fi"])
+    found = json.loads((tmp_path / "runs/mine/none/seed1/zeroshot/results.json").read_text())
+    assert (found["languages"]["fi"]["sentences"], found["on"]) == (15, "mine")
+    assert "no test sentences with tags in sv" in refused(capsys, "zeroshot", *place, "--langs", "fi", "sv")
+
+
 def test_nothing_is_written_or_removed_through_a_link(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -332,6 +361,37 @@ def test_a_suite_may_be_of_teachers_alone(tmp_path: Path) -> None:
     assert all("seed_everything: 2" in run.parse().text for run in planned)
 
 
+def test_teachers_of_folds_are_planned_where_a_task_asks_for_them(tmp_path: Path) -> None:
+    file = tmp_path / "folds.yaml"
+    file.write_text(
+        "title: Folds\ntasks:\n  mine: {languages: [de], options: {distillation.folds: 2}}\nvariants:\n  topk:\n"
+    )
+    names = {run.path.parent.name for run in planned_runs(read_suite(file), "mine")}
+    assert names == {"teachers", "teachers-fold1of2", "teachers-fold2of2", "topk"}
+
+
+def test_other_values_are_run_where_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def failing(*phases: object) -> None:
+        asked.append(phases)
+        raise UserError("1 runs failed")
+
+    monkeypatch.setattr(suite_module, "run_jobs", failing)
+    suite = SimpleNamespace(title="t", vary={"a": (1, 2)}, tasks={})
+    suite.by_value = lambda: {"1": suite, "2": suite}
+    with pytest.raises(UserError, match="1: 1 runs failed; 2: 1 runs failed"):
+        suite_module.run_suite(suite, None, 1, dry_run=False)
+    assert len(asked) == 2
+
+
+def test_an_option_that_varies_is_not_set_again(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(VARIED.format(runs=tmp_path) + "students: {data.max_train_sentences: 50}\n")
+    with pytest.raises(UserError, match=r"data\.max_train_sentences is set again for tasks or students"):
+        read_suite(file)
+
+
 VARIED = """
 title: Sizes
 runs: {runs}
@@ -355,12 +415,14 @@ def test_an_option_varies_over_folders(tmp_path: Path, capsys: pytest.CaptureFix
     assert "no finished runs of wikiann" in capsys.readouterr().err
     for value in ("100", "1000"):
         make_runs(tmp_path / "runs" / value, **SMALL)
+    (tmp_path / "runs/100/wikiann/topk/seed1/results.json").write_text("{")
     main(["report", "--suite", str(file), "--out", str(tmp_path / "out")])
     with (tmp_path / "out/curve.csv").open() as found:
         rows = [(row["system"], row["data.max_train_sentences"]) for row in csv.DictReader(found)]
     assert rows == [(name, value) for name in ("teachers", "none", "topk") for value in ("100", "1000")]
     text = (tmp_path / "out/curve.md").read_text()
     assert "No finished runs: data.max_train_sentences 300." in text
+    assert "data.max_train_sentences 100: topk/seed1/results.json: not readable" in text
     assert (tmp_path / "out/curve.png").stat().st_size > 1000
 
 

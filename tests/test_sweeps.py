@@ -75,6 +75,17 @@ def test_a_grid_is_searched_once(sweep: Path, capsys: pytest.CaptureFixture) -> 
         assert list(csv.DictReader(file)) == rows
 
 
+@pytest.mark.parametrize("change", [("dev/average", "dev/f1"), (", goal: maximize", "")], ids=str)
+def test_a_local_search_refuses_what_the_check_refuses(
+    sweep: Path, change: tuple[str, str], capsys: pytest.CaptureFixture
+) -> None:
+    text = sweep.read_text()
+    assert change[0] in text
+    sweep.write_text(text.replace(*change))
+    assert "metric" in refused(capsys, "sweep-local", str(sweep))
+    assert not (sweep.parent / "runs").exists()
+
+
 def test_bayes_is_random_search_here(sweep: Path, capsys: pytest.CaptureFixture) -> None:
     sweep.write_text(sweep.read_text().replace("method: grid", "method: bayes").replace("[8, 16]", "[0]"))
     with pytest.raises(SystemExit):

@@ -24,7 +24,7 @@ from skd_lightning.tags import convert, entities
 MOST = 2000
 BEAM, DENSITY = 16, 0.0001
 """Width of the beam of parses whose shares stand for probabilities, and the least share of the best that is kept."""
-TO_SPACY, FROM_SPACY = {"E": "L", "S": "U"}, {"L": "E", "U": "S"}
+TO_SPACY = {"E": "L", "S": "U"}
 
 
 def _renamed(tags: Sequence[str], names: dict[str, str]) -> list[str]:

@@ -80,7 +80,10 @@ def main() -> None:
         assert results is not None
         size = sum(value.numel() * value.element_size() for value in tagger.state_dict().values())
         speed = words_per_second(lambda s: tagger.predict(s, options.language), some)  # noqa: B023
-        print(f"| {name} | {results.average:.2%} | {size / 1e6:.1f} | {speed:,.0f} |", flush=True)
+        print(
+            f"| {name} | {results.score(options.language):.2%} | {size / 1e6:.1f} | {speed:,.0f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -108,7 +108,8 @@ def read(runs: Path, task: str, variants: Collection[str] | None = None) -> Task
         if run.results.metric != metric:
             notes.append(f"{place}: scored by {run.results.metric}, the others by {metric}; left out")
         elif run.variant == TEACHERS:
-            teachers[run.folder.path.name] = run
+            if teachers.setdefault(run.folder.path.name, run) is not run:
+                notes.append(f"{place}: a second teacher of {run.folder.path.name}; left out")
         elif run.results.seed in students.setdefault(run.variant, {}):
             notes.append(f"{place}: a second run of {run.variant} with seed {run.results.seed}; left out")
         else:

@@ -169,6 +169,8 @@ class Comparison:
 
     def contrast(self, name: str, other: str) -> Contrast | None:
         """Compare a system with another on the languages of both; return None without any."""
+        if name not in self.systems or other not in self.systems:
+            return None
         languages = common([self.has(name), self.has(other)])
         if not languages:
             return None

@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 from skd_lightning.cli.command import Command, Options
-from skd_lightning.cli.options import named, weight
+from skd_lightning.cli.options import named, place, weight
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the run, the folder and the sizes."""
     parser.add_argument("run", help="run folder, checkpoint or saved folder of a tagger")
-    parser.add_argument("folder", type=Path, help="folder to write, or to replace if it holds a saved tagger")
+    parser.add_argument(
+        "folder", type=place, help="folder to write, or to replace if it holds a saved tagger"
+    )
     parser.add_argument(
         "--tables",
         default="int8",

@@ -64,8 +64,8 @@ def named(word: str) -> str:
     return word
 
 
-def folder(word: str) -> Path:
-    """Return the path of a folder, which has a name: the type of an option."""
+def place(word: str) -> Path:
+    """Return the path of a file or a folder, which has a name: the type of an option."""
     return Path(named(word))
 
 
@@ -73,7 +73,7 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
     """Add the folder of all runs."""
     parser.add_argument(
         "--runs",
-        type=folder,
+        type=place,
         default=Path("runs"),
         metavar="FOLDER",
         help="folder of all runs (default: runs)",

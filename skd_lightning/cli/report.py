@@ -6,13 +6,15 @@ import argparse
 from pathlib import Path
 
 from skd_lightning.cli.command import Command, Options
-from skd_lightning.cli.options import add_runs, add_task
+from skd_lightning.cli.options import add_runs, add_task, place
+from skd_lightning.errors import UserError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the runs, or the suite that names them, and the folder to write to."""
     add_runs(parser)
     add_task(parser)
+    parser.set_defaults(runs=None, task=None)  # so that it is known whether they were given
     parser.add_argument(
         "--suite",
         type=Path,
@@ -20,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="report the variants of this suite alone, from its runs; each of several tasks has its folder in --out",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="folder to write to (default: <runs>/<task>/report)"
+        "--out", type=place, metavar="FOLDER", help="folder to write to (default: <runs>/<task>/report)"
     )
 
 
@@ -30,8 +32,10 @@ def run(options: Options, rest: list[str]) -> None:
     from skd_lightning.report.write import write_report
 
     if options.suite is None:
-        write_report(options.runs, options.task, options.out)
+        write_report(options.runs or Path("runs"), options.task or "demo", options.out)
         return
+    if options.runs or options.task:
+        raise UserError("--suite names the runs and the tasks: leave --runs and --task out")
     from skd_lightning.studies.suite import read_suite
 
     suite = read_suite(options.suite)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from skd_lightning.cli.command import Command, Options
+from skd_lightning.cli.options import place
 from skd_lightning.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "given: a word a line, a blank line between sentences (default: rules)",
     )
     parser.add_argument("--to", choices=FORMATS, default="jsonl", help="format (default: jsonl)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: standard output)")
+    parser.add_argument("--out", type=place, metavar="FILE", help="file to write (default: standard output)")
     parser.add_argument(
         "--k", type=int, metavar="N", help="best tag sequences of a sentence to show (default: 0; html: 3)"
     )

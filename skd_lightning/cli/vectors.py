@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from skd_lightning.cli.command import Command, Options
-from skd_lightning.cli.options import at_least
+from skd_lightning.cli.options import at_least, place
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the model, the file and the shape of its table."""
     parser.add_argument("model", help="name of a transformer on the hub, or a folder made by save_pretrained")
-    parser.add_argument("file", type=Path, help="file to write, such as vectors/en.safetensors")
+    parser.add_argument("file", type=place, help="file to write, such as vectors/en.safetensors")
     parser.add_argument("--size", type=at_least(1), default=128, help="length of a vector (default: 128)")
 
 

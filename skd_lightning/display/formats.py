@@ -36,12 +36,12 @@ def plain(value: float, digits: int = 0) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Format a share in whole per cent; None gives a dash.
+    """Format a share in whole per cent; None and not a number give a dash.
 
-    >>> percent(-0.254), percent(None)
-    ('−25 %', '–')
+    >>> percent(-0.254), percent(None), percent(float("nan"))
+    ('−25 %', '–', '–')
     """
-    return "–" if share is None else f"{100 * share:.0f} %".replace("-", "−")
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.0f} %".replace("-", "−")
 
 
 def probability(value: float | None, least: float) -> str:

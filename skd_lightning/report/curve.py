@@ -37,15 +37,19 @@ def write_curve(
     Raises:
         UserError: no value has a finished run, or nothing can be written there.
     """
-    found, missing = {}, []
-    for value, runs in folders.items():
+    found, missing, notes = {}, [], []
+    for value, folder in folders.items():
         try:
-            found[value] = on_trained_languages(read(runs, task, variants))
+            runs = read(folder, task, variants)
         except UserError:
             missing.append(value)
+            continue
+        found[value] = on_trained_languages(runs)
+        notes += [f"{option} {value}: {note}" for note in runs.notes]
     if not found:
         raise UserError(f"no finished runs of {task} in {', '.join(map(str, folders.values()))}")
     table = curve_table(option, found, task)
+    table.notes += notes
     if missing:
         table.notes.append(f"No finished runs: {option} {', '.join(missing)}.")
     plot = curve_plot(option, found)

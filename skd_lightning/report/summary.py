@@ -19,8 +19,8 @@ def summary(found: Comparison) -> list[str]:
         seeds = len(found.seeds[best])
         score = points(found.average(best), found.spread(best))
         lines.append(f"Best student: {label(best)}, {score} ({seeds} {'seed' if seeds == 1 else 'seeds'}).")
-    if best == found.baseline and several:
-        lines.append("No distillation beats the baseline on average.")
+    if best == found.baseline:
+        lines += ["No distillation beats the baseline on average."] if several else []
     elif found.baseline in found.students and (contrast := found.contrast(best, found.baseline)):
         lines.append(_against_baseline(contrast, len(found.students) > 2))
     if TEACHERS in found.systems and (contrast := found.contrast(best, TEACHERS)):

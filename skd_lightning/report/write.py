@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -25,6 +24,8 @@ from skd_lightning.storage import new_file, remove_unfinished
 
 MANIFEST = "files.txt"
 """Names of the files of a report, one a line: the next report removes those that it does not write itself."""
+ALWAYS = {"index.html", "runs.csv", "table.md"}
+"""Files of every report."""
 
 
 def print_scores(runs: Path, task: str) -> None:
@@ -108,11 +109,9 @@ def _replace(folder: Path, files: dict[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     remove_unfinished(folder)
     earlier = _earlier(folder)
-    names = {*earlier, *files}
-    for name in (*names, MANIFEST):  # what a killed process has left half-written
-        for path in folder.glob(f".{glob.escape(name)}-????????"):
-            path.unlink(missing_ok=True)
-    _write(folder, MANIFEST, _lines(names))  # until all is done, so that no file is ever forgotten
+    _write(
+        folder, MANIFEST, _lines({*earlier, *files})
+    )  # until all is done, so that no file is ever forgotten
     for name in earlier - files.keys():
         (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
@@ -121,12 +120,16 @@ def _replace(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def _earlier(folder: Path) -> set[str]:
-    """Return the names in the manifest of an earlier report; paths to elsewhere are not among them."""
+    """Return the names in the manifest of an earlier report; paths to elsewhere are not among them.
+
+    A list without the files of every report is somebody else's, and so are the files that it names.
+    """
     try:
         lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
     except (FileNotFoundError, ValueError):
         return set()
-    return {line for line in lines if Path(line).name == line} - {MANIFEST, "", ".."}
+    names = {line for line in lines if Path(line).name == line} - {MANIFEST, "", ".."}
+    return names if names >= ALWAYS else set()
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:

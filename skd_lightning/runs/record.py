@@ -190,7 +190,7 @@ class Results(Record):
     tags: list[str]
     epochs: NonNegativeInt
     steps: NonNegativeInt
-    seconds: dict[str, float]
+    seconds: dict[Literal["teacher_predictions", "fit"], float] = Field(min_length=2)
     parameters: NonNegativeInt
 
 
@@ -206,7 +206,7 @@ class PeerResults(Record):
 
     role: Literal["peer"]
     tags: list[str]
-    seconds: dict[Literal["fit", "tagging"], float]
+    seconds: dict[Literal["fit", "tagging"], float] = Field(min_length=2)
     parameters: NonNegativeInt
 
     @property
@@ -221,9 +221,11 @@ class TransferResults(Record):
 
     Attributes:
         asked: languages that the test was asked for, those that the run was trained on included.
+        on: task whose sentences they are; the run's own if empty.
     """
 
     asked: list[str]
+    on: str = ""
 
 
 def surroundings(command: str = "") -> dict[str, Any]:

@@ -117,7 +117,11 @@ def read_suite(file: Path) -> Suite:
     tasks = {name: _task(name, value or {}, file) for name, value in settings["tasks"].items()}
     variants = {name: _variant(name, value or {}, file) for name, value in settings["variants"].items()}
     _one_of(settings.get("recipe"), (*recipe_names(), None), f"{file}: recipe")
-    return checked(Suite, {**settings, "tasks": tasks, "variants": variants}, str(file))
+    suite = checked(Suite, {**settings, "tasks": tasks, "variants": variants}, str(file))
+    for option in suite.vary:
+        if option in suite.students or any(option in task.options for task in suite.tasks.values()):
+            raise UserError(f"{file}: vary: {option} is set again for tasks or students, which would win")
+    return suite
 
 
 def _task(name: str, settings: Any, file: Path) -> SuiteTask:
@@ -215,7 +219,9 @@ def planned_runs(suite: Suite, task: str, data: str | None = None) -> list[Run]:
     languages = suite.tasks[task].languages or training_languages(task, data)
     teachers = _plan(suite, task, data, suite.teachers)
     divisions = {
-        {**suite.options, **suite.students, **variant.options}.get("distillation.folds")
+        {**suite.options, **suite.tasks[task].options, **suite.students, **variant.options}.get(
+            "distillation.folds"
+        )
         for variant in suite.variants.values()
     }
     numbers = sorted(folds for folds in divisions if isinstance(folds, int))
@@ -252,8 +258,8 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bo
         anew: see :func:`phases`.
 
     Raises:
-        UserError: an option of some run is refused, and nothing has been run; or some runs failed, and the others
-            have been run all the same.
+        UserError: an option of some run is refused, and nothing has been run; or some runs failed: the others of their
+            phase and all other values have been run, the later phases of that value have not.
     """
     console = Console()
     console.print(suite.title, style="bold", highlight=False, markup=False)
@@ -261,16 +267,22 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bo
     for own in suites.values():
         for task in own.tasks:
             _refuse_options(own, task, data)
+    failed = []
     for value, own in suites.items():
         if value:
             console.print(f"{next(iter(suite.vary))} {value}", highlight=False, markup=False)
         planned = phases(own, data, anew)
         if not dry_run:
-            run_jobs(planned, jobs)
+            try:
+                run_jobs(planned, jobs)
+            except UserError as error:
+                failed.append(f"{value}: {error}" if value else str(error))
             continue
         for each in (each for phase in planned for each in phase):
             state = "[green]finished[/]" if each.finished() else "[yellow]to run  [/]"
             console.print(state, each.title, highlight=False, soft_wrap=True)
+    if failed:
+        raise UserError("; ".join(failed))
 
 
 def _refuse_options(suite: Suite, task: str, data: str | None) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from rich.progress import track
 
 from skd_lightning.data.module import TaggingData
+from skd_lightning.data.schemes import in_scheme
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.display import terminal
 from skd_lightning.display.formats import points
@@ -78,7 +79,11 @@ class Transfer:
             results = TransferResults.read(folder.zeroshot)
         except ValueError:  # damaged or of another version: tested again
             return False
-        return results is not None and results.asked == sorted(self.languages)
+        return (
+            results is not None
+            and results.asked == sorted(self.languages)
+            and (results.on or results.task) == self.on
+        )
 
     def run(self) -> None:
         """Test the runs on each language's test sentences, but for languages whose annotation they were trained on.
@@ -93,9 +98,12 @@ class Transfer:
                 f"no finished runs of task {self.task} in {self.runs}; train some first (skd teachers, skd distill)"
             )
         corpora = TaggingData(self.on, self.data, list(self.languages))
-        sentences = {language: corpora.sentences["test"][language] for language in self.languages}
+        sentences = {
+            language: [sentence for sentence in corpora.sentences["test"][language] if sentence.tags]
+            for language in self.languages
+        }
         if empty := [language for language, found in sentences.items() if not found]:
-            raise UserError(f"task {self.on}: no test sentences in {', '.join(empty)}")
+            raise UserError(f"task {self.on}: no test sentences with tags in {', '.join(empty)}")
         todo = [folder for folder in folders if not self._is_tested(folder)]
         for folder in track(
             todo, f"{self.on}: {len(todo)} runs on {' '.join(self.languages)}", transient=True
@@ -106,15 +114,24 @@ class Transfer:
         trained = Results.require(folder)
         if trained is None:
             raise UserError(f"{folder.path}: no results.json there; name folders of finished runs")
+        if trained.task != self.task:
+            raise UserError(
+                f"{folder.path}: a run of task {trained.task}, not of {self.task}; add --task {trained.task}"
+            )
         tagger = load(folder.path, outside=self.outside)
         annotated = set(tagger.languages) - set(text_only(folder))
-        unseen = {name: group for name, group in sentences.items() if name not in annotated}
+        scheme = tagger.tag_set.scheme
+        unseen = {
+            name: group if scheme == "none" else in_scheme(group, scheme)
+            for name, group in sentences.items()
+            if name not in annotated
+        }
         if unseen:
             found, counts = evaluate(tagger, unseen)
             found["languages"], found["types"] = split_types(found["languages"])
             labels = trained.model_dump(include={"task", "role", "loss", "objective", "variant", "seed"})
             results = TransferResults(
-                **labels, asked=sorted(self.languages), **found, **surroundings(self.command)
+                **labels, asked=sorted(self.languages), on=self.on, **found, **surroundings(self.command)
             )
             with alone_in(folder.path, folder.zeroshot.path.name):
                 results.save(folder.zeroshot, counts)
@@ -146,7 +163,7 @@ def evaluate(
 
     Args:
         tagger: any.
-        sentences: {language: sentences}, entity tags in the tagger's scheme.
+        sentences: {language: annotated sentences}, entity tags in the tagger's scheme.
 
     Returns:
         What :meth:`TaggingScores.compute` returns; {language: (sentences, 9)}, see ``metrics.COLUMNS``.

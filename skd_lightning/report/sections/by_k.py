@@ -30,11 +30,10 @@ def score_by_k(runs: TaskRuns, found: Comparison, looks: Mapping[str, Look]) -> 
     lines: dict[str, dict[int, str]] = {}
     for name in sorted(found.students, key=lambda name: (len(name), name)):
         group = runs.students[name]
-        ks = {run.results.objective.get("k") for run in group}
-        if group[0].results.loss not in LOSSES or len(ks) > 1 or found.has(name) != found.languages:
+        ks = {k for run in group if isinstance(k := run.results.objective.get("k"), int)}
+        if group[0].results.loss not in LOSSES or len(ks) != 1 or found.has(name) != found.languages:
             continue
-        if (k := ks.pop()) is not None:
-            lines.setdefault(group[0].results.loss, {}).setdefault(int(k), name)
+        lines.setdefault(group[0].results.loss, {}).setdefault(ks.pop(), name)
     lines = {loss: lines[loss] for loss in LOSSES if len(lines.get(loss, {})) > 1}
     if not lines:
         return None

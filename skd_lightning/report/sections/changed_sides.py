@@ -51,7 +51,8 @@ def section(findings: Findings) -> Section | None:
     if pair is None:
         return None
     metric = findings.runs.metric
-    sides = changed_sides(pair.control.test, pair.student.test, metric)
+    control, student = (run.test.only(pair.before) for run in (pair.control, pair.student))
+    sides = changed_sides(control, student, metric)
     try:
         corpus = read_corpus(pair.control, pair.before)
     except (UserError, OSError, ValueError):  # whose messages may hold paths

@@ -154,6 +154,7 @@ def differences_plot(found: Comparison, looks: Mapping[str, Look]) -> Plot | Non
     def paint(figure: Figure, axes: Axes) -> None:
         for place, (name, contrast) in enumerate(contrasts.items()):
             look = looks[name]
+            text: str | None = label(name)
             for row, language in enumerate(rows):
                 whole = language == "average"
                 certain = contrast.certain if whole else contrast.certain_by_language.get(language)
@@ -164,8 +165,8 @@ def differences_plot(found: Comparison, looks: Mapping[str, Look]) -> Plot | Non
                 if certain:
                     ends = [100 * certain.low, 100 * certain.high]
                     axes.plot(ends, [y, y], color=look.colour, linewidth=1.1)
-                text = label(name) if row == 0 else None
                 axes.plot(100 * value, y, look.marker, color=look.colour, markersize=5, label=text)
+                text = None  # once in the legend
         axes.axvline(0, color=INK, linewidth=0.9)
         bands(axes, rows)
         axes.set_xlabel(f"difference to the baseline (points of {METRICS[found.metric]})")
@@ -202,9 +203,8 @@ def _without(found: Comparison) -> list[str]:
     for name, counted in found.without.items():
         runs = len(found.systems[name])
         if counted:
-            said.append(
-                f"{label(name)}: interval and p from the {counted} of {runs} runs whose sentences were counted."
-            )
+            from_some = f"from the {counted} of {runs} runs whose sentences were counted."
+            said.append(f"{label(name)}: difference, interval and p {from_some}")
         else:
             said.append(f"{label(name)}: no bootstrap, its runs have no counts of single sentences.")
     return said

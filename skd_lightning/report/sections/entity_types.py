@@ -30,7 +30,9 @@ def section(findings: Findings) -> Section | None:
 
 def _systems(runs: TaskRuns) -> dict[str, list[dict[str, Types]]]:
     """Return {system: for each tagger {language: counts}}; the teachers are one tagger."""
-    teachers = {language: run.types[language] for language, run in runs.teachers.items() if run.types}
+    teachers = {
+        language: run.types[language] for language, run in runs.teachers.items() if language in run.types
+    }
     found = {TEACHERS: [teachers]} if teachers else {}
     groups: dict[str, Sequence[Finished]] = {**runs.peers, **runs.students}
     return found | {name: types for name, group in groups.items() if (types := _types(group))}

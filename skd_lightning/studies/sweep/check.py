@@ -43,7 +43,7 @@ def check_sweeps(files: Sequence[Path], run_of: Callable[[Sequence[str]], Run]) 
     console = Console()
     for file in files:
         sweep = read_sweep(file)
-        _check_metric(sweep)
+        check_metric(sweep)
         trials, how = _trials(sweep)
         for trial in trials:
             _check_trial(sweep, trial, run_of)
@@ -59,7 +59,12 @@ def check_sweeps(files: Sequence[Path], run_of: Callable[[Sequence[str]], Run]) 
         console.print(f"[green]{how}: all are understood[/]", highlight=False, soft_wrap=True)
 
 
-def _check_metric(sweep: Sweep) -> None:
+def check_metric(sweep: Sweep) -> None:
+    """Refuse a metric that no trial logs, one of test data, and a goal that would call the worst trial the best.
+
+    Raises:
+        UserError: naming the file, the metric and what to write.
+    """
     name = sweep.metric
     score = re.fullmatch(r"dev/([^/]+/(f1|accuracy)|average)", name)
     if name.startswith("test/"):

@@ -21,6 +21,7 @@ from skd_lightning.runs.execution import job
 from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.run import Run
 from skd_lightning.storage import write_text
+from skd_lightning.studies.sweep.check import check_metric
 from skd_lightning.studies.sweep.file import Sweep, trial_name
 from skd_lightning.studies.sweep.space import grid, random_trials
 from skd_lightning.studies.sweep.trial import RUN_ID, SWEEP_ID, as_trial
@@ -63,9 +64,10 @@ def search(
         seed: seed of a random search.
 
     Raises:
-        UserError: some trials failed; the others have been run all the same.
+        UserError: a metric that is not logged; or some trials failed, and the others have been run all the same.
     """
     console = Console()
+    check_metric(sweep)
     if method is None and sweep.method == "bayes":
         console.print("method bayes needs W&B's server: random search here", style="yellow")
     method = method or ("grid" if sweep.method == "grid" else "random")
@@ -93,13 +95,19 @@ def _trial(sweep: Sweep, values: Mapping[str, Any], run_of: Callable[[Sequence[s
 
 
 def _show(sweep: Sweep, trials: Sequence[Trial], console: Console) -> None:
-    """Print and store the best epoch of each trial on dev data, the one whose weights the trial has kept."""
+    """Print and store the best epoch of each trial; by dev/average, the one whose weights the trial has kept."""
     options = [parameter.name for parameter in sweep.parameters]
     sign = -1 if sweep.goal == "maximize" else 1
     rows: list[list[Any]] = []
     for trial in trials:
         if trial.run.folder.finished:
-            curve = sign * logs.read(trial.run.folder)[sweep.metric].dropna()
+            log = logs.read(trial.run.folder)
+            if sweep.metric not in log or log[sweep.metric].isna().all():
+                console.print(
+                    f"{trial.run.path.name}: no {sweep.metric} was logged", style="yellow", markup=False
+                )
+                continue
+            curve = sign * log[sweep.metric].dropna()
             values = [trial.values[option] for option in options]
             best = float(sign * curve.min())
             rows.append([trial.run.path.name, *values, best, int(str(curve.idxmin()))])
