@@ -22,12 +22,13 @@ LONGEST = 2**24
 """Bytes of a file of settings that is read."""
 
 
-def read_text(file: Path, missing: str = "no such file") -> str:
+def read_text(file: Path, missing: str = "no such file", longest: int = LONGEST) -> str:
     """Return the content of a UTF-8 file.
 
     Args:
         file: any path.
         missing: what the message says where nothing has that name.
+        longest: bytes of a file that is read.
 
     Raises:
         UserError: it is no file, too large, not readable, or of another encoding.
@@ -37,8 +38,8 @@ def read_text(file: Path, missing: str = "no such file") -> str:
             raise UserError(f"{file}: {missing}")
         if not file.is_file():
             raise UserError(f"{file}: not a file")  # to open a pipe would wait
-        if file.stat().st_size > LONGEST:
-            raise UserError(f"{file}: larger than {LONGEST >> 20} MiB")
+        if file.stat().st_size > longest:
+            raise UserError(f"{file}: larger than {longest >> 20} MiB")
         return file.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file}: {error.strerror}") from None
@@ -62,11 +63,8 @@ def read_yaml(file: Path, missing: str = "no such file") -> Any:
         return yaml.load(text, Loader)
     except UserError:
         raise
-    except (
-        yaml.YAMLError,
-        ValueError,
-        TypeError,
-    ) as error:  # such as the date 2001-99-99, or a list as a key
+    # Such as the date 2001-99-99, a list as a key, or !!bool of another word.
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise UserError(f"{file}: not YAML: {' '.join(str(error).split())[:300]}") from None
 
 
@@ -89,18 +87,19 @@ def checked(kind: type[T], content: Any, where: str) -> T:
     return found
 
 
-def read_json(kind: type[T], file: Path, remedy: str) -> T:
+def read_json(kind: type[T], file: Path, remedy: str, longest: int = LONGEST) -> T:
     """Return the content of a JSON file as an object of a type.
 
     Args:
         kind: a type that pydantic can check.
         file: that exists.
         remedy: what the message tells the user to do.
+        longest: bytes of a file that is read.
 
     Raises:
         UserError: as of :func:`read_text`, or it is no JSON, or not of the type; the line names the first wrong key.
     """
-    text = read_text(file)
+    text = read_text(file, longest=longest)
     try:
         return parsed(kind, text)
     except ValueError as error:

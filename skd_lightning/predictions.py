@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
@@ -121,7 +122,7 @@ def languages_of(language: Languages, number: int, known: Sequence[str], of_lang
     others = sorted(set(found) - set(known))
     if others and of_languages:
         which = (
-            f"the language {', '.join(others)} is"
+            f"the language {', '.join(filter(None, others))} is"
             if any(others)
             else "the language of a sentence is not given and"
         )
@@ -135,7 +136,7 @@ def languages_of(language: Languages, number: int, known: Sequence[str], of_lang
 def alternatives_of(
     decode: Callable[[Sequence[int]], tuple[str, ...]],
     paths: Iterable[Sequence[Sequence[int]]],
-    probabilities: Iterable[Sequence[float]],
+    log_probs: Iterable[Sequence[float]],
     lengths: Iterable[int],
 ) -> list[tuple[Alternative, ...]]:
     """Return the most probable tag sequences of each sentence.
@@ -143,14 +144,14 @@ def alternatives_of(
     Args:
         decode: from numbers of tags to tags.
         paths: (sentences, k, words) numbers of tags, best first, anything at padding.
-        probabilities: (sentences, k) of the sequences; 0 where none is left.
+        log_probs: (sentences, k) of the sequences in nats; -inf where none is left.
         lengths: (sentences,) words of each.
     """
     return [
         tuple(
-            Alternative(decode(path[:length]), probability)
-            for path, probability in zip(own, sure, strict=True)
-            if probability > 0
+            Alternative(decode(path[:length]), math.exp(log_prob))
+            for path, log_prob in zip(own, sure, strict=True)
+            if log_prob > -math.inf
         )
-        for own, sure, length in zip(paths, probabilities, lengths, strict=True)
+        for own, sure, length in zip(paths, log_probs, lengths, strict=True)
     ]

@@ -27,16 +27,18 @@ UNFINISHED = re.compile(r"\..+\.skd-unfinished-[0-9a-f]{8}")
 def new_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the name ``folder`` when the block ends, and vanishes when the block fails.
 
-    What had that name is removed; of a link only the link itself.
+    What had that name is removed, after the new folder is in its place; of a link only the link itself.
     """
-    temporary = _unfinished(folder)
+    temporary, before = _unfinished(folder), _unfinished(folder)
     temporary.mkdir()
     try:
         yield temporary
-        remove(folder)
+        if os.path.lexists(folder):
+            os.replace(folder, before)
         os.replace(temporary, folder)
     finally:
         remove(temporary)
+        remove(before)
 
 
 @contextmanager

@@ -347,5 +347,7 @@ def test_wrong_shapes_are_named(change: dict[str, Tensor], message: str) -> None
     crf = LinearChainCRF(**arguments)
     with pytest.raises(ValueError, match="paths"):
         crf.score(torch.zeros(2, 4, dtype=torch.long))
+    with pytest.raises(ValueError, match="pairs"):
+        crf.restricted_log_partition(torch.ones(2, 2, 2, 2, dtype=torch.bool))
     with pytest.raises(ValueError, match="k:"):
         crf.kbest(0)

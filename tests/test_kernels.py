@@ -294,6 +294,21 @@ def test_unknown_tags_are_an_error() -> None:
     unary, transitions, lengths = chain(0)
     with pytest.raises(IndexError, match="0 to 4"):
         CompiledRecursions(unary, transitions, lengths).score(torch.full((4, 1, 9), 5))
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        reference(unary, transitions, lengths).score(torch.full((4, 1, 9), 5))
+
+
+def test_machine_code_that_cannot_be_kept_is_compiled_anew() -> None:
+    """As in a container whose file system can only be read."""
+    program = (
+        "from numba.core import caching; caching.CacheImpl._locator_classes = []\n"
+        "import torch; from skd_lightning.crf import LinearChainCRF\n"
+        "crf = LinearChainCRF(torch.zeros(1, 3, 2), torch.zeros(2, 2), torch.tensor([3]))\n"
+        "assert abs(crf.log_partition.item() - 2.0794) < 1e-3\n"
+        "from skd_lightning.encoders import feature_table"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def _marginals(seed: int) -> float:

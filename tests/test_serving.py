@@ -99,10 +99,25 @@ def test_a_language_changes_the_answer_and_an_unknown_one_is_said_to_be(tmp_path
     assert mixed[1].probability == pytest.approx(own.probability)
     with pytest.warns(UserWarning, match="the language fr is unknown to this tagger of en, de"):
         runtime.predict(SENTENCES[:1], "fr")
+    with pytest.warns(UserWarning, match="the language xx is unknown to this tagger"):
+        runtime.predict(SENTENCES[:1] * 2, ["", "xx"])
     with pytest.raises(UserError, match="2 languages for 1 sentences"):
         runtime.predict(SENTENCES[:1], ["en", "de"])
     with pytest.raises(UserError, match="a text is no list of sentences"):
         runtime.predict("Anna Berg")
+
+
+def test_long_sentences_have_alternatives_with_and_without_pytorch(tmp_path: Path) -> None:
+    """The probability of 700 words is none of float32."""
+    tagger = KINDS["ngrams"]()
+    tagger.save(tmp_path / "saved")
+    words = [["a", "b"] * 350]
+    (served,) = Runtime.load(tmp_path / "saved").predict(words, "en", k=3)
+    (own,) = tagger.predict(words, "en", k=3)
+    assert len(served.alternatives) == len(own.alternatives) == 3
+    assert 0 < own.probability < 1e-45
+    assert served.probability == pytest.approx(own.probability, rel=1e-2, abs=0)
+    assert own.alternatives[0].probability == pytest.approx(own.probability, rel=1e-2, abs=0)
 
 
 def test_words_are_forgotten_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

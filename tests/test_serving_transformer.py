@@ -10,6 +10,7 @@ import pytest
 import torch
 from small_bert import save_bert
 
+import skd_lightning
 from skd_lightning.encoders import (
     BiLSTM,
     Embedder,
@@ -35,21 +36,33 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kind", "pooling", "context", "wide"),
+    ("kind", "pooling", "context", "wide", "precision"),
     [
-        (FineTunedTransformerEmbedder, "first", NoContext(), None),
-        (FrozenTransformerEmbedder, "mean", BiLSTM(5), Wide()),
+        (FineTunedTransformerEmbedder, "first", NoContext(), None, None),
+        (FrozenTransformerEmbedder, "mean", BiLSTM(5), Wide(), "float16"),
+        (FrozenTransformerEmbedder, "mean", NoContext(), None, "bfloat16"),
     ],
 )
 def test_the_runtime_answers_as_pytorch_does(
-    kind: type[Embedder], pooling: str, context: Any, wide: Wide | None, bert: str, tmp_path: Path
+    kind: type[Embedder],
+    pooling: str,
+    context: Any,
+    wide: Wide | None,
+    precision: str | None,
+    bert: str,
+    tmp_path: Path,
 ) -> None:
     torch.manual_seed(0)
-    own = {"cache": str(tmp_path / "vectors")} if kind is FrozenTransformerEmbedder else {}
+    own = {"cache": str(tmp_path / "vectors"), "precision": precision} if precision else {}
     embedder: Any = kind(bert, pooling=pooling, hidden_states=[-1, -2], **own)  # type: ignore[call-arg]
     tagger = Teacher(["O", "B-X", "I-X"], "iob2", ["en"], embedder, context, wide)
     tagger.learn_vocabulary(SENTENCES, ["en"] * len(SENTENCES))
+    with torch.no_grad():
+        tagger.head.emissions.weight *= 20  # so that a rounding is seen
     tagger.eval().save(tmp_path / "saved")
+    content = (tmp_path / "saved/transformer.onnx").read_bytes()
+    assert str(Path(skd_lightning.__file__).parent).encode() not in content  # no place of this machine
+    assert b"stack_trace" not in content
     runtime = Runtime.load(tmp_path / "saved")
     for found, expected in zip(runtime.predict(SENTENCES), tagger.predict(SENTENCES), strict=True):
         assert found.tags == expected.tags
@@ -63,3 +76,18 @@ def test_the_runtime_answers_as_pytorch_does(
     (tmp_path / "saved" / "transformer.onnx").unlink()
     with pytest.raises(UserError, match=r"transformer\.onnx is missing"):
         Runtime.load(tmp_path / "saved")
+
+
+def test_a_transformer_that_cannot_be_exported_is_one_line(
+    bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise torch.onnx.OnnxExporterError("no operator\nfor this")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    tagger = Teacher(["O", "B-X"], "iob2", ["en"], FineTunedTransformerEmbedder(bert), NoContext())
+    with pytest.raises(
+        UserError, match=r"cannot write this transformer \(no operator\); serve it with PyTorch"
+    ):
+        tagger.save(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()

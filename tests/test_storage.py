@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skd_lightning import storage
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.record import TransferResults
@@ -55,6 +56,19 @@ def test_a_file_is_written_wholly_or_not_at_all(tmp_path: Path) -> None:
         _ = 1 / 0
     assert file.read_text() == "one"
     assert [path.name for path in file.parent.iterdir()] == ["file"]
+
+
+def test_a_folder_has_its_new_content_before_the_old_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To delete a large one takes seconds, in which a process may be killed."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    seen: list[bool] = []
+    monkeypatch.setattr(storage.shutil, "rmtree", lambda *_, **__: seen.append((folder / "new").is_file()))
+    with new_folder(folder) as temporary:
+        (temporary / "new").touch()
+    assert seen == [True]
 
 
 def test_a_folder_is_written_wholly_or_not_at_all(tmp_path: Path) -> None:

@@ -93,6 +93,17 @@ def test_pieces_and_whole_are_split_alike(
         assert all(len(own) <= longest for _, own, _ in whole)
 
 
+def test_a_word_behind_a_wide_gap_does_not_carry_on_a_sentence() -> None:
+    text = "He left... «" + 1200 * " " + "and came."
+    split = by_rules("en")
+    whole, cut = (
+        [(s.start, s.words) for s in split_stream(pieces, split, "", None)]
+        for pieces in ([text], [text[:1100], text[1100:]])
+    )
+    assert whole == cut
+    assert len(whole) == 3
+
+
 @pytest.mark.parametrize(
     ("language", "text", "expected"),
     [
@@ -180,6 +191,7 @@ def test_json_lines() -> None:
     ("line", "message"),
     [
         ("{", "no JSON"),
+        ("[" * 100_000, "no JSON"),
         ("[1]", "expected an object"),
         ('{"words": "a b"}', "expected an object"),
         ('{"words": ["a", 1]}', "expected an object"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from skd_lightning.encoders.vector_store import Precision, VectorStore, packed, 
 from skd_lightning.encoders.word_vectors import PretrainedTransformer, frozen
 from skd_lightning.errors import UserError
 from skd_lightning.features.windows import Pooling
+from skd_lightning.storage import alone_in
 
 SENTENCES = [["Anna", "Berg", "lives", "in", "Lincoln", "."], ["unbelievable"], ["a", "\u200b", "b", ""], []]
 
@@ -167,6 +169,47 @@ def test_a_damaged_store_is_made_again(tmp_path: Path) -> None:
         4,
         0,
     ]
+
+
+def test_what_is_not_kept_waits_for_nobody(tmp_path: Path) -> None:
+    def make(missing: list) -> list[np.ndarray]:
+        return [np.ones((len(words), 1), dtype=np.float32) for words in missing]
+
+    VectorStore(tmp_path).get([["a"]], make, keep=True)
+    found: list[int] = []
+
+    def ask() -> None:
+        found.append(len(VectorStore(tmp_path).get([["b"], ["a"]], make, keep=False)))
+
+    with alone_in(tmp_path):  # as of a training that encodes its corpus
+        asker = Thread(target=ask, daemon=True)
+        asker.start()
+        asker.join(60)
+        assert found == [2]
+
+
+def test_a_large_store_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its list of lengths is larger than other JSON files may be."""
+    made: list[int] = []
+
+    def make(missing: list) -> list[np.ndarray]:
+        made.append(len(missing))
+        return [np.ones((len(words), 2), dtype=np.float32) for words in missing]
+
+    for _ in range(2):
+        VectorStore(tmp_path).get([[f"word{i}"] for i in range(600_000)], make, keep=True)
+    assert made == [600_000]
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_vectors_beyond_a_precision_are_refused(tmp_path: Path) -> None:
+    def make(missing: list) -> list[np.ndarray]:
+        return [np.full((len(words), 2), 1e6, dtype=np.float32) for words in missing]
+
+    with pytest.raises(UserError, match="not finite in float16; give the embedder's precision bfloat16"):
+        VectorStore(tmp_path).get([["a"]], make, keep=True)
+    (vectors,) = VectorStore(tmp_path, "bfloat16").get([["a"]], make, keep=True)
+    assert unpacked(vectors.copy()).isfinite().all()
 
 
 def test_encoder_pads_and_learns(bert: str, tmp_path: Path) -> None:

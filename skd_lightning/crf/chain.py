@@ -130,11 +130,17 @@ class LinearChainCRF:
             pairs: (batch, words, tags, tags) bool ``[from, to]``, of each word and the one before it; the first word
                 may have the tags that any row allows. Anything at padding.
 
+        Raises:
+            ValueError: the shape of ``pairs`` does not fit.
+
         >>> crf = LinearChainCRF(torch.zeros(1, 2, 2), torch.zeros(2, 2), lengths=torch.tensor([2]))
         >>> pairs = torch.tensor([[[[True, True], [True, True]], [[True, False], [False, True]]]])
         >>> crf.restricted_log_partition(pairs)  # of the paths 0 0 and 1 1
         tensor([0.6931])
         """
+        batch, words, tags = self._emissions.shape
+        if tuple(pairs.shape) != (batch, words, tags, tags):
+            raise ValueError(f"pairs: expected ({batch}, {words}, {tags}, {tags}), got {tuple(pairs.shape)}")
         serves = not self._emissions.is_cuda  # there is no kernel for a GPU
         return (self._recursions if serves else self._torch).restricted_log_partition(pairs)
 
@@ -143,7 +149,7 @@ class LinearChainCRF:
 
         Raises:
             ValueError: the shape of ``paths`` does not fit.
-            IndexError: a path has a tag that does not exist.
+            IndexError: a path has a tag that does not exist; a RuntimeError where plain torch computes.
 
         >>> crf = LinearChainCRF(torch.tensor([[[0.0, 1.0], [3.0, 0.0]]]), torch.eye(2), lengths=torch.tensor([2]))
         >>> crf.score(torch.tensor([[[1, 0], [0, 0]]]))

@@ -26,9 +26,6 @@ class FeatureTable:
         self._slots = np.full(slots, -1, dtype=np.int32)
         _enter(keys, self._slots)
 
-    def __len__(self) -> int:
-        return len(self.keys)
-
     def rows(
         self, hashes: NDArray[np.uint64], sizes: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

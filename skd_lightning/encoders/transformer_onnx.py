@@ -54,6 +54,9 @@ def transformer_onnx(transformer: PretrainedTransformer) -> bytes:
     device, training = transformer.model.device, transformer.training
     wrapped = _States(transformer).cpu().eval()
     try:
+        import onnx_ir  # comes with onnxscript
+        from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             file = Path(folder) / "transformer.onnx"
@@ -69,13 +72,24 @@ def transformer_onnx(transformer: PretrainedTransformer) -> bytes:
                     external_data=False,
                     verbose=False,
                 )
-            content = file.read_bytes()
+            # The exporter writes places and lines of this machine's sources beside each node: nobody's business.
+            model = onnx_ir.load(file)
+            ClearMetadataAndDocStringPass()(model)
+            onnx_ir.save(model, Path(folder) / "clean.onnx")
+            content = (Path(folder) / "clean.onnx").read_bytes()
         with torch.inference_mode():
             _refuse_other_states(content, pieces[:2, : width - 1], mask[:2, : width - 1], wrapped)
     except ImportError:
         raise UserError(
             "writing a transformer needs onnx and onnxscript: pip install 'skd-lightning[train]'"
         ) from None
+    except UserError:
+        raise
+    except (torch.onnx.OnnxExporterError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"PyTorch's exporter cannot write this transformer ({reason}); serve it with PyTorch"
+        ) from error
     finally:
         transformer.to(device).train(training)
     return content

@@ -13,11 +13,15 @@ import torch
 from pydantic import NonNegativeInt
 from torch import Tensor
 
+from skd_lightning.errors import UserError
 from skd_lightning.parsing import read_json
 from skd_lightning.storage import alone_in, new_folder
 
 Precision = Literal["float16", "bfloat16"]
 """float16 has 11 bits of precision and ends at 65504; bfloat16 has 8 bits and the range of float32."""
+
+LONGEST = 2**30
+"""Bytes of a list of lengths, about 30 a sentence."""
 
 
 def packed(vectors: np.ndarray, precision: Precision) -> np.ndarray:
@@ -64,7 +68,7 @@ class VectorStore:
         """Take in what has come to the disk; a folder that is damaged is passed over, and made again."""
         for folder in sorted(set(self.folder.glob("[!.]*")) - self._opened):
             try:
-                lengths = read_json(dict[str, NonNegativeInt], folder / "lengths.json", "made again")
+                lengths = read_json(dict[str, NonNegativeInt], folder / "lengths.json", "made again", LONGEST)
                 vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
                 if vectors.ndim != 2 or vectors.dtype != self.dtype or len(vectors) != sum(lengths.values()):
                     raise ValueError("wrong size")
@@ -92,11 +96,12 @@ class VectorStore:
             keep: store what was made; otherwise nothing is written, not even an empty folder.
         """
         keys = [sentence_key(words) for words in sentences]
-        if all(key in self._found for key in keys):
-            return [self._found[key] for key in keys]
-        if not keep and not self.folder.is_dir():
+        if not all(key in self._found for key in keys):
+            self._open()  # without a lock: what has a name is complete
+        if not keep or all(key in self._found for key in keys):
             return self._complete(keys, sentences, make, keep)
         with alone_in(self.folder):  # processes of one training want the same: the first makes it
+            self._open()
             return self._complete(keys, sentences, make, keep)
 
     def _complete(
@@ -106,10 +111,13 @@ class VectorStore:
         make: Callable[[list[Sequence[str]]], list[np.ndarray]],
         keep: bool,
     ) -> list[np.ndarray]:
-        self._open()
         missing = {key: words for key, words in zip(keys, sentences, strict=True) if key not in self._found}
         made = dict(zip(missing, make(list(missing.values())), strict=True)) if missing else {}
         made = {key: packed(vectors, self.precision) for key, vectors in made.items()}
+        if not all(map(finite, made.values())):
+            raise UserError(
+                f"word vectors are not finite in {self.precision}; give the embedder's precision bfloat16"
+            )
         if made and keep:
             self._write(made)
         return [self._found[key] if key in self._found else made[key] for key in keys]

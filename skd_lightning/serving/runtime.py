@@ -231,9 +231,7 @@ class Runtime:
 
     def _alternatives(self, chain: Chain, k: int) -> list[tuple[Alternative, ...]]:
         paths, scores = chain.kbest(k)
-        return alternatives_of(
-            self.tag_set.decode, paths.tolist(), np.exp(scores).tolist(), chain.lengths.tolist()
-        )
+        return alternatives_of(self.tag_set.decode, paths.tolist(), scores.tolist(), chain.lengths.tolist())
 
 
 def _sparse_features(arrays: Mapping[str, np.ndarray], tags: int) -> SparseFeatures:

@@ -75,7 +75,6 @@ def save(
         config["transformer"] = dict(transformer[0])
     from safetensors.numpy import save_file
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with new_folder(folder) as unfinished:
         save_file(
             {name: np.ascontiguousarray(values) for name, values in written.items()}, unfinished / WEIGHTS

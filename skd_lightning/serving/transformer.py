@@ -42,8 +42,7 @@ class Transformer:
         found = np.zeros((len(sentences), words, self.size), dtype=np.float32)
         for places in cut_by_budget(np.argsort(sizes, kind="stable").tolist(), sizes, PIECES):
             found[places] = self._read([items[i] for i in places], words)
-        rounded: NDArray[np.float32] = found.astype(self._precision).astype(np.float32)
-        return rounded
+        return _rounded(found, self._precision)
 
     def _read(self, items: Sequence[np.ndarray], words: int) -> NDArray[np.float32]:
         inputs = self._windows.collate(items, words)
@@ -55,3 +54,13 @@ class Transformer:
         counts = np.maximum(inputs["counts"], 1)[..., None].astype(np.float32)
         means: NDArray[np.float32] = sums.reshape(*inputs["counts"].shape, -1) / counts
         return means
+
+
+def _rounded(vectors: NDArray[np.float32], precision: str) -> NDArray[np.float32]:
+    """Return finite numbers as they are in a precision, in float32."""
+    if precision != "bfloat16":
+        return vectors.astype(precision).astype(np.float32)
+    bits = vectors.view(
+        np.uint32
+    )  # NumPy has no bfloat16: the upper half, rounded to the nearest, ties to even
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)

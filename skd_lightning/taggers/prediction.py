@@ -79,7 +79,7 @@ def predict(
     for indices, crf in chains(tagger, sentences, language):
         paths = tagger.decode(crf)
         confidences = crf.marginals.gather(2, paths.unsqueeze(-1)).squeeze(-1).tolist()
-        probabilities = crf.log_prob(paths).exp().tolist()
+        probabilities = crf.log_prob(paths).double().exp().tolist()  # of long sentences too small for float32
         tags = [
             tagger.tag_set.decode(path[: len(sentences[i])])
             for path, i in zip(paths.tolist(), indices, strict=True)
@@ -101,9 +101,9 @@ def predict(
 def _alternatives(tagger: Tagger, crf: LinearChainCRF, k: int) -> list[tuple[Alternative, ...]]:
     """Return the k most probable tag sequences of each sentence, best first."""
     best = crf.kbest(k)
-    probabilities = (best.scores - crf.log_partition.unsqueeze(1)).exp()
+    log_probs = best.scores - crf.log_partition.unsqueeze(1)
     return alternatives_of(
-        tagger.tag_set.decode, best.paths.tolist(), probabilities.tolist(), crf.lengths.tolist()
+        tagger.tag_set.decode, best.paths.tolist(), log_probs.tolist(), crf.lengths.tolist()
     )
 
 

@@ -55,7 +55,8 @@ def _transformer(embedder: Embedder) -> tuple[dict[str, Any], bytes] | None:
     if not isinstance(embedder, FrozenTransformerEmbedder | FineTunedTransformerEmbedder):
         return None
     own, settings = embedder.transformer, embedder.config()
-    # Vectors of a frozen one were rounded before the tagger saw them; NumPy has no bfloat16.
-    rounded = "float16" if settings.get("precision") == "float16" else "float32"
+    rounded = settings.get(
+        "precision", "float32"
+    )  # vectors of a frozen one were rounded before the tagger saw them
     windows = {**own.saved["tokenizer"], "pooling": own.pooling}
     return {"windows": windows, "size": own.size, "precision": rounded}, transformer_onnx(own)

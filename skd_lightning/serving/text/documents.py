@@ -203,7 +203,7 @@ def _from_objects(pieces: Iterable[str], name: str, language: str | None, words:
         place = f"{name}:{number}"
         try:
             found: Any = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(
                 f"{place}: no JSON ({error}); a file of JSON lines has an object on each"
             ) from None

@@ -146,7 +146,8 @@ def _ends(text: str, spans: Spans, rules: LanguageRules) -> tuple[list[int], lis
             after += 1
         if after == total or (spans[after][0] == spans[after - 1][1] and text[end - 1] not in _SELF_STANDING):
             continue
-        if not _goes_on(text, spans, after):
+        near = 1 if after + 1 in begins else 2  # what is behind a gap belongs to another sentence
+        if not _goes_on(text, spans[after : after + near]):
             begins.add(after)
     return sorted(begins), dotted
 
@@ -184,9 +185,9 @@ def _closes(text: str, spans: Spans, place: int, rules: LanguageRules) -> bool:
     return text[first] in _CLOSING and (gap == 0 or (rules.spaced_quotes and gap == 1 and text[first] == "»"))
 
 
-def _goes_on(text: str, spans: Spans, place: int) -> bool:
-    """Tell if a sentence goes on with a word: it, or the word behind its quote or dash, begins in lower case."""
-    for first, _ in spans[place : place + 2]:
+def _goes_on(text: str, spans: Spans) -> bool:
+    """Tell if a sentence goes on with these words: the first, or the one behind a quote or dash, is in lower case."""
+    for first, _ in spans:
         if text[first].isalnum():
             return text[first].islower()
     return False

@@ -51,6 +51,8 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     config.CACHE_DIR = str(_FOLDER)  # read when a function is decorated
     try:
         return numba.njit(cache=True, error_model="numpy", **options)(function)
+    except RuntimeError:  # no folder can be written to: compiled anew in each process
+        return numba.njit(error_model="numpy", **options)(function)
     finally:
         config.CACHE_DIR = before
 
