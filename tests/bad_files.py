@@ -137,7 +137,8 @@ KEYS = [
         "results.json",
         '{"schema": 1, "task": "t", "role": "teacher", "loss": "none", "seed": 1, "metric": "f1", "average": 0.5, '
         '"languages": {"en": {"accuracy": 0.5, "sentences": 1, "words": 1}}, "peak_memory_mib": 1, "command": "x", '
-        '"versions": {}, "tags": [], "epochs": 1, "steps": 1, "seconds": {"fit": 1, "teacher_predictions": 0}, "parameters": 1}',
+        '"versions": {}, "tags": [], "epochs": 1, "steps": 1, '
+        '"seconds": {"fit": 1, "teacher_predictions": 0}, "parameters": 1}',
         "languages.en.f1: missing",
     ),
     ("calibration.json", '{"languages": {"en": {"log_loss": NaN}}}', "languages.en.log_loss: "),
