@@ -23,3 +23,9 @@ def test_a_benchmark_finds_all_that_it_imports(file: Path, monkeypatch: pytest.M
         for name in set(sys.modules) - before:
             if str(BENCHMARKS) in str(getattr(sys.modules[name], "__file__", "")):
                 del sys.modules[name]
+
+
+def test_the_time_of_a_training_holds_that_of_its_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    module = importlib.import_module("whole_run")
+    assert module.whole({"seconds": {"fit": 20.0, "teacher_predictions": 1.0}}) == 21.0
