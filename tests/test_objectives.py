@@ -413,7 +413,7 @@ def test_losses_come_in_the_order_of_the_paper_and_without_torch() -> None:
 
 
 def test_a_misspelt_objective_is_told_the_nearest() -> None:
-    with pytest.raises(UserError, match="'posteriors'; did you mean 'posterior'"):
+    with pytest.raises(UserError, match="there is no 'posteriors': did you mean 'posterior'"):
         by_name("posteriors")
 
 

@@ -54,7 +54,7 @@ def transformer_onnx(transformer: PretrainedTransformer) -> bytes:
     device, training = transformer.model.device, transformer.training
     wrapped = _States(transformer).cpu().eval()
     try:
-        import onnx_ir  # comes with onnxscript
+        import onnx_ir
         from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -81,7 +81,7 @@ def transformer_onnx(transformer: PretrainedTransformer) -> bytes:
             _refuse_other_states(content, pieces[:2, : width - 1], mask[:2, : width - 1], wrapped)
     except ImportError:
         raise UserError(
-            "writing a transformer needs onnx and onnxscript: pip install 'skd-lightning[train]'"
+            "writing a transformer needs onnx, onnx-ir and onnxscript: pip install 'skd-lightning[train]'"
         ) from None
     except UserError:
         raise
