@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer, RobertaConfig, RobertaModel
 
 import skd_lightning
 from skd_lightning.cli import main
-from skd_lightning.encoders import BiLSTM, Encoder, FrozenTransformerEmbedder
+from skd_lightning.encoders import BiLSTM, Encoder, FrozenTransformerEmbedder, vector_store
 from skd_lightning.encoders.stored import StoredVectors
 from skd_lightning.encoders.vector_store import Precision, VectorStore, packed, unpacked
 from skd_lightning.encoders.word_vectors import PretrainedTransformer, frozen
@@ -188,8 +188,12 @@ def test_what_is_not_kept_waits_for_nobody(tmp_path: Path) -> None:
         assert found == [2]
 
 
-def test_a_large_store_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its list of lengths is larger than other JSON files may be."""
+@pytest.mark.parametrize(("longest", "times"), [(vector_store.LONGEST, 1), (10, 2)])
+def test_a_store_may_be_larger_than_other_files(
+    longest: int, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list of lengths beyond the limit is passed over, and its vectors are made again in every process."""
+    monkeypatch.setattr(vector_store, "LONGEST", longest)
     made: list[int] = []
 
     def make(missing: list) -> list[np.ndarray]:
@@ -197,8 +201,9 @@ def test_a_large_store_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return [np.ones((len(words), 2), dtype=np.float32) for words in missing]
 
     for _ in range(2):
-        VectorStore(tmp_path).get([[f"word{i}"] for i in range(600_000)], make, keep=True)
-    assert made == [600_000]
+        VectorStore(tmp_path).get([["a"], ["b"]], make, keep=True)
+    assert made == [2] * times
+    assert longest in (10, 2**30)
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
