@@ -57,6 +57,10 @@ def _name(word: str, taken: Sequence[str]) -> str:
     return word
 
 
+RUNS, TASK = Path("runs"), "demo"
+"""Defaults of ``--runs`` and ``--task``."""
+
+
 def named(word: str) -> str:
     """Return a word with letters in it: the type of an option."""
     if not word.strip() or "\0" in word:
@@ -74,9 +78,9 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs",
         type=place,
-        default=Path("runs"),
+        default=RUNS,
         metavar="FOLDER",
-        help="folder of all runs (default: runs)",
+        help=f"folder of all runs (default: {RUNS})",
     )
 
 
@@ -85,8 +89,8 @@ def add_task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         type=task,
-        default="demo",
-        help=f"{', '.join(names())}, or a folder of your own below --data (default: demo)",
+        default=TASK,
+        help=f"{', '.join(names())}, or a folder of your own below --data (default: {TASK})",
     )
 
 

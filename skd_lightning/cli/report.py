@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from skd_lightning.cli.command import Command, Options
-from skd_lightning.cli.options import add_runs, add_task, place
+from skd_lightning.cli.options import RUNS, TASK, add_runs, add_task, place
 from skd_lightning.errors import UserError
 
 
@@ -32,7 +32,7 @@ def run(options: Options, rest: list[str]) -> None:
     from skd_lightning.report.write import write_report
 
     if options.suite is None:
-        write_report(options.runs or Path("runs"), options.task or "demo", options.out)
+        write_report(options.runs or RUNS, options.task or TASK, options.out)
         return
     if options.runs or options.task:
         raise UserError("--suite names the runs and the tasks: leave --runs and --task out")

@@ -230,10 +230,12 @@ class TaggingData(pl.LightningDataModule):
         return self._split("unlabelled")
 
     @property
-    def text_of_features(self) -> list[int]:
-        """Numbers, among :attr:`unlabelled_sentences`, of those that sparse features are fitted to, if to any."""
+    def places_of_features(self) -> list[int]:
+        """Places, in annotated and then unlabelled sentences, of those that features of text are fitted to."""
         annotated = {language: len(sentences) for language, sentences in self.sentences["train"].items()}
-        return sample_of_text(self.sentences["unlabelled"], annotated, self.unlabelled_ratio)
+        text = sample_of_text(self.sentences["unlabelled"], annotated, self.unlabelled_ratio)
+        first = sum(annotated.values())
+        return [*range(first), *(first + number for number in text)]
 
     def _all(self, language: str) -> list[Sentence]:
         return [sentence for split in self.corpora.languages[language].values() for sentence in split]

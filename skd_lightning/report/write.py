@@ -109,9 +109,8 @@ def _replace(folder: Path, files: dict[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     remove_unfinished(folder)
     earlier = _earlier(folder)
-    _write(
-        folder, MANIFEST, _lines({*earlier, *files})
-    )  # until all is done, so that no file is ever forgotten
+    both = _lines({*earlier, *files})  # until all is done, so that no file is ever forgotten
+    _write(folder, MANIFEST, both)
     for name in earlier - files.keys():
         (folder / name).unlink(missing_ok=True)
     for name, content in files.items():

@@ -204,8 +204,8 @@ class TaggingCLI(LightningCLI):
             refuse_paths_beyond_memory(objective.needs.k, data)
         sentences = data.train_sentences
         if self.model.fits_text(data.text_only):
-            text = data.unlabelled_sentences
-            sentences = sentences + [text[number] for number in data.text_of_features]
+            everything = sentences + data.unlabelled_sentences
+            sentences = [everything[place] for place in data.places_of_features]
         self.model.learn_vocabulary(
             [sentence.words for sentence in sentences], [sentence.language for sentence in sentences]
         )

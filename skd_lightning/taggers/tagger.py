@@ -239,9 +239,9 @@ class Tagger(pl.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         sentences, teachers = data.train_sentences, None
         if self.fits_text(data.text_only):
-            chosen = [*range(len(sentences)), *(len(sentences) + number for number in data.text_of_features)]
-            teachers = data.train_dataset.targets.expectations().about(chosen)
-            sentences = [data.train_dataset.sentences[place] for place in chosen]
+            places, everything = data.places_of_features, data.train_dataset
+            teachers = everything.targets.expectations().about(places)
+            sentences = [everything.sentences[place] for place in places]
         show = bool(self.trainer.progress_bar_callback)
         fit = partial(fit_wide, wide, sentences, self.tag_set, show, teachers)
         if self.fit_cache is None:

@@ -90,8 +90,7 @@ def differences_table(found: Parts) -> Table | None:
     for system in dict.fromkeys(name for comparison in found.values() for name in comparison.rivals):
         row = [label(system)]
         for part, comparison in found.items():
-            known = system in comparison.systems
-            contrast = comparison.contrast(system, comparison.baseline) if known else None
+            contrast = comparison.contrast(system, comparison.baseline)
             if contrast is None:
                 row += ["–"] * 3
                 continue
