@@ -83,23 +83,22 @@ def test_batches_and_nothing_at_all(bert: str) -> None:
 
 
 def test_every_part_learns_at_its_own_rate(bert: str) -> None:
-    rates = Optimization(
-        "sgd", encoder_lr=0.3, pretrained_lr=1e-5, head_lr=0.2, transitions_lr=0.5, schedule="constant"
-    )
+    own = {"encoder": 0.3, "tables": 0.4, "head": 0.2, "transitions": 0.5, "pretrained": 1e-5}
+    rates = Optimization("sgd", schedule="constant", **{f"{part}_lr": rate for part, rate in own.items()})
     joined = ConcatenatedEmbedder([FineTunedTransformerEmbedder(bert), NgramEmbedder(4, 64, dropout=0.0)])
     tagger = Teacher(["A", "B"], "none", ["en"], joined, optimization=rates)
     groups = {group["name"]: group for group in tagger.configure_optimizers()["optimizer"].param_groups}
     found = {name: group["lr"] for name, group in groups.items()}
-    assert found == {"encoder": 0.3, "head": 0.2, "transitions": 0.5, "pretrained": 1e-5}
+    assert found == own
     names = {id(parameter): name for name, parameter in tagger.named_parameters()}
     members = {group: sorted(names.pop(id(p)) for p in groups[group]["params"]) for group in groups}
     assert not names  # every parameter in one group, and in no other
     assert all(".transformer." in name for name in members["pretrained"])
-    assert not any(".transformer." in name for name in members["encoder"])
-    assert {name.split(".")[1] for name in members["encoder"]} == {"embedder", "context"}
+    assert {name.split(".")[-2] for name in members["tables"]} == {"grams", "forms"}
+    assert {name.split(".")[1] for name in members["encoder"]} == {"context"}
     plain = Teacher(["A", "B"], "none", ["en"], NgramEmbedder(4, 64), BiLSTM(4), optimization=rates)
     groups = plain.configure_optimizers()["optimizer"].param_groups
-    assert [group["name"] for group in groups] == ["encoder", "head", "transitions"]
+    assert [group["name"] for group in groups] == ["encoder", "tables", "head", "transitions"]
 
 
 def test_warm_up_rises_and_the_rest_falls() -> None:

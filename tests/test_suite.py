@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from skd_lightning.cli import main
 from skd_lightning.data.demo import demo_corpus
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS, split_types
+from skd_lightning.parsing import read_yaml
 from skd_lightning.report.findings import gather
 from skd_lightning.report.write import make_sections
 from skd_lightning.runs.plan import Plan
@@ -28,6 +30,7 @@ from skd_lightning.studies import suite as suite_module
 from skd_lightning.studies.suite import phases, planned_runs, read_suite
 from skd_lightning.studies.zeroshot import Transfer, evaluate
 
+EXPERIMENTS = Path("experiments")
 SIZES = {"train": 40, "dev": 10, "test": 15}
 SUITE = """
 title: Small
@@ -351,6 +354,42 @@ def test_students_that_learn_from_students_are_a_phase_after_them(tmp_path: Path
     circle = file.read_text().replace("runs/demo/none/seed1", "runs/demo/third/seed1")
     file.write_text(circle)
     assert len(phases(read_suite(file))) == 4  # both are tried, and say what they lack
+
+
+def test_teachers_that_nobody_trains_are_refused_before_anything_is_run(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    teachers = "[{runs}/demo/teachers, {runs}/demo/none/seed1, {elsewhere}]"
+    settings = "title: t\nruns: {runs}\ntasks: {{demo: {{languages: [de]}}}}\nvariants:\n  none:\n  topk: "
+    settings += "{{distillation.teachers: " + teachers + "}}\n"
+    elsewhere = tmp_path / "seed2" / "teachers"
+    file.write_text(settings.format(runs=tmp_path / "runs", elsewhere=elsewhere))
+    with pytest.raises(UserError, match=r"task demo: topk: .*seed2/teachers: nothing is there"):
+        suite_module.run_suite(read_suite(file), None, 1, dry_run=True)
+    elsewhere.mkdir(parents=True)
+    suite_module.run_suite(read_suite(file), None, 1, dry_run=True)
+    file.write_text(settings.format(runs=tmp_path / "runs", elsewhere="hf:owner/name"))
+    suite_module.run_suite(read_suite(file), None, 1, dry_run=True)
+    assert not (tmp_path / "runs").exists()
+
+
+def options_of(recipe: str) -> dict[str, object]:
+    """Return the options of a recipe's students as a suite writes them, {name with dots: value}."""
+
+    def flat(settings: dict[str, object], names: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+        for name, value in settings.items():
+            inner = names if name == "init_args" else (*names, name)
+            yield from flat(value, inner) if isinstance(value, dict) else [(".".join(inner), value)]
+
+    return dict(flat(read_yaml(EXPERIMENTS / "recipes" / recipe / "student.yaml"), ()))
+
+
+@pytest.mark.parametrize("file", sorted((EXPERIMENTS / "suites").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_students_of_a_suite_do_not_undo_its_recipes(file: Path) -> None:
+    suite = read_suite(file)
+    for name, variant in suite.variants.items():
+        recipe = options_of(variant.recipe) if variant.recipe else {}
+        undone = {option for option in recipe if suite.students.get(option, recipe[option]) != recipe[option]}
+        assert undone <= variant.options.keys(), name
 
 
 def test_a_suite_may_be_of_teachers_alone(tmp_path: Path) -> None:

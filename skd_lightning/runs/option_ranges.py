@@ -105,6 +105,7 @@ RANGES: Mapping[str, Range] = {
     "model.l2_of_languages": POSITIVE,
     "model.iterations": SIZE,
     "model.encoder_lr": NOT_NEGATIVE,
+    "model.tables_lr": NOT_NEGATIVE,
     "model.pretrained_lr": NOT_NEGATIVE,
     "model.head_lr": NOT_NEGATIVE,
     "model.transitions_lr": NOT_NEGATIVE,

@@ -22,6 +22,7 @@ from skd_lightning.runs.execution import job
 from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.plan import Plan, as_words
 from skd_lightning.runs.run import Run
+from skd_lightning.studies.teaching_order import generations, refuse_missing_teachers
 from skd_lightning.studies.zeroshot import Transfer
 
 
@@ -201,19 +202,6 @@ def _transfer(suite: Suite, task: str, data: str | None) -> Transfer:
     return Transfer(suite.runs, task, own.zeroshot_task or task, data, tuple(own.zeroshot), outside=outside)
 
 
-def generations(students: Sequence[Run]) -> list[list[Run]]:
-    """Return the students in groups, each after those that its teachers are in."""
-    waiting, groups = list(students), []
-    while waiting:
-        missing = {run.path for run in waiting}
-        ready = [run for run in waiting if not missing & {*run.teacher_paths()} - {run.path}]
-        if not ready:  # a circle: each of them says what it lacks
-            ready = waiting
-        groups.append(ready)
-        waiting = [run for run in waiting if run not in ready]
-    return groups or [[]]
-
-
 def planned_runs(suite: Suite, task: str, data: str | None = None) -> list[Run]:
     """Return the teachers and students of one task of a suite."""
     languages = suite.tasks[task].languages or training_languages(task, data)
@@ -287,9 +275,11 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bo
 
 def _refuse_options(suite: Suite, task: str, data: str | None) -> None:
     """Refuse a variant with a wrong option; one seed and one teacher tell it of all."""
-    variants = {run.variant: run for run in planned_runs(suite, task, data)}
+    runs = planned_runs(suite, task, data)
+    variants = {run.variant: run for run in runs}
     for name, run in variants.items():
         try:
             run.parse()
+            refuse_missing_teachers(run, [each.path for each in runs])
         except UserError as error:
             raise UserError(f"task {task}: {name}: {error}") from None

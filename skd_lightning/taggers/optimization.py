@@ -24,7 +24,9 @@ class Optimization:
 
     Attributes:
         optimizer: ``adamw`` or ``sgd`` (plain, without momentum).
-        encoder_lr: learning rate of the encoder, pretrained weights excepted.
+        encoder_lr: learning rate of the encoder, apart from tables and pretrained weights.
+        tables_lr: learning rate of the tables of word vectors that are learnt from nothing. They start large, and most
+            of their rows are met in few steps, each of which moves a number by about this much under ``adamw``.
         pretrained_lr: learning rate of the weights of a pretrained model that is trained on.
         head_lr: learning rate of the emission layer.
         transitions_lr: learning rate of transitions, start and end scores.
@@ -38,6 +40,7 @@ class Optimization:
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
     encoder_lr: float = 3e-3
+    tables_lr: float = 3e-2
     pretrained_lr: float = 5e-5
     head_lr: float = 3e-3
     transitions_lr: float = 1e-2
@@ -65,7 +68,8 @@ class Optimization:
         """Optimiser and schedule in the form Lightning wants.
 
         Args:
-            parts: parameters of ``encoder``, ``head``, ``transitions`` and ``pretrained``, which may be empty.
+            parts: parameters of ``encoder``, ``tables``, ``head``, ``transitions`` and ``pretrained``; ``tables`` and
+                ``pretrained`` may be empty.
             total_steps: optimiser steps of the whole training.
         """
         groups = [
@@ -77,11 +81,12 @@ class Optimization:
             }
             for name, lr in (
                 ("encoder", self.encoder_lr),
+                ("tables", self.tables_lr),
                 ("head", self.head_lr),
                 ("transitions", self.transitions_lr),
                 ("pretrained", self.pretrained_lr),
             )
-            if parts[name] or name != "pretrained"
+            if parts[name] or name not in ("tables", "pretrained")
         ]
         optimizer: torch.optim.Optimizer
         if self.optimizer == "sgd":

@@ -17,6 +17,7 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from rich.console import Console
 from torch import Tensor
+from torch.nn import Parameter
 from torchmetrics import MeanMetric
 
 from skd_lightning.crf import LinearChainCRF
@@ -288,19 +289,22 @@ class Tagger(pl.LightningModule):
         mean.update(value.detach(), weight)
         self.log(name, mean, on_step=False, on_epoch=True, prog_bar=prog_bar)
 
-    def configure_optimizers(self) -> Any:
-        """Make one parameter group for each part: encoder, head, transitions, and pretrained weights if any."""
-        pretrained = self.encoder.pretrained_parameters()
-        known = {id(parameter) for parameter in pretrained}
-        transitions = [self.head.transitions, self.head.start, self.head.end]
-        parts = {
+    def parameter_parts(self) -> dict[str, list[Parameter]]:
+        """Return the parameters of each part that has a learning rate of its own, see :class:`Optimization`."""
+        tables, pretrained = self.encoder.table_parameters(), self.encoder.pretrained_parameters()
+        known = {id(parameter) for parameter in (*tables, *pretrained)}
+        return {
             "encoder": [weight for weight in self.encoder.parameters_as_made() if id(weight) not in known],
+            "tables": tables,
             "head": list(self.head.emissions.parameters()),
-            "transitions": transitions,
+            "transitions": [self.head.transitions, self.head.start, self.head.end],
             "pretrained": pretrained,
         }
+
+    def configure_optimizers(self) -> Any:
+        """Make one parameter group for each part."""
         steps = self.trainer.estimated_stepping_batches if self.optimization.schedule == "linear" else 0
-        return self.optimization.configure(parts, int(steps))
+        return self.optimization.configure(self.parameter_parts(), int(steps))
 
     def configure_gradient_clipping(
         self,
