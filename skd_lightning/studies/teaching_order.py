@@ -37,5 +37,5 @@ def refuse_missing_teachers(run: Run, planned: Sequence[Path]) -> None:
         made = any(teacher in (path, *path.parents) for path in planned)
         if not (made or teacher.exists() or str(teacher).startswith(HUB)):
             raise UserError(
-                f"--distillation.teachers {teacher}: nothing is there, and no run of this suite makes it; train it first"
+                f"--distillation.teachers {teacher}: nothing is there, and no run of the suite makes it; train it first"
             )
