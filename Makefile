@@ -112,15 +112,15 @@ lint: $(VENV)/.installed-lint ## style, types and the floors of the house
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: install $(BENCH)/.installed ## most measurements, into benchmarks/results (half an hour; other libraries in .venv-bench)
-	$(BENCH)/bin/python benchmarks/crf.py
+bench: install $(BENCH)/.installed ## most tables of docs/speed.md, into benchmarks/results (hours; other libraries in .venv-bench)
+	$(BENCH)/bin/python benchmarks/crf.py --repeats 10 --budget 1.0 --threads 1
 	$(BENCH)/bin/python benchmarks/numerics.py
-	$(VENV)/bin/python benchmarks/epoch.py
-	$(VENV)/bin/python benchmarks/whole_run.py
-	$(VENV)/bin/python benchmarks/cache.py
-	$(VENV)/bin/python benchmarks/scaling.py
+	$(VENV)/bin/python benchmarks/epoch.py --task uner $(if $(DATA),--data $(DATA)) --languages da sv --sentences 1000 --rounds 5 --threads 1
+	$(VENV)/bin/python benchmarks/whole_run.py --rounds 2
+	$(VENV)/bin/python benchmarks/cache.py --rounds 5 --sentences 10000
+	$(VENV)/bin/python benchmarks/threads.py
 	$(VENV)/bin/python benchmarks/frozen.py
-	$(VENV)/bin/python benchmarks/processes.py
+	$(VENV)/bin/python benchmarks/processes.py --task upos $(if $(DATA),--data $(DATA)) --languages en fr he ja --sentences 1000 --rounds 3 --kills 4 --epochs 4 --model.embedder.sparse true
 	$(VENV)/bin/python benchmarks/compiled.py
 
 # An environment of their own: some of the libraries that ours is measured against want older packages.

@@ -2,8 +2,9 @@
 
 ``python benchmarks/capacity.py runs/evidence/uner NAME …`` takes the test scores of all seeds of these variants from
 their records. It saves the first seed of each as ``skd export`` does, with tables of whole bytes, and measures
-``Runtime.predict`` on 500 test sentences of each language: one thread, in turn, seconds of its processor. It writes
-``experiments/results/capacity/capacity.{csv,png}``.
+``Runtime.predict`` on 500 test sentences of each language: one thread, in turn, seconds of its processor. A runtime
+remembers words, so each round loads it anew, lets it tag a few dev sentences, and takes the test sentences twice: they
+are new, then all their words are known. It writes ``experiments/results/capacity/capacity.{csv,png}``.
 """
 
 from __future__ import annotations
@@ -30,14 +31,22 @@ from skd_lightning.serving import Runtime
 MIB = 2**20
 
 
-def test_sentences(run: Path, number: int) -> dict[str, list[Sentence]]:
-    """Return test sentences of each language of a run, from the corpora that its configuration names."""
+Texts = dict[str, list[Sentence]]
+"""Sentences of each language."""
+
+
+def some_sentences(run: Path) -> tuple[Texts, Texts]:
+    """Return a few dev sentences and 500 test sentences of each language, of the corpora of a run's configuration."""
     arguments = ["--config", str(run / "config.yaml"), "--trainer.default_root_dir", "unused"]
-    sentences = TaggingCLI(arguments, run=False).datamodule.sentences["test"]
-    return {language: found[:number] for language, found in sentences.items()}
+    splits = TaggingCLI(arguments, run=False).datamodule.sentences
+    few, many = (
+        {language: found[:number] for language, found in splits[split].items()}
+        for split, number in (("dev", 20), ("test", 500))
+    )
+    return few, many
 
 
-def seconds(runtime: Runtime, sentences: dict[str, list[Sentence]]) -> float:
+def seconds(runtime: Runtime, sentences: Texts) -> float:
     """Return the seconds of the thread's processor that all sentences take."""
     began = time.thread_time()
     for language, found in sentences.items():
@@ -46,12 +55,14 @@ def seconds(runtime: Runtime, sentences: dict[str, list[Sentence]]) -> float:
 
 
 def measure(task: Path, names: list[str], rounds: int) -> list[dict[str, Any]]:
-    """Return a row for each student: score, size of the saved folder, words a second (median of the rounds)."""
-    sentences = test_sentences(task / names[0] / "seed1", 500)
+    """Return a row for each student: score, size of the saved folder, words a second (medians of the rounds).
+
+    ``new_`` stands for sentences that the runtime has not seen, ``known_`` for the same ones once more.
+    """
+    few, sentences = some_sentences(task / names[0] / "seed1")
     words = sum(len(each.words) for found in sentences.values() for each in found)
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as place:
-        runtimes = {}
         for name in names:
             scores = [
                 100 * json.loads(file.read_text())["average"]
@@ -63,29 +74,33 @@ def measure(task: Path, names: list[str], rounds: int) -> list[dict[str, Any]]:
             spread = round(stdev(scores), 2) if len(scores) > 1 else ""
             score = {"average": round(fmean(scores), 2), "deviation": spread, "seeds": len(scores)}
             rows.append({"name": name, **score, "mib": round(size / MIB, 2)})
-            runtimes[name] = Runtime.load(folder)
-        times: dict[str, list[float]] = {name: [] for name in names}
-        for number in range(rounds + 1):
-            for name, runtime in runtimes.items():
-                taken = seconds(runtime, sentences)
-                if number:  # the first round warms up
-                    times[name].append(taken)
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+        for _ in range(rounds):
+            for name in names:
+                runtime = Runtime.load(Path(place) / name)
+                seconds(runtime, few)
+                times[name].append((seconds(runtime, sentences), seconds(runtime, sentences)))
     for row in rows:
         own = times[row["name"]]
-        row["words_per_second"] = round(words / median(own))
-        row["relative"] = round(median(a / b for a, b in zip(times[names[0]], own, strict=True)), 2)
+        for i, words_are in enumerate(("new", "known")):
+            row[f"{words_are}_words_per_second"] = round(words / median(taken[i] for taken in own))
+            ratios = (a[i] / b[i] for a, b in zip(times[names[0]], own, strict=True))
+            row[f"{words_are}_relative"] = round(median(ratios), 2)
     return rows
 
 
 def picture(rows: list[dict[str, Any]], metric: str) -> Plot:
-    """Return the scores against the size, and against words a second."""
+    """Return the scores against the size, and against words of new sentences a second."""
     found = looks([row["name"] for row in rows])
 
     def paint(figure: Figure, axes: Axes) -> None:
         axes.remove()
         panels = figure.subplots(1, 2, sharey=True)
         for panel, column, title in zip(
-            panels, ("mib", "words_per_second"), ("MiB on disk", "words a second"), strict=True
+            panels,
+            ("mib", "new_words_per_second"),
+            ("MiB on disk", "words a second, new sentences"),
+            strict=True,
         ):
             for row in rows:
                 look = found[row["name"]]

@@ -7,7 +7,9 @@ ways, and answers through the runtime that serves it. Choose on dev; test is the
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +26,9 @@ from skd_lightning.metrics import TaggingScores
 from skd_lightning.serving import Runtime
 from skd_lightning.serving.tables import Compression
 from skd_lightning.tags import TagSet
+
+sys.path.append(str(Path(__file__).parents[1] / "experiments/peers"))
+as_numbers = importlib.import_module("peer").as_numbers
 
 WAYS: list[tuple[Compression, float]] = [
     ("float32", 0.0),
@@ -50,11 +55,7 @@ def count(
     found: Sequence[Sequence[str]],
 ) -> None:
     """Add the tags of a language's sentences."""
-    lengths = torch.tensor([len(sentence.words) for sentence in sentences])
-    predicted, gold = torch.zeros(2, len(sentences), int(lengths.max()), dtype=torch.int64)
-    for row, (sentence, tags) in enumerate(zip(sentences, found, strict=True)):
-        predicted[row, : len(tags)] = torch.tensor(tag_set.encode(tags))
-        gold[row, : len(tags)] = torch.tensor(tag_set.encode(sentence.tags or ()))
+    predicted, gold, lengths = as_numbers(tag_set, found, sentences)
     scores.update(predicted, gold, lengths, torch.full_like(lengths, language))
 
 

@@ -1,9 +1,9 @@
-"""The frontier of score and speed of contexts over trained students, and two contexts that were tried and not kept.
+"""The frontier of score and speed of contexts over trained students, those of ``context_networks.py`` among them.
 
-A student is trained with them by class path: ``PYTHONPATH=benchmarks skd distill … --model.context
-contexts.MinimalRecurrence``. ``python benchmarks/contexts.py RUNS/uner NAME …`` then reads the dev and test
-scores of these run folders, and measures training steps and ``predict_emissions`` on the same sentences with one
-thread, in turn. Times are those of the thread's processor, so that other work on the machine hardly counts. It writes
+``python benchmarks/contexts.py RUNS/uner NAME …`` reads the dev and test scores of these run folders, and measures
+training steps and ``predict_emissions`` on the same sentences with one thread, in turn. A tagger remembers words, so
+each prediction is that of one that was just loaded and has met a few other sentences. Times are those of the thread's
+processor, so that other work on the machine hardly counts. It writes
 ``experiments/results/contexts/contexts.{csv,png}``.
 """
 
@@ -15,17 +15,15 @@ import dataclasses
 import json
 import random
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 from common import write_students
+from context_networks import Convolutions, MinimalRecurrence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor, nn
 
 import skd_lightning
 from skd_lightning.cli.main import quiet
@@ -33,152 +31,37 @@ from skd_lightning.data.batches import Batch, SentenceDataset
 from skd_lightning.data.sampling import EvaluationBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.display.style import Plot, draw, legend, looks
-from skd_lightning.encoders.context import Context
 from skd_lightning.encoders.description import CONTEXTS
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.tagger import Tagger
 
 
-@dataclass(frozen=True)
-class MinimalRecurrence(Context):
-    """A bidirectional recurrence whose gates see the input only (minGRU, Feng et al. 2024), with an output gate."""
-
-    hidden_size: int = 128
-    layers: int = 1
-    dropout: float = 0.33
-
-    def build(self, input_size: int) -> nn.Module:
-        return RecurrentNetwork(input_size, self)
-
-
-class RecurrentNetwork(nn.Module):
-    """h_t = d_t h_{t-1} + (1 - d_t) v_t in each direction; o_t tanh(h_t) goes out."""
-
-    def __init__(self, input_size: int, settings: MinimalRecurrence) -> None:
-        super().__init__()
-        self.output_size = 2 * settings.hidden_size
-        sizes = [input_size, *[self.output_size] * (settings.layers - 1)]
-        self.maps = nn.ModuleList(nn.Linear(size, 3 * self.output_size) for size in sizes)
-        self.dropout = nn.Dropout(settings.dropout)
-
-    def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
-        mask = inside(states.shape[1], lengths)
-        for linear in self.maps:
-            mapped = linear(states)
-            decay, opened = torch.sigmoid(mapped[..., : 2 * self.output_size]).chunk(2, dim=-1)
-            values = mapped[..., 2 * self.output_size :] * mask
-            states = self.dropout(opened * torch.tanh(Recurrence.apply(decay, values)))
-        return states
-
-
-@dataclass(frozen=True)
-class Convolutions(Context):
-    """Residual convolutions over neighbouring words, after ID-CNN (Strubell et al. 2017), without dilation."""
-
-    channels: int = 64
-    conv_layers: int = 3
-    dropout: float = 0.33
-
-    def build(self, input_size: int) -> nn.Module:
-        return ResidualConvolutions(input_size, self)
-
-
-class ResidualConvolutions(nn.Module):
-    """Layers of convolutions over a word and its two neighbours, each added to what it reads; then layer norm."""
-
-    def __init__(self, input_size: int, settings: Convolutions) -> None:
-        super().__init__()
-        self.output_size = settings.channels
-        self.into = nn.Linear(input_size, settings.channels)
-        # Two dimensions, one of them of size 1: on CPU this reads (batch, words, channels) as it lies in memory.
-        self.windows = nn.ModuleList(
-            nn.Conv2d(settings.channels, settings.channels, (1, 3), padding=(0, 1))
-            for _ in range(settings.conv_layers)
-        )
-        self.norm = nn.LayerNorm(settings.channels)
-        self.dropout = nn.Dropout(settings.dropout)
-
-    def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
-        mask = inside(states.shape[1], lengths)
-        states = torch.relu(self.into(states))
-        for window in self.windows:
-            rows = (states * mask).transpose(1, 2).unsqueeze(2)
-            states = states + torch.relu(window(rows).squeeze(2).transpose(1, 2))
-        return self.dropout(self.norm(states))  # type: ignore[no-any-return]
-
-
-def inside(words: int, lengths: Tensor) -> Tensor:
-    """(batch, words, 1) true at words, false at padding."""
-    return (torch.arange(words, device=lengths.device) < lengths.unsqueeze(1)).unsqueeze(-1)
-
-
-class Recurrence(torch.autograd.Function):
-    """(batch, words, 2 units) states of decay and values; the second half of the units reads from the end.
-
-    One operation a word in each direction: at the lengths of sentences that is faster on a CPU than a parallel scan.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, decay: Tensor, values: Tensor) -> Tensor:
-        states = torch.empty_like(values)
-        for own_decay, own_values, own_states in zip(
-            *(directions(each) for each in (decay, values, states)), strict=True
-        ):
-            state = values.new_zeros(len(values), values.shape[2] // 2)
-            for rate, value, out in zip(own_decay, own_values, own_states, strict=True):
-                state = torch.lerp(value, state, rate, out=out)
-        ctx.save_for_backward(decay, values, states)
-        return states
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:
-        decay, values, states = ctx.saved_tensors
-        total, before = torch.empty_like(upstream), torch.zeros_like(states)
-        for own_decay, own_states, own_upstream, own_total, own_before in zip(
-            *(directions(each) for each in (decay, states, upstream, total, before)), strict=True
-        ):
-            for earlier, place in zip(own_states[:-1], own_before[1:], strict=True):
-                place.copy_(earlier)
-            carried = torch.zeros_like(own_total[0])
-            for rate, gradient, out in zip(own_decay[::-1], own_upstream[::-1], own_total[::-1], strict=True):
-                carried = rate * torch.add(gradient, carried, out=out)
-        return total * (before - values), total - total * decay
-
-
-def directions(states: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The words' (batch, units) of each direction, in its reading order."""
-    first, second = states.chunk(2, dim=-1)
-    yield first.unbind(1)
-    yield second.unbind(1)[::-1]
-
-
 class Trained:
-    """A trained student, and a second copy of it that takes training steps."""
+    """A trained student, and a copy of it that takes training steps."""
 
     def __init__(self, folder: Path) -> None:
-        self.predicts, self.learns = (skd_lightning.load(str(folder)) for _ in range(2))
+        self.folder = str(folder)
+        self.learns = skd_lightning.load(self.folder)
         self.learns.train()
-        head = self.learns.head
-        parts = {
-            "encoder": self.learns.encoder.parameters_as_made(),
-            "head": list(head.emissions.parameters()),
-            "transitions": [head.transitions, head.start, head.end],
-            "pretrained": [],
-        }
-        self.weights = [*parts["encoder"], *head.parameters()]
+        parts = self.learns.parameter_parts()
+        self.weights = [weight for part in parts.values() for weight in part]
         optimization = dataclasses.replace(self.learns.optimization, schedule="constant", warmup=0.0)
         self.optimizer = optimization.configure(parts, 1)["optimizer"]
         rows = list(csv.DictReader((folder / "metrics.csv").open()))
         self.dev = max(float(row["dev/average"]) for row in rows if row["dev/average"])
         self.test = json.loads((folder / "results.json").read_text())["average"]
 
-    def predict(self, sentences: list[Sentence]) -> float:
-        """Seconds of the emissions of all sentences."""
-        words, languages = [list(each.words) for each in sentences], [each.language for each in sentences]
-        began = time.thread_time()
-        self.predicts.predict_emissions(words, language=languages)
-        return time.thread_time() - began
+    def predict(self, sentences: list[Sentence], others: list[Sentence]) -> float:
+        """Seconds of the emissions of all sentences, by a tagger that has met others alone."""
+        tagger = skd_lightning.load(self.folder)
+        taken = []
+        for own in (others, sentences):
+            words, languages = [list(each.words) for each in own], [each.language for each in own]
+            began = time.thread_time()
+            tagger.predict_emissions(words, language=languages)
+            taken.append(time.thread_time() - began)
+        return taken[-1]
 
     def train(self, batches: list[Batch]) -> float:
         """Seconds of a step on each batch."""
@@ -209,19 +92,20 @@ def measure(trained: dict[str, Trained], folder: Path, rounds: int) -> list[dict
     splits = cli.datamodule.sentences
     dev = [sentence for own in splits["dev"].values() for sentence in own[:500]]
     train = [sentence for own in splits["train"].values() for sentence in own[:250]]
+    others = [sentence for own in splits["train"].values() for sentence in own[:20]]
     batches = some_batches(next(iter(trained.values())).learns, train, 12)
     words = sum(len(sentence.words) for sentence in dev), sum(int(batch.lengths.sum()) for batch in batches)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in trained}
     for number in range(rounds + 1):
         for name, own in trained.items():
-            taken = own.predict(dev), own.train(batches)
+            taken = own.predict(dev, others), own.train(batches)
             if number:  # the first round warms up
                 times[name].append(taken)
     base = times[next(iter(trained))]
     rows = []
     for name, own in trained.items():
-        row = {"name": name, "context": own.predicts.encoder.description()["context"]["name"]}
-        row["weights"] = sum(weight.numel() for weight in own.predicts.encoder.context.parameters())
+        row = {"name": name, "context": own.learns.encoder.description()["context"]["name"]}
+        row["weights"] = sum(weight.numel() for weight in own.learns.encoder.context.parameters())
         row |= {"dev_f1": round(100 * own.dev, 2), "test_f1": round(100 * own.test, 2)}
         for side, what in enumerate(("predict", "train")):
             row[f"{what}_words_per_second"] = round(words[side] / median(one[side] for one in times[name]))

@@ -51,10 +51,27 @@ def by_sentence(emissions: Tensor) -> Tensor:
 
 def ours(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Operations:
     """This package."""
-    weights = direction(emissions, lengths)
+    weights, taught, own = (
+        direction(emissions, lengths),
+        teacher(emissions, transitions),
+        by_sentence(emissions),
+    )
+    return operations(LinearChainCRF, emissions, transitions, lengths, weights, taught, own)
+
+
+def operations(
+    kind: type[LinearChainCRF],
+    emissions: Tensor,
+    transitions: Tensor,
+    lengths: Tensor,
+    weights: Tensor,
+    taught: tuple[Tensor, Tensor],
+    own: Tensor,
+) -> Operations:
+    """The operations by a class of this package, with the fixed numbers that the functions above make."""
 
     def crf(grad: bool = False) -> LinearChainCRF:
-        return LinearChainCRF(emissions.requires_grad_(grad), transitions.requires_grad_(grad), lengths)
+        return kind(emissions.requires_grad_(grad), transitions.requires_grad_(grad), lengths)
 
     def gradient() -> Tensor:
         value = crf(True).log_partition
@@ -65,20 +82,18 @@ def ours(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Operations:
         value = (crf(True).marginals * weights).sum()
         return torch.autograd.grad(value, (emissions, transitions))[0]
 
-    taught, own = teacher(emissions, transitions), by_sentence(emissions)
-
     def kl() -> Tensor:
-        value = LinearChainCRF(*taught, lengths).kl(crf(True))
+        value = kind(*taught, lengths).kl(crf(True))
         torch.autograd.grad(value.sum(), (emissions, transitions))
         return value.detach()
 
     def renyi() -> Tensor:
-        value = LinearChainCRF(*taught, lengths).renyi(crf(True), 0.5)
+        value = kind(*taught, lengths).renyi(crf(True), 0.5)
         torch.autograd.grad(value.sum(), (emissions, transitions))
         return value.detach()
 
     def with_own() -> Tensor:
-        value = LinearChainCRF(emissions.requires_grad_(), own.requires_grad_(), lengths).log_partition
+        value = kind(emissions.requires_grad_(), own.requires_grad_(), lengths).log_partition
         torch.autograd.grad(value.sum(), (emissions, own))
         return value.detach()
 

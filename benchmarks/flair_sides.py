@@ -93,7 +93,9 @@ class Side:
 
 
 class Ours(Side):
-    """``Tagger`` with ``NgramEmbedder``; arguments are the default ones but for the sizes."""
+    """The network of ``Tagger`` with ``NgramEmbedder``, without sparse features; other arguments are the default ones
+    but for the sizes.
+    """
 
     def prepare(self, folder: Path) -> None:
         from skd_lightning.data.readers import read

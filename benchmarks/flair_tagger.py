@@ -165,7 +165,10 @@ def main() -> None:
     sentences, words = (
         " and ".join(f"{n:,}" for n in about["ours"][what]) for what in ("sentences", "words")
     )
-    title = f"{options.tags} tags, {options.hidden} LSTM units, {sentences} sentences, {words} words"
+    title = (
+        f"{options.tags} tags, {options.hidden} LSTM units, {sentences} sentences, {words} words; ours is the network "
+        "alone, without sparse features"
+    )
     report("flair", title, ["words/s", *pythons, *(f"ours ÷ {name}" for name in rivals)], rows, results)
 
 

@@ -4,6 +4,7 @@
 student without dropout is trained by one process that accumulates two batches and by two processes: the same optimiser
 steps on the same sentences. The weights that one process found are then tested by one and by two. Last, one process
 is killed (SIGKILL) at times drawn at random, and started again until it has finished. Each process has one thread.
+All taggers are the network alone, since the time of fitting sparse features would be taken for that of the epochs.
 Options that are not this script's go to every training, such as ``--model.embedder.sparse true``.
 """
 
@@ -42,7 +43,8 @@ class Workplace:
         self.where = ["--runs", str(folder), "--task", options.task]
         self.where += ["--data", options.data] if options.data else []
         self.where += ["--langs", *options.languages] if options.languages else []
-        self.rest = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false", *rest]
+        self.rest = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
+        self.rest += ["--model.wide", "null", *rest]
         self.rest += ["--model.embedder.dropout", "0", "--model.embedder.form_dropout", "0"]
         self.rest += ["--model.context.dropout", "0"]
         if options.sentences:
@@ -164,9 +166,9 @@ def main() -> None:
         "own test score",
     ]
     title = (
-        f"A student by one process and by two: {options.task}, {words:,} words an epoch, {options.epochs} epochs. "
-        f"Weights differ by at most {apart:.2g} between them; killed {kills} times and gone on with, by {resumed:.2g} "
-        f"({'the same' if same else 'other'} scores)"
+        f"A student's network by one process and by two: {options.task}, {words:,} words an epoch, "
+        f"{options.epochs} epochs. Weights differ by at most {apart:.2g} between them; killed {kills} times and gone "
+        f"on with, by {resumed:.2g} ({'the same' if same else 'other'} scores)"
     )
     data = {
         "rounds": measured,

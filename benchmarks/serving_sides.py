@@ -159,6 +159,7 @@ def main() -> None:
     memory.append(peak_memory())
     words = sum(map(len, rest))
     found: dict[str, Any] = {"memory_mib": memory[1], "memory_started_mib": memory[0], "tags": tags}
+    found["sentences"] = [len(singles), len(rest)]
     for place, clock in enumerate(("wall", "cpu")):
         found[clock] = {
             "start_s": started[place],

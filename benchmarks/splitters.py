@@ -2,7 +2,8 @@
 
 Gold are the words that taggers are trained on: the parts of a multiword token where these make up its letters
 (``do`` + ``n't``), else the token (``du``). Sentences of a paragraph are joined by a space, paragraphs by a blank line;
-the treebanks whose sentences come from different texts say less about ends of sentences than others.
+the treebanks whose sentences come from different texts say less about ends of sentences than others. Words per second
+are those of CPU time, after a first call that is not timed.
 Libraries that are not installed are left out: ``pip install spacy syntok blingfire pysbd sentencex``.
 """
 
@@ -17,6 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from common import report
+
 from skd_lightning.serving.text.sentences import by_rules
 
 DATA = Path(os.environ.get("SKD_DATA", "../shared/data"))
@@ -24,6 +27,8 @@ FILES = {name: DATA / "upos" / name / "dev.conllu.gz" for name in "de en es fr i
 FILES |= {name: DATA / "uner" / name / "dev.iob2.gz" for name in "da hr sk".split()}
 SHORT = 60_000
 """Characters for a library that needs seconds for more."""
+FIRST = 1000
+"""Characters of the first call, in which libraries load models and compile their rules."""
 Spans = list[tuple[int, int]]
 Splitter = Callable[[str], tuple[Spans, Spans]]
 
@@ -74,7 +79,6 @@ def corpus(file: Path) -> tuple[str, Spans, Spans]:
 def own_rules(language: str) -> Splitter:
     """Return this package's splitter."""
     split = by_rules(language)
-    split("", True)
 
     def run(text: str) -> tuple[Spans, Spans]:
         found, _ = split(text, True)
@@ -173,8 +177,8 @@ SPLITTERS = {
 
 
 def main() -> None:
-    """Print a row for each splitter."""
-    print(f"| | | {' | '.join(FILES)} | words/s |\n|---|---|{'---:|' * (len(FILES) + 1)}")
+    """Measure, print, write ``benchmarks/results/splitters.{md,json}``."""
+    rows: list[list[str]] = []
     for name, make in SPLITTERS.items():
         scores: dict[str, list[str]] = {"words": [], "sentences": []}
         count, seconds = 0, 0.0
@@ -191,6 +195,7 @@ def main() -> None:
                 for column in scores.values():
                     column.append("–")
                 continue
+            split(text[:FIRST])
             began = time.process_time()
             found = split(text)
             seconds += time.process_time() - began
@@ -199,7 +204,10 @@ def main() -> None:
                 scores[column].append(f"{f1(own, gold):.1f}" if own else "–")
         for column, numbers in scores.items():
             if set(numbers) != {"–"}:
-                print(f"| {name} | {column} | {' | '.join(numbers)} | {count / seconds:,.0f} |", flush=True)
+                rows.append([name, column, *numbers, f"{count / seconds:,.0f}"])
+                print(*rows[-1], flush=True)
+    title = "F1 of splitters on development data, and words per second of CPU time, one thread"
+    report("splitters", title, ["splitter", "finds", *FILES, "words/s"], rows, rows)
 
 
 if __name__ == "__main__":

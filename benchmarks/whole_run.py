@@ -1,7 +1,8 @@
 """Time that distillation adds to a whole run, teacher predictions included: ``python benchmarks/whole_run.py``.
 
-Every objective is a process of its own, with an empty cache, so that time and peak memory are those of a user. Epochs
-are in the paper's proportion: one prediction pass, then tens of epochs. Figures are those of ``results.json``.
+Every student is a process of its own, with an empty cache, so that time and peak memory are those of a user; its
+baseline differs in the objective alone. Epochs are in the paper's proportion: one prediction pass, then tens of epochs.
+Figures are those of ``results.json``.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ from statistics import median
 from typing import Any
 
 from common import report
-from epoch import LOSSES
+from epoch import VARIANTS, baseline_of, loss_of, options_of
 
 from skd_lightning.cli.main import quiet
 from skd_lightning.runs import execution as experiment
 from skd_lightning.runs.plan import Plan
 
 
-def run(runs: Path, loss: str, options: argparse.Namespace, seed: int) -> dict[str, Any]:
+def run(runs: Path, variant: str, options: argparse.Namespace, seed: int) -> dict[str, Any]:
     """``results.json`` of one student that finds no cache."""
-    cache = runs / f"cache-{loss}-{seed}"
+    # Baselines ask no teacher, but fits of sparse features are in the cache, too.
+    cache = runs / f"cache-{variant}-{seed}"
     command = [sys.executable, "-m", "skd_lightning", "distill", "--task", options.task, "--runs", str(runs)]
-    command += ["--loss", loss, "--seed", str(seed), "--trainer.max_epochs", str(options.epochs)]
-    command += ["--model.decoder", "softmax"] if loss == "token" else []
+    command += ["--loss", loss_of(variant), "--name", variant, "--seed", str(seed), *options_of(variant)]
+    command += ["--trainer.max_epochs", str(options.epochs), "--distillation.cache", str(cache)]
     command += ["--data", options.data] if options.data else []
     command += ["--langs", *options.languages] if options.languages else []
-    command += ["--distillation.cache", str(cache)] if loss != "none" else []
     environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     found: dict[str, Any] = json.loads(
-        (runs / options.task / loss / f"seed{seed}" / "results.json").read_text()
+        (runs / options.task / variant / f"seed{seed}" / "results.json").read_text()
     )
     return found
 
@@ -63,16 +64,16 @@ def main() -> None:
         quick = ("--trainer.max_epochs", "2")
         plan = Plan(runs, options.task, options.data, options.languages, quick)
         experiment.train_teachers(plan)
-        found: dict[str, list[dict[str, Any]]] = {loss: [] for loss in LOSSES}
+        found: dict[str, list[dict[str, Any]]] = {variant: [] for variant in VARIANTS}
         for seed in range(1, options.rounds + 1):
-            for loss in LOSSES:
-                found[loss].append(run(runs, loss, options, seed))
+            for variant in VARIANTS:
+                found[variant].append(run(runs, variant, options, seed))
     rows = []
-    for loss in LOSSES:
-        pairs = list(zip(found[loss], found["none"], strict=True))
-        seconds = median(map(whole, found[loss]))
-        predictions = median(own["seconds"].get("teacher_predictions") or 0.0 for own in found[loss])
-        memory = median(own["peak_memory_mib"] for own in found[loss])
+    for variant in VARIANTS:
+        pairs = list(zip(found[variant], found[baseline_of(variant)], strict=True))
+        seconds = median(map(whole, found[variant]))
+        predictions = median(own["seconds"].get("teacher_predictions") or 0.0 for own in found[variant])
+        memory = median(own["peak_memory_mib"] for own in found[variant])
         time_ratio = median(whole(own) / whole(base) for own, base in pairs)
         memory_ratio = median(own["peak_memory_mib"] / base["peak_memory_mib"] for own, base in pairs)
         cells = [
@@ -82,11 +83,18 @@ def main() -> None:
             f"{memory:.0f}",
             f"{memory_ratio:.3f}",
         ]
-        rows.append([loss, *cells])
-    headings = ["objective", "training, s", "of it teachers, s", "÷ baseline", "peak MiB", "÷ baseline "]
+        rows.append([variant, *cells])
+    headings = [
+        "objective",
+        "training, s",
+        "of it teachers, s",
+        "÷ its baseline",
+        "peak MiB",
+        "÷ its baseline ",
+    ]
     title = f"Whole runs: {options.task}, {options.epochs} epochs, {options.threads} thread, empty cache"
     kept = ("seed", "seconds", "peak_memory_mib", "average")
-    data = {loss: [{name: one[name] for name in kept} for one in runs_] for loss, runs_ in found.items()}
+    data = {variant: [{name: one[name] for name in kept} for one in own] for variant, own in found.items()}
     report("whole_run", title, headings, rows, data)
 
 

@@ -29,3 +29,12 @@ def test_the_time_of_a_training_holds_that_of_its_teachers(monkeypatch: pytest.M
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     module = importlib.import_module("whole_run")
     assert module.whole({"seconds": {"fit": 20.0, "teacher_predictions": 1.0}}) == 21.0
+
+
+def test_a_student_and_its_baseline_have_one_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    epoch = importlib.import_module("epoch")
+    baselines = {variant: epoch.baseline_of(variant) for variant in epoch.VARIANTS}
+    softmax = {variant for variant, baseline in baselines.items() if baseline == epoch.SOFTMAX}
+    assert softmax == {"token", epoch.SOFTMAX}
+    assert set(baselines.values()) == {epoch.BASELINE, epoch.SOFTMAX}
