@@ -196,7 +196,7 @@ VALUES = r"""
 --trainer.precision 64-true --trainer.gradient_clip_val -5 | --trainer.gradient_clip_val is -5
 --trainer.devices 0 | --trainer.devices
 --trainer.devices -3 | --trainer.devices
---trainer.devices 99 | --trainer.devices is 99
+--trainer.devices 1000000 | --trainer.devices is 1000000
 --trainer.devices x | --trainer.devices
 --trainer.devices [] | --trainer.devices
 --trainer.num_nodes 0 | --trainer.num_nodes is 0
@@ -241,7 +241,7 @@ VALUES = r"""
 word | word
 --name ../../../out | --name
 --name ../out | --name
---name /tmp/skd-out | --name
+--name {home}/out | --name
 --name . | --name
 --name .. | --name
 --name '' | --name
@@ -343,7 +343,7 @@ distill --seed one | --seed: invalid int value: 'one'
 distill --seed 1.5 | --seed
 distill --task | --task
 distill --task ../out | --task
-distill --task /tmp/out | --task
+distill --task {home}/out | --task
 distill --task '' | --task
 distill --task cache | --task
 distill --task logs | --task
@@ -482,7 +482,7 @@ def make_home(home: Path) -> Path:
         "deep_blocks": "".join(" " * n + "a:\n" for n in range(DEPTH)).encode(),
         "bomb": bomb.encode(),
         "circle": b"data: &a\n  task: *a\n",
-        "python": b"data:\n  task: !!python/object/apply:os.system ['touch /tmp/skd-executed']\n",
+        "python": f"data:\n  task: !!python/object/apply:os.system ['touch {home}/executed']\n".encode(),
         "list": b"- data\n- trainer\n",
         "text": b"just words",
         "twice": b"data:\n  tokens: [1, 2\n    nothing: }\n",

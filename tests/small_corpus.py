@@ -1,9 +1,13 @@
-"""A part of the generated corpus in files, as users have theirs."""
+"""Corpora: a part of the generated one in files, as users have theirs; and where the published ones are."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from skd_lightning.data.demo import demo_corpus
+
+SHARED = Path(os.environ.get("SKD_DATA", Path(__file__).parents[2] / "shared" / "data"))
+"""Folder of the published corpora, which not everybody has."""
 
 
 def write_corpus(folder: Path, languages: Sequence[str], sizes: Mapping[str, int]) -> None:

@@ -11,8 +11,15 @@ SMALL = [
 ]
 """Options of a small tagger without a progress bar."""
 
-ONE_EPOCH = ("--runs", "runs", "--task", "mine", "--data", ".", *SMALL, "--trainer.max_epochs", "1")
+QUICK = [*SMALL, "--trainer.max_epochs", "1"]
+"""Options of its training of one epoch."""
+
+ONE_EPOCH = ("--runs", "runs", "--task", "mine", "--data", ".", *QUICK)
 """Options of a training of one epoch on the corpus ``mine`` in the working folder."""
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nobody catches it."""
 
 
 def refused(capsys: pytest.CaptureFixture, *words: str) -> str:

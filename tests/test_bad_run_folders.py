@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from small_corpus import write_corpus
-from small_runs import SMALL, refused
+from small_runs import QUICK, Killed, refused
 
 import skd_lightning
 from skd_lightning.cli import main
@@ -20,12 +20,7 @@ from skd_lightning.runs.resuming import LastState
 from skd_lightning.storage import alone_in, remove
 from skd_lightning.taggers import Tagger
 
-QUICK = [*SMALL, "--trainer.max_epochs", "1"]
 TEACHER, STOPPED = Path("runs/mine/teachers/de"), Path("runs/mine/none/seed1")
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: nobody catches it."""
 
 
 def words(command: str, *options: str) -> list[str]:

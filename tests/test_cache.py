@@ -281,6 +281,25 @@ def test_softened_marginals_keep_their_tail(tmp_path: Path, temperature: float) 
     assert answers(entry).expectations()[0].values.shape == (9,)
 
 
+def test_paths_of_more_tags_than_a_byte_counts(tmp_path: Path) -> None:
+    tags, wanted = 300, [0, 255, 256, 299]
+    emissions = np.zeros((9, tags), dtype=np.float32)
+    emissions[range(9), [*wanted, *wanted, 256]] = 20
+
+    class Indifferent:
+        def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+            return torch.zeros(tags, tags), torch.zeros(tags), torch.zeros(tags)
+
+    entry = CacheEntry(tmp_path / "key", "float32")
+    said_by(entry, lambda: (emissions, Indifferent()))
+    for _ in range(2):  # made, and read again
+        paths, log_probs = answers(entry).paths(1)
+        assert paths[:, 0].tolist() == [*wanted, *wanted, 256]
+    words = TeacherWords(LENGTHS, np.arange(tags), paths=paths, log_probs=log_probs)
+    cached = CachedTargets([words], np.zeros(4, np.int64), np.arange(4), tags, Needs(k=1))
+    assert cached.read([2], words=5).paths[0, 0].tolist() == [299, *wanted]
+
+
 def test_tags_of_the_teacher_that_are_one_of_the_students_add_up(entry: CacheEntry) -> None:
     """Tags 1 and 3 of the teacher are the student's 0, as its 0 is; its 2 is the student's 1."""
     targets, apart = read(entry, np.array([0, 0, 1, 0]), tags=2), read(entry, np.arange(TAGS), TAGS)

@@ -21,10 +21,7 @@ from skd_lightning.runs.calibration import Calibration
 from skd_lightning.taggers.confidences import ConfidenceCounts
 from skd_lightning.tags import TagSet
 
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skd_lightning.analysis.comparison.Comparison.draw.__defaults__", (50,))
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 def shown(section: Section | None) -> dict[str, Table | Plot]:

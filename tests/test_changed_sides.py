@@ -23,10 +23,7 @@ from skd_lightning.report.sections import changed_sides as section_of
 from skd_lightning.report.write import write_report
 from skd_lightning.tags import entities
 
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skd_lightning.analysis.comparison.Comparison.draw.__defaults__", (50,))
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 @pytest.fixture(scope="module")

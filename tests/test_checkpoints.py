@@ -359,6 +359,7 @@ def test_no_settings_are_taken_from_a_checkpoint(
     evaluate(home, tmp_path / "x.ckpt")
     assert "test/average" in capsys.readouterr().out
     assert "evil_model" not in sys.modules
+    assert "decoder: crf" in (home / "test/config.yaml").read_text()
     for path, message in (
         ("https://example.org/x.ckpt", "checkpoints are local files"),
         (str(tmp_path / "no.ckpt"), "no.ckpt"),

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from small_bert import save_bert
 
 import skd_lightning
 from skd_lightning.cli import main
@@ -28,11 +27,6 @@ from skd_lightning.errors import UserError
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 SENTENCES = [["Anna", "Berg", "lives", "in", "Lincoln", "."], [], ["a", "\u200b", "b", ""]]
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_bert(tmp_path_factory.mktemp("bert"))
 
 
 def encode(encoder: Encoder | Embedder, sentences: list[list[str]]) -> torch.Tensor:

@@ -1,20 +1,10 @@
-"""Tables in the terminal, short names, colours, and the examples in the docstrings."""
+"""Tables in the terminal, short names, and colours."""
 
-import doctest
 import subprocess
 import sys
 
 import pytest
 
-import skd_lightning.analysis.bootstrap
-import skd_lightning.analysis.collection
-import skd_lightning.analysis.entity_types
-import skd_lightning.analysis.scores
-import skd_lightning.display.formats
-import skd_lightning.display.style
-import skd_lightning.display.table
-import skd_lightning.metrics
-from skd_lightning import analysis, display
 from skd_lightning.display import terminal
 from skd_lightning.display.formats import short_names
 from skd_lightning.display.style import Look, looks
@@ -72,20 +62,6 @@ def test_a_fixed_look_is_kept_and_the_others_differ() -> None:
     found = looks(["a", "b", "c"], {"b": own})
     assert found["b"] is own
     assert len({look.colour for look in found.values()}) == 3
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        display.formats, display.style, display.table, analysis.bootstrap, analysis.collection,
-        analysis.entity_types, analysis.scores, skd_lightning.metrics,
-    ],
-    ids=lambda module: module.__name__,
-)  # fmt: skip
-def test_examples_in_docstrings_are_right(module: object) -> None:
-    found = doctest.testmod(module)
-    assert found.attempted
-    assert not found.failed
 
 
 @pytest.mark.parametrize("package", ["analysis", "display", "report"])

@@ -57,9 +57,10 @@ def test_a_context_without_units_or_layers_is_refused() -> None:
         BiLSTM(layers=0)
 
 
-def test_a_word_is_the_sum_of_its_features() -> None:
-    featurizer = NgramFeaturizer(1000)
-    featurizer.use_vocabulary(["b"])
+def test_a_word_is_the_mean_of_its_features() -> None:
+    embedder = NgramEmbedder(8, buckets=1000, word_embedding_size=3).eval()
+    embedder.use_vocabulary(["b"])
+    featurizer = embedder.featurizer
     featurizer.index([["zz", "B", "zz"]])
     inputs = featurizer.collate(featurizer.index([["B", "long-word"], ["B"]]), 2)
     assert inputs["place"].tolist()[0][0] == inputs["place"].tolist()[1][0]
@@ -68,6 +69,11 @@ def test_a_word_is_the_sum_of_its_features() -> None:
     grams = inputs["grams"][inputs["offsets"][place] : ends[place]]
     assert len(grams) == len(character_features("B"))
     assert inputs["known"][place] == 1
+    parts = (embedder.grams.weight[grams].mean(0), embedder.forms.weight[inputs["forms"][place]].mean(0))
+    assert embedder.words is not None
+    expected = torch.cat([*parts, embedder.words.weight[1]])
+    vectors = embedder(inputs, torch.tensor([2, 1]))
+    torch.testing.assert_close(vectors[[0, 1], 0], torch.stack([expected, expected]))
 
 
 def test_features() -> None:

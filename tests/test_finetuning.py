@@ -31,11 +31,6 @@ SENTENCES = [["Anna", "Berg", "lives", "in", "Lincoln", "."], ["unbelievable"], 
 LONG = [["Anna", "unbelievable", "lives"] * 20]
 
 
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_bert(tmp_path_factory.mktemp("bert"))
-
-
 def encode(encoder: Encoder | Embedder, sentences: list[list[str]]) -> torch.Tensor:
     lengths = torch.tensor([len(words) for words in sentences])
     items = encoder.featurizer.index(sentences)

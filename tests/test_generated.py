@@ -123,5 +123,6 @@ def test_a_fold_that_is_left_out_lends_nothing(tmp_path: Path) -> None:
         "mine", str(tmp_path), ["en"], without_fold="1/2", generation=Generation(60, {"splice": 1.0})
     )
     splits = corpora.languages["en"]
+    assert splits["unlabelled"]
     known = {word for sentence in splits["train"] for word in sentence.words}
     assert {word for sentence in splits["unlabelled"] for word in sentence.words} <= known

@@ -84,7 +84,7 @@ def test_clipping_agrees_with_torch_on_dense_gradients(max_norm: float) -> None:
     torch.testing.assert_close(found[0], found[1])
 
 
-def test_a_tagger_learns_with_sparse_tables_and_resumes(
+def test_a_tagger_learns_with_sparse_tables_and_its_state_is_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution, "remove", lambda path: None)  # which clears the last state away
@@ -100,7 +100,7 @@ def test_a_tagger_learns_with_sparse_tables_and_resumes(
         "200",
     ]
     command += ["--trainer.enable_progress_bar", "false", "--model.embedder.sparse", "true"]
-    main([*command, "--trainer.max_epochs", "10", "--model.embedder.buckets", "40000"])
+    main([*command, "--trainer.max_epochs", "2", "--model.embedder.buckets", "40000"])
     folder = tmp_path / "demo/teachers/en"
     assert json.loads((folder / "results.json").read_text())["average"] > 0.4
     state = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["optimizer_states"][0]["state"]

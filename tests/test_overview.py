@@ -2,18 +2,16 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_corpus import SHARED
 
 from skd_lightning.cli import main
 from skd_lightning.data.overview import has_entities, split_table, tag_table
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.runs.plan import Plan, student_data
-
-SHARED = Path(os.environ.get("SKD_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 def sentence(text: str, tags: str | None = None) -> Sentence:

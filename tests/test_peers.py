@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from made_up_runs import SMALL, make_peers, make_runs
 
-from skd_lightning.analysis import bootstrap, tagged_words
+from skd_lightning.analysis import tagged_words
 from skd_lightning.analysis.collection import read
 from skd_lightning.analysis.comparison import on_trained_languages
 from skd_lightning.data.module import TaggingData
@@ -28,10 +28,7 @@ PEERS = Path(__file__).parent.parent / "experiments" / "peers"
 OF_SMALL = {"languages": SMALL["languages"], "sentences": SMALL["sentences"]}
 
 
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap.scores, "__defaults__", (200, 0))
-    monkeypatch.setattr("skd_lightning.analysis.comparison.Comparison.draw.__defaults__", (200,))
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 @pytest.fixture

@@ -1,19 +1,17 @@
 """Readers and corpora: the formats as users have them, and one clear line for what is wrong."""
 
 import gzip
-import os
 import re
 from pathlib import Path
 
 import pytest
+from small_corpus import SHARED
 
 from skd_lightning.data.corpora import load_corpora
 from skd_lightning.data.hub import from_datasets
 from skd_lightning.data.readers import read
 from skd_lightning.data.task import HubSource
 from skd_lightning.errors import UserError
-
-SHARED = Path(os.environ.get("SKD_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 def write(path: Path, text: str | bytes) -> Path:

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from made_up_runs import SMALL, counts, make_runs, results, write_log, write_run
 
-from skd_lightning.analysis import bootstrap, paper
 from skd_lightning.analysis import curves as logs
+from skd_lightning.analysis import paper
 from skd_lightning.analysis.collection import natural, read
 from skd_lightning.analysis.comparison import (
     BEST_TEACHER,
@@ -38,11 +38,7 @@ from skd_lightning.report.summary import summary
 from skd_lightning.report.write import write_report
 from skd_lightning.run_folder import RunFolder
 
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap.scores, "__defaults__", (200, 0))
-    monkeypatch.setattr("skd_lightning.analysis.comparison.Comparison.draw.__defaults__", (200,))
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 @pytest.fixture
@@ -457,10 +453,11 @@ def test_the_page_needs_nothing_else_and_is_small(tmp_path: Path) -> None:
     assert len(page.ids) == len(set(page.ids))
     assert "script" not in page.tags
     assert not re.search(r"@import|@font-face|url\((?!#)", text)
-    for file in out.glob("*.png"):
+    pictures, drawings = [*out.glob("*.png")], re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(drawings) >= len(pictures) > 5
+    for file in pictures:
         assert file.stat().st_size < 200_000, file.name
-    for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
-        assert len(svg) < 200_000
+    assert all(len(svg) < 200_000 for svg in drawings)
     assert len(text) < 800_000
     for heading in ("Zero-shot transfer", "Beside the paper", "Time, memory and size"):
         assert heading in text

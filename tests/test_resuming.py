@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 from small_corpus import write_corpus
-from small_runs import SMALL, refused
+from small_runs import SMALL, Killed, refused
 
 from skd_lightning.cli import main
 from skd_lightning.metrics import TaggingScores
@@ -24,10 +24,6 @@ from skd_lightning.taggers import Tagger
 LANGUAGES = ("de", "en")
 SIZES = {"train": 40, "dev": 10, "test": 10}
 QUICK = [*SMALL, "--data.tokens", "60"]
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: nobody catches it."""
 
 
 @pytest.fixture(scope="module")
@@ -223,9 +219,11 @@ def test_a_changed_teacher_is_noticed(home: Path, stopped: list[str], capsys: py
     before = checkpoint.read_bytes()
     other = torch.load(checkpoint, weights_only=True)
     other["state_dict"]["head.transitions"] += 1
-    torch.save(other, checkpoint)
-    assert "these changed: teacher en;" in refused(capsys, *words(home, *stopped))
-    checkpoint.write_bytes(before)
+    try:
+        torch.save(other, checkpoint)
+        assert "these changed: teacher en;" in refused(capsys, *words(home, *stopped))
+    finally:
+        checkpoint.write_bytes(before)
     skd(home, *stopped)
     assert "going on from" in capsys.readouterr().out
 
@@ -316,7 +314,9 @@ def test_the_command_line_wins_over_the_checkpoint(
 
 
 @pytest.mark.parametrize("moment", ["on_train_batch_start", "predict_emissions", "on_test_epoch_end"])
-def test_slurm_gets_its_job_back(home: Path, tmp_path: Path, moment: str) -> None:
+def test_slurm_gets_its_job_back(
+    home: Path, tmp_path: Path, moment: str, capsys: pytest.CaptureFixture
+) -> None:
     """SIGUSR1 before the time limit: what is done is saved, the job is put back, the next attempt goes on."""
     scontrol = tmp_path / "bin/scontrol"
     scontrol.parent.mkdir()
@@ -329,8 +329,9 @@ def test_slurm_gets_its_job_back(home: Path, tmp_path: Path, moment: str) -> Non
     command += ["--loss", "topk", "--name", f"slurm-{moment}", "--trainer.max_epochs", "1"]
     command += ["--trainer.accelerator", "cpu", "--trainer.devices", "1"]
     command += ["--distillation.cache", str(tmp_path / "cache")]
+    call = 2 if moment == "predict_emissions" else 1  # one teacher has spoken, the other one is asked
     first = subprocess.run(
-        [sys.executable, "-c", SIGNALLED.format(moment=moment), *command],
+        [sys.executable, "-c", SIGNALLED.format(moment=moment, call=call), *command],
         env=environment,
         capture_output=True,
         text=True,
@@ -339,7 +340,12 @@ def test_slurm_gets_its_job_back(home: Path, tmp_path: Path, moment: str) -> Non
     assert first.returncode == 128 + signal.SIGUSR1, first.stderr[-2000:]
     assert "stopped by SIGUSR1" in first.stderr
     assert (tmp_path / "asked").read_text() == "requeue 77\n"
+    said = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.npy")}
+    assert said
+    capsys.readouterr()
     skd(home, *command[:1], *command[7 + len(QUICK) :])
+    assert ("going on from" in capsys.readouterr().out) == (moment != "predict_emissions")
+    assert {file: file.stat().st_mtime_ns for file in said} == said  # no teacher is asked twice
     assert (home / f"runs/mine/slurm-{moment}/seed1/results.json").is_file()
 
 
@@ -347,7 +353,7 @@ def test_a_training_that_is_validated_after_each_step_obeys_a_signal(home: Path,
     """No step can save its state; a signal is not forgotten for that."""
     command = ["distill", "--runs", str(tmp_path / "runs"), "--task", "mine", "--data", str(home), *SMALL]
     command += ["--loss", "none", "--data.tokens", "100000", "--trainer.max_epochs", "500"]
-    code = SIGNALLED.format(moment="on_train_batch_start").replace("SIGUSR1", "SIGTERM")
+    code = SIGNALLED.format(moment="on_train_batch_start", call=1).replace("SIGUSR1", "SIGTERM")
     stopped = subprocess.run(
         [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
     )
@@ -359,10 +365,11 @@ def test_a_training_that_is_validated_after_each_step_obeys_a_signal(home: Path,
 SIGNALLED = """
 import os, signal, sys
 from skd_lightning.taggers import Tagger
-original = Tagger.{moment}
+original, calls = Tagger.{moment}, []
 def signalled(self, *arguments):
-    Tagger.{moment} = original
-    os.kill(os.getpid(), signal.SIGUSR1)
+    calls.append(1)
+    if len(calls) == {call}:
+        os.kill(os.getpid(), signal.SIGUSR1)
     return original(self, *arguments)
 Tagger.{moment} = signalled
 from skd_lightning.cli import main

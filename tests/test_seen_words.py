@@ -22,10 +22,7 @@ from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.tagged_words import seen_words, tagged_words
 from skd_lightning.tags import TagSet, entities
 
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skd_lightning.analysis.comparison.Comparison.draw.__defaults__", (100,))
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 @pytest.fixture(scope="module")

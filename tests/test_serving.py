@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import onnx
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
+from small_corpus import SHARED
 from small_runs import refused
 from small_taggers import KINDS, SENTENCES, TAGS
 
@@ -34,10 +36,16 @@ def same(found: list[Any], expected: list[Any]) -> None:
         assert own.probability == pytest.approx(other.probability, abs=1e-4)
         assert [entity[:3] for entity in own.entities] == [entity[:3] for entity in other.entities]
         np.testing.assert_allclose([e[3] for e in own.entities], [e[3] for e in other.entities], atol=1e-5)
-        probabilities = [
-            [one.probability for one in each.alternatives] for each in (own, other)
-        ]  # tags may tie
+        probabilities = [[one.probability for one in each.alternatives] for each in (own, other)]
         np.testing.assert_allclose(*probabilities, atol=1e-4)
+        for place in clear(probabilities[1]):
+            assert own.alternatives[place].tags == other.alternatives[place].tags
+
+
+def clear(probabilities: list[float]) -> list[int]:
+    """The places that rounding cannot change; the last one may tie with a sequence that is not there."""
+    steps = np.diff([np.inf, *probabilities])
+    return [place for place in range(len(probabilities) - 1) if steps[place : place + 2].max() < -3e-4]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -46,6 +54,7 @@ def test_the_runtime_answers_as_pytorch_does(kind: str, tmp_path: Path) -> None:
     tagger.save(tmp_path / "saved")
     runtime = Runtime.load(tmp_path / "saved")
     expected = tagger.predict(SENTENCES, "de", k=3)
+    assert sum(len(clear([one.probability for one in each.alternatives])) for each in expected) > 3
     same(runtime.predict(SENTENCES, "de", k=3), expected)
     longest_first = sorted(SENTENCES[:1] + SENTENCES[2:], key=len, reverse=True)
     emissions = runtime.emissions(longest_first, "de")
@@ -71,9 +80,6 @@ def test_what_was_saved_loads_again(kind: str, tables: Any, tmp_path: Path) -> N
             first, second = tmp_path / "saved" / name, tmp_path / "twice" / name
             assert first.exists() == second.exists()
             assert not first.exists() or first.read_bytes() == second.read_bytes()
-
-
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the corpora in ../shared/data")
@@ -131,6 +137,21 @@ def test_words_are_forgotten_when_there_are_too_many(tmp_path: Path, monkeypatch
         for words, one in zip(SENTENCES, expected, strict=True):
             same(runtime.predict([words], "en"), [one])
     assert len(runtime._memories["en"]._places) <= 20
+
+
+def test_threads_that_share_a_runtime_get_the_answers_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while what one of them has remembered is forgotten for another."""
+    KINDS["wide"]().save(tmp_path / "saved")
+    monkeypatch.setattr("skd_lightning.serving.words.REMEMBERED", 20)
+    runtime, draw = Runtime.load(tmp_path / "saved"), np.random.default_rng(0)
+    texts = [[f"w{n}" for n in draw.integers(0, 40, length)] for length in draw.integers(1, 9, 400)]
+    alone = [runtime.predict([words], "en")[0] for words in texts]
+    order = draw.permutation(len(texts))
+    with ThreadPoolExecutor(4) as pool:
+        together = [*pool.map(lambda place: runtime.predict([texts[place]], "en")[0], order)]
+    same(together, [alone[place] for place in order])
 
 
 def test_features_of_small_weight_can_be_left_out(tmp_path: Path) -> None:

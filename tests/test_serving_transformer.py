@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_bert import save_bert
 
 import skd_lightning
 from skd_lightning.encoders import (
@@ -28,11 +27,6 @@ SENTENCES = [
     ["東京", "\u200b", "", "unbelievable"],
     ["more", "words", "than", "it", "can", "read"] * 12,
 ]
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_bert(tmp_path_factory.mktemp("bert"))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """Files on disk are complete or absent, are held by one process, and are never somebody else's."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -195,6 +195,7 @@ HOLD = """
 import os, sys, time
 from pathlib import Path
 from skd_lightning.storage import alone_in
+print("asking", flush=True)
 with alone_in(Path(sys.argv[1])):
     if len(sys.argv) > 2:  # a worker as loaders make them, which says when it runs
         if os.fork() == 0:
@@ -206,7 +207,8 @@ with alone_in(Path(sys.argv[1])):
 """
 
 
-def _holder(folder: Path, *more: str) -> subprocess.Popen[str]:
+def _asking(folder: Path, *more: str) -> subprocess.Popen[str]:
+    """A process that is about to ask for the lock."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder), *more],
         stdin=subprocess.PIPE,
@@ -215,24 +217,32 @@ def _holder(folder: Path, *more: str) -> subprocess.Popen[str]:
         start_new_session=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline()
+    assert process.stdout.readline() == "asking\n"
+    return process
+
+
+def _holder(folder: Path, *more: str) -> subprocess.Popen[str]:
+    process = _asking(folder, *more)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "there\n"
     return process
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     other = _holder(tmp_path)
     assert other.stdin is not None
+    waiting = _asking(tmp_path)
     with (
         pytest.raises(UserError, match="another process is at work there; wait for it or stop it"),
         alone_in(tmp_path, wait=False),
     ):
         pytest.fail("not reached")
-    waiting = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.DEVNULL)
-    time.sleep(1)
-    assert waiting.poll() is None  # it waits
+    assert waiting.stdout is not None
+    assert not select.select([waiting.stdout], [], [], 1)[0]  # it waits
     other.stdin.close()
     assert other.wait() == 0
-    assert waiting.wait() == 0
+    assert waiting.communicate() == ("there\n", None)
+    assert waiting.returncode == 0
     with alone_in(tmp_path, wait=False):
         pass
 

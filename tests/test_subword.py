@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from small_bert import save_bert
 from small_runs import refused
 from transformers import AutoModel
 
@@ -29,11 +28,6 @@ SENTENCES = [
     [],
     ["", "\u200b", "東京", "a\ud800", "unbelievable"],
 ]
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_bert(tmp_path_factory.mktemp("bert"))
 
 
 @pytest.fixture(scope="module")

@@ -168,7 +168,7 @@ def test_every_suite_in_the_repository_is_readable() -> None:
         kinds = {(run.role, run.loss): run for run in runs}
         assert len(kinds) > 1 or not suite.variants
         for run in kinds.values():
-            assert not run.finished()  # every option is one that the runs know
+            run.parse()  # every option is one that the runs know
 
 
 def test_suites_that_share_a_folder_mean_the_same_runs() -> None:
@@ -248,6 +248,25 @@ def test_unseen_languages(home: Path, capsys: pytest.CaptureFixture) -> None:
     found = json.loads((folder / "zeroshot/results.json").read_text())
     assert set(found["languages"]) == {"en", "fi"}
     assert "on languages without annotation" in capsys.readouterr().out
+
+
+def test_a_run_that_was_trained_on_all_the_languages_has_nothing_to_be_tested_on(
+    home: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """It holds nothing up, and an earlier test on other languages is not taken for this one."""
+    german, english = (home / "runs/mine/teachers" / code for code in ("de", "en"))
+    earlier = (german / "zeroshot/results.json").read_bytes()
+    place = ["--task", "mine", "--data", str(home), "--langs"]
+    capsys.readouterr()
+    main(["zeroshot", str(german), str(english), *place, "de"])
+    lines = capsys.readouterr().out.splitlines()
+    assert any("teachers/en" in line for line in lines)
+    assert not any("teachers/de" in line for line in lines)
+    assert Transfer(home / "runs", "mine", "mine", str(home), ("de",), (german, english)).finished()
+    assert Transfer(home / "runs", "mine", "mine", str(home), ("de",), (german,)).finished()
+    line = refused(capsys, "zeroshot", str(german), *place, "de")
+    assert "every run was trained on annotated sentences of de; give --langs others" in line
+    assert (german / "zeroshot/results.json").read_bytes() == earlier
 
 
 def test_a_run_of_another_task_is_refused(home: Path, capsys: pytest.CaptureFixture) -> None:

@@ -1,6 +1,8 @@
 """Sweeps: their files are checked, and searched on this machine."""
 
 import csv
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -156,24 +158,63 @@ def test_trials_of_the_agent_lie_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "low", "high", "median"),
+    ("settings", "low", "high", "quantiles"),
     [
-        ({"min": 1.0, "max": 3}, 1, 3, 2),
-        ({"min": 1, "max": 9}, 1, 9, 5),
-        ({"distribution": "log_uniform_values", "min": 0.01, "max": 1}, 0.01, 1, 0.1),
-        ({"distribution": "log_uniform", "min": -2, "max": 2}, np.exp(-2), np.exp(2), 1),
-        ({"distribution": "q_uniform", "min": 0, "max": 10, "q": 5}, 0, 10, 5),
-        ({"distribution": "normal", "mu": 4, "sigma": 1}, -4, 12, 4),
-        ({"distribution": "log_normal", "mu": 0, "sigma": 1}, 0, 1e4, 1),
-        ({"values": [1, 2, 3], "probabilities": [0.1, 0.1, 0.8]}, 1, 3, 3),
+        ({"min": 1.0, "max": 3}, 1, 3, (1.2, 2, 2.8)),
+        ({"distribution": "log_uniform_values", "min": 0.01, "max": 1}, 0.01, 1, (0.0158, 0.1, 0.631)),
+        ({"distribution": "log_uniform", "min": -2, "max": 2}, *np.exp([-2, 2]), np.exp([-1.6, 0, 1.6])),
+        ({"distribution": "normal", "mu": 4, "sigma": 1}, -4, 12, (2.718, 4, 5.282)),
+        ({"distribution": "normal", "mu": 4, "sigma": 0.5}, -4, 12, (3.359, 4, 4.641)),
+        ({"distribution": "log_normal", "mu": 0, "sigma": 1}, 0, 1e4, np.exp([-1.282, 0, 1.282])),
+        ({"distribution": "log_normal", "mu": 1, "sigma": 0.5}, 0, 1e4, np.exp([0.359, 1, 1.641])),
     ],
 )
-def test_distributions_are_those_of_wandb(settings: dict, low: float, high: float, median: float) -> None:
-    parameter = read_parameter("x", settings, "file")
-    generator = np.random.default_rng(1)
-    values = [parameter.sample(generator) for _ in range(2000)]
+def test_continuous_distributions_are_those_of_wandb(
+    settings: dict, low: float, high: float, quantiles: Sequence[float]
+) -> None:
+    values = drawn(settings)
     assert low <= min(values) <= max(values) <= high
-    assert np.median(values) == pytest.approx(median, rel=0.15)
+    assert len(set(values)) == len(values)
+    np.testing.assert_allclose(np.quantile(values, (0.1, 0.5, 0.9)), quantiles, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shares"),
+    [
+        ({"min": 1, "max": 9}, dict.fromkeys(range(1, 10), 1 / 9)),
+        ({"distribution": "q_uniform", "min": 0, "max": 10, "q": 5}, {0: 0.25, 5: 0.5, 10: 0.25}),
+        ({"distribution": "q_uniform", "min": 0, "max": 1, "q": 0.5}, {0.0: 0.25, 0.5: 0.5, 1.0: 0.25}),
+        ({"distribution": "q_int_uniform", "min": 1, "max": 10, "q": 5}, {5: 0.5, 10: 0.5}),
+        ({"distribution": "int_uniform", "min": -1.5, "max": 1.5}, dict.fromkeys((-1, 0, 1), 1 / 3)),
+        ({"values": [1, 2, 3], "probabilities": [0.1, 0.1, 0.8]}, {1: 0.1, 2: 0.1, 3: 0.8}),
+    ],
+)
+def test_distributions_of_few_values_are_those_of_wandb(settings: dict, shares: dict[float, float]) -> None:
+    values = drawn(settings)
+    assert {type(value) for value in values} == {type(value) for value in shares}
+    assert {value: count / len(values) for value, count in Counter(values).items()} == pytest.approx(
+        shares, abs=0.02
+    )
+
+
+def drawn(settings: dict) -> list[float]:
+    parameter, generator = read_parameter("x", settings, "file"), np.random.default_rng(1)
+    return [parameter.sample(generator) for _ in range(10_000)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"distribution": "q_int_uniform", "min": 1, "max": 4, "q": 5},
+            "no multiple of 5 lies between 1 and 4",
+        ),
+        ({"min": 0, "max": 10**20}, "100000000000000000001 values; take uniform for so many"),
+    ],
+)
+def test_whole_numbers_that_cannot_be_listed_are_refused(settings: dict, message: str) -> None:
+    with pytest.raises(UserError, match=f"file: parameter x: {message}"):
+        read_parameter("x", settings, "file")
 
 
 def test_random_trials_differ_and_more_of_them_begin_alike() -> None:

@@ -380,15 +380,19 @@ def asking(folder: Path, kind: str, needs: Needs, **settings: object) -> Asking:
     return Asking(STUDENT, TeacherSet.named(paths, kind), needs, folder / "cache", "float32", **settings)
 
 
-def test_members_with_tags_in_another_order_are_pooled(tmp_path: Path) -> None:
-    words, found = asking(tmp_path, "product", Needs(chain=True)).answers(TEXT, [])
+def in_the_students_order() -> list[Potentials]:
     first, second = (Speaker(seed).member for seed in (1, 2))
     order = np.array([1, 2, 0])  # A, B and C among C, A, B
     reordered = Potentials(
         *(second.emissions[:, order], second.transitions[np.ix_(order, order)]),
         *(second.start[order], second.end[order]),
     )
-    expected = product([first, reordered], (0.5, 0.5))
+    return [first, reordered]
+
+
+def test_members_with_tags_in_another_order_are_pooled(tmp_path: Path) -> None:
+    words, found = asking(tmp_path, "product", Needs(chain=True)).answers(TEXT, [])
+    expected = product(in_the_students_order(), (0.5, 0.5))
     for ours, theirs in zip(
         words.potentials.chain(np.arange(4), LENGTHS, STARTS).marginals,
         expected.chain(np.arange(4), LENGTHS, STARTS).marginals,
@@ -498,6 +502,11 @@ def test_weights_are_learned_on_dev_sentences(tmp_path: Path) -> None:
     uniform, learned = one.answers(TEXT, dev)[1], learning.answers(TEXT, dev)[1]
     assert uniform.pooled.folder != learned.pooled.folder
     assert learning.answers(TEXT, [])[1].pooled.folder == uniform.pooled.folder  # nothing to learn from
+    first, four = np.array([0]), np.array([4])
+    crfs = [member.chain(first, four, first) for member in in_the_students_order()]
+    weights = learning._weights(learning.teachers.pool("en"), TEXT, dev)
+    assert weights == pytest.approx(learn_weights("mixture", crfs, torch.tensor([[0, 1, 2, 0]])))
+    assert max(weights) > 0.6
 
 
 def test_weights_follow_the_similarity_of_the_text(tmp_path: Path) -> None:

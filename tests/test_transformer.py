@@ -26,11 +26,6 @@ from skd_lightning.storage import alone_in
 SENTENCES = [["Anna", "Berg", "lives", "in", "Lincoln", "."], ["unbelievable"], ["a", "\u200b", "b", ""], []]
 
 
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_bert(tmp_path_factory.mktemp("bert"))
-
-
 def by_hand(folder: str, words: list[str], layers: list[int], pooling: str) -> np.ndarray:
     """Piece by piece: each word tokenised alone, its pieces found by counting."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -203,7 +198,6 @@ def test_a_store_may_be_larger_than_other_files(
     for _ in range(2):
         VectorStore(tmp_path).get([["a"], ["b"]], make, keep=True)
     assert made == [2] * times
-    assert longest in (10, 2**30)
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")

@@ -174,14 +174,15 @@ def test_a_resumed_training_goes_on_in_its_run(home: Path) -> None:
     assert [row["epoch"] for row in second.history if "dev/average" in row] == [0, 1]
 
 
-def test_two_processes_are_one_run(home: Path) -> None:
+def test_two_processes_are_one_run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     ddp = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
     done = skd(home, "distill", "--loss", "none", "--seed", "3", *options(home, "1"), *ddp)
     assert done.returncode == 0, done.stderr
     folder = home / "runs/mine/none/seed3"
     (found,) = offline_runs(folder)
     assert found.run.display_name == "none seed 3"
-    assert not (Path.cwd() / "wandb").exists()
+    assert not list(tmp_path.iterdir())
     results = json.loads((folder / "results.json").read_text())
     assert np.load(RunFolder(folder).confusion).sum() == sum(
         row["words"] for row in results["languages"].values()

@@ -40,7 +40,7 @@ def run(options: Options, rest: list[str]) -> None:
         options.outside,
     )
     transfer.run()
-    show(transfer.tested_runs())
+    show(transfer)
 
 
 COMMAND = Command("zeroshot", "evaluate runs on languages that they were not trained on", add_options, run)

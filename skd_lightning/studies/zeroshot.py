@@ -69,33 +69,48 @@ class Transfer:
         return [RunFolder(file.parent) for file in results_files(self.runs, self.task)]
 
     def finished(self) -> bool:
-        """Return True where every run has been tested on these very languages."""
+        """Return True where every run has been tested on these very languages, or has nothing to be tested on."""
         folders = self.tested_runs()
-        return bool(folders) and all(self._is_tested(folder) for folder in folders)
+        return bool(folders) and not any(self._is_to_test(folder) for folder in folders)
 
-    def _is_tested(self, folder: RunFolder) -> bool:
+    def found(self, folder: RunFolder) -> TransferResults | None:
+        """Return a run's results of this very test; None where there are none, or none that can be read."""
         # The test of a run that was trained anew has moved to previous/ with everything else.
         try:
             results = TransferResults.read(folder.zeroshot)
         except ValueError:  # damaged or of another version: tested again
-            return False
-        return (
-            results is not None
-            and results.asked == sorted(self.languages)
-            and (results.on or results.task) == self.on
-        )
+            return None
+        if results is None or results.asked != sorted(self.languages):
+            return None
+        return results if (results.on or results.task) == self.on else None
+
+    def _is_to_test(self, folder: RunFolder) -> bool:
+        try:
+            return self.found(folder) is None and bool(self._unseen(folder))
+        except UserError:  # the test itself names what cannot be read
+            return True
+
+    def _unseen(self, folder: RunFolder) -> list[str]:
+        """Return the languages without those whose annotation a run was trained on."""
+        trained = Results.require(folder)
+        annotated = set(trained.languages) - set(text_only(folder)) if trained else ()
+        return [language for language in self.languages if language not in annotated]
 
     def run(self) -> None:
         """Test the runs on each language's test sentences, but for languages whose annotation they were trained on.
 
         Raises:
-            UserError: no run, a folder without results, a language without test sentences, or a link in a run's
-                folder where results would go.
+            UserError: no run, a folder without results, no run that has any of the languages to be tested on, a
+                language without test sentences, or a link in a run's folder where results would go.
         """
         folders = self.tested_runs()
         if not folders:
             raise UserError(
                 f"no finished runs of task {self.task} in {self.runs}; train some first (skd teachers, skd distill)"
+            )
+        if not any(self._unseen(folder) for folder in folders):
+            raise UserError(
+                f"every run was trained on annotated sentences of {', '.join(self.languages)}; give --langs others"
             )
         corpora = TaggingData(self.on, self.data, list(self.languages))
         sentences = {
@@ -104,7 +119,7 @@ class Transfer:
         }
         if empty := [language for language, found in sentences.items() if not found]:
             raise UserError(f"task {self.on}: no test sentences with tags in {', '.join(empty)}")
-        todo = [folder for folder in folders if not self._is_tested(folder)]
+        todo = [folder for folder in folders if self._is_to_test(folder)]
         for folder in track(
             todo, f"{self.on}: {len(todo)} runs on {' '.join(self.languages)}", transient=True
         ):
@@ -119,22 +134,19 @@ class Transfer:
                 f"{folder.path}: a run of task {trained.task}, not of {self.task}; add --task {trained.task}"
             )
         tagger = load(folder.path, outside=self.outside)
-        annotated = set(tagger.languages) - set(text_only(folder))
         scheme = tagger.tag_set.scheme
         unseen = {
-            name: group if scheme == "none" else in_scheme(group, scheme)
-            for name, group in sentences.items()
-            if name not in annotated
+            name: sentences[name] if scheme == "none" else in_scheme(sentences[name], scheme)
+            for name in self._unseen(folder)
         }
-        if unseen:
-            found, counts = evaluate(tagger, unseen)
-            found["languages"], found["types"] = split_types(found["languages"])
-            labels = trained.model_dump(include={"task", "role", "loss", "objective", "variant", "seed"})
-            results = TransferResults(
-                **labels, asked=sorted(self.languages), on=self.on, **found, **surroundings(self.command)
-            )
-            with alone_in(folder.path, folder.zeroshot.path.name):
-                results.save(folder.zeroshot, counts)
+        found, counts = evaluate(tagger, unseen)
+        found["languages"], found["types"] = split_types(found["languages"])
+        labels = trained.model_dump(include={"task", "role", "loss", "objective", "variant", "seed"})
+        results = TransferResults(
+            **labels, asked=sorted(self.languages), on=self.on, **found, **surroundings(self.command)
+        )
+        with alone_in(folder.path, folder.zeroshot.path.name):
+            results.save(folder.zeroshot, counts)
 
 
 class _Data(BaseModel):
@@ -187,9 +199,9 @@ def _padded(tags: Sequence[Sequence[str]], tag_set: TagSet) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
 
-def show(folders: Sequence[RunFolder]) -> None:
-    """Print what was found, a line a run."""
-    read = [(folder, TransferResults.require(folder.zeroshot)) for folder in folders]
+def show(transfer: Transfer) -> None:
+    """Print what a test has found, a line a run; a run that had nothing to be tested on has none."""
+    read = [(folder, transfer.found(folder)) for folder in transfer.tested_runs()]
     found = [(folder, results) for folder, results in read if results is not None]
     languages = sorted({language for _, results in found for language in results.languages})
     table = Table("zeroshot", "on languages without annotation, in per cent", ["run", *languages, "average"])

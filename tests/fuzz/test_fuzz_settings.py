@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from small_corpus import write_corpus
 
 from skd_lightning.analysis.finished import read_run
 from skd_lightning.cli.table import COMMANDS
+from skd_lightning.distillation.callback import DistillationCallback
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.errors import UserError, one_line
 from skd_lightning.run_folder import RunFolder
@@ -160,7 +162,7 @@ OPTIONS = sorted(
         f"--trainer.{name}"
         for name in "accelerator devices precision max_time callbacks logger plugins".split()
     }
-    | {f"--distillation.{name}" for name in "teachers cache tags kind weights".split()}
+    | {f"--distillation.{name}" for name in [*inspect.signature(DistillationCallback).parameters]}
     | {
         "--seed_everything",
         "--threads",

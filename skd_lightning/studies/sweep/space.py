@@ -172,10 +172,13 @@ def read_parameter(name: str, settings: Any, where: str) -> Parameter:
         raise UserError(f"{where}: its bounds are natural logarithms, and e^700 is more than a number holds")
     values = None
     if plain == "int_uniform":
-        found = range(int(low), int(high) + 1, max(1, int(step or 1)))
-        if len(found) > MOST:
-            raise UserError(f"{where}: {len(found)} values; take uniform for so many")
-        values = tuple(found)
+        every = max(1, int(step or 1))
+        first, last = math.ceil(low / every), math.floor(high / every)
+        if first > last:
+            raise UserError(f"{where}: no multiple of {every} lies between {low} and {high}")
+        if last - first >= MOST:
+            raise UserError(f"{where}: {last - first + 1} values; take uniform for so many")
+        values = tuple(every * number for number in range(first, last + 1))
     return Parameter(name, kind, values, None, low, high, step)
 
 
