@@ -5,7 +5,8 @@ TEACHERS ?=
 RECIPE ?=
 SUITE  ?= experiments/suites/$(TASK).yaml
 JOBS   ?= 1
-PART   ?= teachers_seed2 teachers_seed3 uner wikiann upos uner_changes capacity structural_uner structural_wikiann structural_upos k annotated unlabelled
+PART   ?= teachers_seed2 teachers_seed3 uner wikiann upos uner_changes capacity structural_uner structural_wikiann structural_upos \
+          text_only_wikiann text_only_upos folds k annotated unlabelled
 SEED   ?= 1
 ARGS   ?=
 LANGS  ?=

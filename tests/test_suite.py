@@ -391,6 +391,19 @@ def test_teachers_that_nobody_trains_are_refused_before_anything_is_run(tmp_path
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_student_of_a_file_whose_teachers_are_not_trained_yet_is_to_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    teachers, file = tmp_path / "teachers.yaml", tmp_path / "suite.yaml"
+    teachers.write_text(f"de: {tmp_path}/runs/demo/teachers\nen: de\n")
+    file.write_text(
+        f"title: t\nruns: {tmp_path}/runs\ntasks: {{demo: {{languages: [de, en]}}}}\n"
+        f"variants: {{topk: {{distillation.teachers: {teachers}}}}}\n"
+    )
+    suite_module.run_suite(read_suite(file), None, 1, dry_run=True)
+    assert capsys.readouterr().out.split("\n")[-2].split() == "to run demo: topk seed 1".split()
+
+
 def options_of(recipe: str) -> dict[str, object]:
     """Return the options of a recipe's students as a suite writes them, {name with dots: value}."""
 

@@ -267,10 +267,18 @@ def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bo
                 failed.append(f"{value}: {error}" if value else str(error))
             continue
         for each in (each for phase in planned for each in phase):
-            state = "[green]finished[/]" if each.finished() else "[yellow]to run  [/]"
+            state = "[green]finished[/]" if _finished(each) else "[yellow]to run  [/]"
             console.print(state, each.title, highlight=False, soft_wrap=True)
     if failed:
         raise UserError("; ".join(failed))
+
+
+def _finished(planned: Job) -> bool:
+    """Return True where a job has been done; one whose teachers are still to be trained has not."""
+    try:
+        return planned.finished()
+    except UserError:
+        return False
 
 
 def _refuse_options(suite: Suite, task: str, data: str | None) -> None:
