@@ -172,6 +172,35 @@ def test_k_best(given_: Potentials, k: int) -> None:
     torch.testing.assert_close(crf.viterbi(), crf.kbest(1).paths[:, 0])
 
 
+@pytest.mark.parametrize("recursions", ["compiled", "torch"])
+@pytest.mark.parametrize("tag", [0, 1])
+def test_a_potential_that_is_no_number_counts_as_forbidden(recursions: str, tag: int) -> None:
+    emissions, transitions = torch.zeros(1, 3, 8), torch.zeros(8, 8)
+    emissions[:, :, 2] = 5.0
+    emissions[0, 1, tag] = math.nan
+    transitions[3, 2] = math.nan
+    forbidden = [torch.where(scores.isnan(), -math.inf, scores) for scores in (emissions, transitions)]
+    with recursions_by(recursions):
+        found, wanted = (
+            LinearChainCRF(*scores, torch.tensor([3])).kbest(400)
+            for scores in ((emissions, transitions), forbidden)
+        )
+    assert found.paths[0, 0].tolist() == [2, 2, 2]
+    torch.testing.assert_close(found.scores, wanted.scores)
+    exists = wanted.scores[0].isfinite()
+    assert {*map(tuple, found.paths[0, exists].tolist())} == {*map(tuple, wanted.paths[0, exists].tolist())}
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_lengths_of_any_integer_type(dtype: torch.dtype) -> None:
+    emissions, transitions, end = torch.randn(2, 200, 2), torch.randn(2, 2), torch.tensor([5.0, 0.0])
+    lengths = torch.tensor([0, 200])
+    wanted, found = (LinearChainCRF(emissions, transitions, n, end=end) for n in (lengths, lengths.to(dtype)))
+    torch.testing.assert_close(found.log_partition, wanted.log_partition)
+    torch.testing.assert_close(found.marginals, wanted.marginals)
+    assert found.viterbi().equal(wanted.viterbi())
+
+
 def test_ties_give_distinct_paths() -> None:
     crf = LinearChainCRF(torch.zeros(1, 3, 2), torch.zeros(2, 2), torch.tensor([3]))
     best = crf.kbest(10)

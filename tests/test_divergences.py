@@ -79,6 +79,20 @@ def test_renyi_between_its_limits(given_: Potentials, seed: int) -> None:
     torch.testing.assert_close(p.renyi(p, 0.4), torch.zeros_like(p.log_partition))
 
 
+@pytest.mark.parametrize("alpha", [0.001, 0.5, 0.999])
+def test_renyi_keeps_its_digits_in_float32_near_its_limits(alpha: float) -> None:
+    """Log-partitions are hundreds of nats here, and float32 rounds each by some 1e-5."""
+    torch.manual_seed(1)
+    ours, theirs = torch.randn(4, 100, 5) * 10, torch.randn(4, 100, 5)
+    transitions, lengths = torch.randn(5, 5), torch.tensor([100, 100, 70, 1])
+    pair = [(ours, transitions), (ours + 0.1 * theirs, transitions + 0.1)]
+    p, q = (LinearChainCRF(emissions, scores, lengths) for emissions, scores in pair)
+    exact = [LinearChainCRF(emissions.double(), scores.double(), lengths) for emissions, scores in pair]
+    found, wanted = p.renyi(q, alpha) / alpha, exact[0].renyi(exact[1], alpha) / alpha
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_nothing_in_common_is_infinitely_far_and_has_no_gradient() -> None:
     """The first word's tags differ in the first sentence; the second sentence is an ordinary one."""
     leaves = []

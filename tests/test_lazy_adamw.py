@@ -48,6 +48,12 @@ def test_unused_rows_rest_and_others_follow_sparse_adam() -> None:
     assert torch.equal(lazy.weight[[3, 5, 6]], first[[3, 5, 6]])
 
 
+def test_settings_that_rows_would_not_follow_are_refused() -> None:
+    for setting in ("maximize", "amsgrad"):
+        with pytest.raises(TypeError, match=setting):
+            LazyAdamW(tables(True).parameters(), **{setting: True})
+
+
 def test_dense_weights_move_as_by_adamw_and_the_closure_runs_once() -> None:
     torch.manual_seed(1)
     ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)

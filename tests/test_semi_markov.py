@@ -158,3 +158,16 @@ def test_weighted_paths_are_a_mixture_of_point_masses(temperature: float) -> Non
     asked = torch.tensor([[[0, 1, 1, 1], [1, 1, 1, 1]]] * 4)
     probability = 1.0 / (1 + 3 ** (1 / temperature) + 0.5 ** (1 / temperature))
     torch.testing.assert_close(found.log_prob(asked)[0].exp(), torch.tensor([probability, 0.0]))
+
+
+@pytest.mark.parametrize(("batch", "paths"), [(0, 3), (2, 0), (0, 0)])
+def test_weighted_paths_may_be_none(batch: int, paths: int) -> None:
+    lengths = torch.full((batch,), 4)
+    found = WeightedPaths(
+        torch.zeros(batch, paths, 4, dtype=torch.long), torch.zeros(batch, paths), lengths, TAGS
+    )
+    assert found.pair_marginals.shape == (batch, 3, TAGS, TAGS)
+    assert found.kbest(2).paths.shape == (batch, 2, 4)
+    asked = found.log_prob(torch.zeros(batch, 1, 4, dtype=torch.long))
+    assert asked.shape == (batch, 1)
+    assert asked.isneginf().all() or paths

@@ -59,8 +59,8 @@ class LinearChainCRF:
         start: Tensor | None = None,
         end: Tensor | None = None,
     ) -> None:
-        check_shapes(emissions, transitions, lengths, start, end)
-        self.lengths = lengths.to(emissions.device)
+        self.lengths = lengths.to(emissions.device, torch.int64)
+        check_shapes(emissions, transitions, self.lengths, start, end)
         self._emissions = at_least_float32(emissions)
         self._boundaries = (start, end)
         self.transitions = transitions.to(self._emissions.dtype)
@@ -224,8 +224,8 @@ class LinearChainCRF:
     def kbest(self, k: int) -> KBest:
         """Return the k best paths, exactly: ``paths`` (batch, k, words), ``scores`` (batch, k), best first.
 
-        Where a sentence has fewer than k paths, the remaining scores are -inf. No gradient: give the paths to
-        :meth:`score` for that.
+        Where a sentence has fewer than k paths, the remaining scores are -inf. Potentials that are NaN count as
+        forbidden. No gradient: give the paths to :meth:`score` for that.
 
         Raises:
             ValueError: k is less than 1.

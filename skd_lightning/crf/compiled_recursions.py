@@ -21,7 +21,7 @@ class CompiledRecursions:
     """
 
     def __init__(self, unary: Tensor, transitions: Tensor, lengths: Tensor) -> None:
-        self._potentials = (unary, transitions, lengths.long())
+        self._potentials = (unary, transitions, lengths)
         self._sums: tuple[Tensor, ...] | None = None
 
     def _all_sums(self, through_marginals: bool) -> tuple[Tensor, ...]:

@@ -37,10 +37,16 @@ def _expected_score(p: LinearChainCRF, unary: Tensor, transitions: Tensor) -> Te
 
 
 def renyi(p: LinearChainCRF, q: LinearChainCRF, alpha: float) -> Tensor:
-    """Return Rényi's divergence of order alpha, 0 < alpha < 1, (batch,) nats."""
-    log_mix = _mix(p, q, alpha).log_partition
-    divergence = (alpha * p.log_partition + (1.0 - alpha) * q.log_partition - log_mix) / (1.0 - alpha)
-    return divergence.masked_fill(torch.isneginf(log_mix), torch.inf)
+    """Return Rényi's divergence of order alpha, 0 < alpha < 1, (batch,) nats.
+
+    In float64: three log-partitions of hundreds of nats are subtracted, and near 0 and 1 the rest is divided by little.
+    """
+    p_wide, q_wide = (type(crf)(crf.unary.double(), crf.transitions.double(), crf.lengths) for crf in (p, q))
+    log_mix = _mix(p_wide, q_wide, alpha).log_partition
+    divergence = (alpha * p_wide.log_partition + (1.0 - alpha) * q_wide.log_partition - log_mix) / (
+        1.0 - alpha
+    )
+    return divergence.masked_fill(torch.isneginf(log_mix), torch.inf).to(q.unary.dtype)
 
 
 def _mix(p: LinearChainCRF, q: LinearChainCRF, alpha: float) -> LinearChainCRF:

@@ -44,6 +44,9 @@ def kbest(emissions: Tensor, transitions: Tensor, lengths: Tensor, k: int) -> KB
              [0, 0]]]), scores=tensor([[4., 3.]]))
     """
     words, batch, tags = emissions.shape
+    emissions, transitions = (
+        torch.where(scores.isnan(), -torch.inf, scores) for scores in (emissions, transitions)
+    )
     into = transitions.transpose(-1, -2).unsqueeze(-1).contiguous()  # [to, from, rank]
     absent = emissions.new_full((batch, tags, k - 1), -torch.inf)
     best = torch.cat([emissions[0].unsqueeze(-1), absent], dim=-1)  # (batch, tags, k) of prefixes by last tag

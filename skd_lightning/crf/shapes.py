@@ -24,7 +24,9 @@ def check_shapes(
         )
     if tuple(lengths.shape) != (batch,):
         raise ValueError(f"lengths: expected ({batch},), got {tuple(lengths.shape)}")
-    if lengths.device.type == "cpu" and batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= words:
+    if lengths.device.type == "cuda":  # without waiting for the device; the kernels would write out of bounds
+        torch._assert_async(((lengths >= 0) & (lengths <= words)).all())
+    elif batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= words:
         raise ValueError(f"lengths: expected 0 to {words} words, got {lengths.tolist()}")
     for name, scores in (("start", start), ("end", end)):
         if scores is not None and tuple(scores.shape) != (tags,):

@@ -71,7 +71,7 @@ class WeightedPaths:
         found = self._log_probs.new_zeros(batch, max(words - 1, 0), self.tags**2)
         weights = self._log_probs.exp().unsqueeze(2) * self.mask[:, None, 1:]
         found.scatter_add_(2, pairs.transpose(1, 2), weights.transpose(1, 2))
-        return found.view(batch, -1, self.tags, self.tags)
+        return found.view(batch, max(words - 1, 0), self.tags, self.tags)
 
     @property
     def transition_counts(self) -> Tensor:
@@ -101,4 +101,4 @@ class WeightedPaths:
         """Return (batch, k) log p in nats of paths (batch, k, words); -inf for those that are none of these."""
         same = (paths.unsqueeze(2) == self._paths.unsqueeze(1)) | ~self.mask[:, None, None]
         found = self._log_probs.unsqueeze(1).masked_fill(~same.all(-1), -torch.inf)
-        return found.amax(-1)
+        return found.logsumexp(-1)  # of one number and -inf, or of none

@@ -52,7 +52,7 @@ def path_set(crfs: Sequence[LinearChainCRF], weights: Weights, mass: float) -> T
     kept = _fewest(pairs.flatten(2), mass).view_as(pairs)
     for crf, weight in zip(crfs, weights, strict=True):
         best = crf.viterbi()
-        heard = (torch.as_tensor(weight) > 0).view(-1, 1, 1)
+        heard = (torch.as_tensor(weight, device=best.device) > 0).view(-1, 1, 1)
         first |= torch.zeros_like(first).scatter(2, best[:, :1, None], heard.expand(len(best), 1, 1))
         places = (best[:, :-1] * pairs.shape[-1] + best[:, 1:]).unsqueeze(-1)
         kept |= torch.zeros_like(kept.flatten(2)).scatter(2, places, heard.expand_as(places)).view_as(kept)

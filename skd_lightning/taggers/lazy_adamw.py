@@ -17,8 +17,16 @@ class LazyAdamW(torch.optim.AdamW):
     Bias corrections count all steps.
     """
 
-    def __init__(self, params: Any, **settings: Any) -> None:
-        super().__init__(params, **settings)
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused)
         # Unscaled before the step: scaled ones could not be clipped, and Lightning refuses to.
         self._step_supports_amp_scaling = False
 
@@ -46,7 +54,9 @@ class LazyAdamW(torch.optim.AdamW):
         if not state:
             state["step"] = torch.tensor(0.0)
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
-        state["step"] += 1
+        state["step"] = (
+            state["step"].cpu() + 1
+        )  # a loaded state may hold it on a GPU, which each look would wait for
         step, (beta1, beta2) = state["step"].item(), group["betas"]
         rows, values = grad.indices()[0], grad.values()
         mean = state["exp_avg"][rows].lerp_(values, 1 - beta1)

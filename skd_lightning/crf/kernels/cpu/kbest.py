@@ -56,7 +56,8 @@ def _kbest(
         if i > 0:
             _best_arrivals(i, transitions, best, arrival)
         for j in range(tags):
-            best[i, j] = arrival[i, j] + unary[b, i, j]
+            score = arrival[i, j] + unary[b, i, j]
+            best[i, j] = -math.inf if math.isnan(score) else score
         for j in range(tags, size):
             best[i, j] = -math.inf
 
@@ -95,11 +96,11 @@ def _kbest(
 
 @compiled
 def _pad(transitions: Floats, padded: Doubles, into: Doubles) -> None:
-    """Copy transitions (tags, tags) into ``padded``, and transposed into ``into``; the padding stays -inf."""
+    """Copy transitions (tags, tags) into ``padded``, and transposed into ``into``; padding and NaN are -inf there."""
     for i in range(transitions.shape[0]):
         for j in range(transitions.shape[0]):
-            padded[i, j] = transitions[i, j]
-            into[j, i] = transitions[i, j]
+            score = transitions[i, j]
+            padded[i, j] = into[j, i] = -math.inf if math.isnan(score) else score
 
 
 @released

@@ -25,8 +25,8 @@ SHARES = 4
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="crf")
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="crf")
 
 
 if hasattr(os, "register_at_fork"):  # a forked loader worker inherits the pool, but not its threads
@@ -56,7 +56,7 @@ def in_parallel(kernel: Callable[..., None], lengths: NDArray[np.int64], tags: i
         for begin, end in todo:  # all threads take from the one list
             kernel(begin, end, *arguments)
 
-    others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
+    others = [_pool().submit(work) for _ in range(threads - 1)]
     work()
     for other in others:
         other.result()
