@@ -191,6 +191,26 @@ def test_a_potential_that_is_no_number_counts_as_forbidden(recursions: str, tag:
     assert {*map(tuple, found.paths[0, exists].tolist())} == {*map(tuple, wanted.paths[0, exists].tolist())}
 
 
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        (torch.ones(2, dtype=torch.bool), r"torch.bool; of a mask, give mask.sum"),
+        (torch.ones(2), "float32"),
+        ([1, 2], "list"),
+    ],
+)
+def test_lengths_of_another_kind_are_refused(lengths: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=f"lengths: expected a tensor of whole numbers, got .*{message}"):
+        LinearChainCRF(torch.zeros(2, 3, 2), torch.zeros(2, 2), lengths)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
+def test_temperatures_that_are_none_are_refused(temperature: float) -> None:
+    crf = LinearChainCRF(torch.zeros(1, 3, 2), torch.zeros(2, 2), torch.tensor([3]))
+    with pytest.raises(ValueError, match="temperature: expected a number above 0"):
+        crf.tempered(temperature)
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
 def test_lengths_of_any_integer_type(dtype: torch.dtype) -> None:
     emissions, transitions, end = torch.randn(2, 200, 2), torch.randn(2, 2), torch.tensor([5.0, 0.0])

@@ -93,6 +93,24 @@ def test_renyi_keeps_its_digits_in_float32_near_its_limits(alpha: float) -> None
     torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("shape", "lengths", "message"),
+    [
+        ((2, 3, 2), [2, 3], r"same lengths, got \[3, 2\] and \[2, 3\]"),
+        ((2, 3, 4), [3, 2], r"got \(2, 3, 2\) and \(2, 3, 4\)"),
+        ((1, 3, 2), [3], r"got \(2, 3, 2\) and \(1, 3, 2\)"),
+    ],
+)
+def test_chains_about_other_words_are_refused(
+    shape: tuple[int, ...], lengths: list[int], message: str
+) -> None:
+    p = LinearChainCRF(torch.randn(2, 3, 2), torch.randn(2, 2), torch.tensor([3, 2]))
+    q = LinearChainCRF(torch.randn(shape), torch.randn(shape[-1], shape[-1]), torch.tensor(lengths))
+    for divergence in (p.kl, p.cross_entropy, lambda other: p.renyi(other, 0.5)):
+        with pytest.raises(ValueError, match=message):
+            divergence(q)
+
+
 def test_nothing_in_common_is_infinitely_far_and_has_no_gradient() -> None:
     """The first word's tags differ in the first sentence; the second sentence is an ordinary one."""
     leaves = []

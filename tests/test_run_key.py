@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from skd_lightning.errors import UserError
 from skd_lightning.run_folder import KEY, RunFolder
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.run import Run
@@ -79,3 +80,29 @@ def test_teachers_count_by_their_own_settings(runs: Path) -> None:
 def test_a_run_survives_being_written_down(runs: Path) -> None:
     run = student(runs, "--data.sample", '{"de": 20}')
     assert from_json(Run, to_json(run)) == run
+
+
+OWN = """
+from skd_lightning.distillation.objectives import TopK
+
+class Reverse(TopK):
+    pass
+"""
+
+
+def test_a_run_is_not_recorded_under_the_name_of_another_objective(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for loss, other in (("topk", "Posterior"), ("structural", "TopK"), ("none", "TopK"), ("topk", "null")):
+        with pytest.raises(UserError, match=f"and --loss {loss}: give --loss (posterior|topk|none) alone"):
+            student(runs, "--model.objective", other, loss=loss).parse()
+    student(runs, "--model.objective", "TopK", "--model.objective.k", "3").parse()
+
+    (tmp_path / "reverse_loss.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = ("--model.objective", "reverse_loss.Reverse")
+    for loss in ("topk", "none"):
+        with pytest.raises(UserError, match="a class of your own: give its run a --name"):
+            student(runs, *own, loss=loss).parse()
+    named = Plan(runs, "demo", languages=["de", "en"], options=own).student("topk", 1, "reverse")
+    assert "reverse_loss.Reverse" in named.parse().text

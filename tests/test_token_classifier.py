@@ -89,6 +89,12 @@ def test_what_is_no_token_classifier_is_refused(model: str, tmp_path: Path) -> N
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"teacher .*pickled: no transformer"):
         TokenClassifier(str(pickled), "bioes", CPU)
+    for file in Path(save_bert(tmp_path / "wordless", labels=LABELS)).glob("*token*"):
+        file.unlink()
+    with pytest.raises(
+        UserError, match=r"wordless' has no words in its tokenizer; tokenizer.save_pretrained"
+    ):
+        TokenClassifier(str(tmp_path / "wordless"), "bioes", CPU)
     with pytest.raises(UserError, match="it has I-X without B-X"):
         TokenClassifier(save_bert(tmp_path / "iob1", labels=["O", "I-X", "B-Y", "I-Y"]), "bioes", CPU)
 

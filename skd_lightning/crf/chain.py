@@ -11,7 +11,7 @@ from skd_lightning.crf import divergences, operators
 from skd_lightning.crf.compiled_recursions import CompiledRecursions
 from skd_lightning.crf.kbest import KBest
 from skd_lightning.crf.sampling import sample_paths
-from skd_lightning.crf.shapes import at_least_float32, check_shapes
+from skd_lightning.crf.shapes import at_least_float32, check_shapes, whole_numbers
 from skd_lightning.crf.spans import check_spans, span_log_prob
 from skd_lightning.crf.torch_recursions import TorchRecursions
 
@@ -59,7 +59,7 @@ class LinearChainCRF:
         start: Tensor | None = None,
         end: Tensor | None = None,
     ) -> None:
-        self.lengths = lengths.to(emissions.device, torch.int64)
+        self.lengths = whole_numbers(lengths).to(emissions.device)
         check_shapes(emissions, transitions, self.lengths, start, end)
         self._emissions = at_least_float32(emissions)
         self._boundaries = (start, end)
@@ -287,12 +287,18 @@ class LinearChainCRF:
         Exact, because log q is a sum over words and pairs of neighbours: log Z_q − Σ_i Σ_y p(y_i) unary_q(y_i) −
         Σ_i Σ_{y',y} p(y'_{i-1}, y_i) transitions_q(y', y). It is inf where q forbids what p allows.
 
+        Raises:
+            ValueError: the other one is about sentences of other lengths, or other tags.
+
         Source: Wang et al. 2021 (arXiv 2010.05010), the factorised structural objective.
         """
         return divergences.cross_entropy(self, other)
 
     def kl(self, other: LinearChainCRF) -> Tensor:
         """Return Σ_y p(y|x) log [p(y|x) / q(y|x)], (batch,) nats, p this distribution and q the other.
+
+        Raises:
+            ValueError: the other one is about sentences of other lengths, or other tags.
 
         >>> sure = LinearChainCRF(torch.tensor([[[0.0, -torch.inf]]]), torch.zeros(2, 2), torch.tensor([1]))
         >>> fair = LinearChainCRF(torch.zeros(1, 1, 2), torch.zeros(2, 2), torch.tensor([1]))
@@ -314,7 +320,7 @@ class LinearChainCRF:
             alpha: the order, between 0 and 1, both excluded.
 
         Raises:
-            ValueError: alpha is not between 0 and 1.
+            ValueError: alpha is not between 0 and 1; or as of :meth:`kl`.
 
         Source: Rényi 1961; van Erven and Harremoës 2014 (arXiv 1206.2459) for its properties.
 
@@ -330,10 +336,15 @@ class LinearChainCRF:
     def tempered(self, temperature: float) -> LinearChainCRF:
         """Return the distribution ∝ p(y|x)^{1/T}: all potentials are divided by the temperature T; itself for T = 1.
 
+        Raises:
+            ValueError: the temperature is not above 0.
+
         >>> crf = LinearChainCRF(torch.tensor([[[4.0, 0.0]]]), torch.zeros(2, 2), torch.tensor([1]))
         >>> crf.marginals, crf.tempered(4.0).marginals
         (tensor([[[0.9820, 0.0180]]]), tensor([[[0.7311, 0.2689]]]))
         """
+        if not temperature > 0:
+            raise ValueError(f"temperature: expected a number above 0, got {temperature}")
         if temperature == 1.0:
             return self
         return LinearChainCRF(self.unary / temperature, self.transitions / temperature, self.lengths)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from skd_lightning.crf.shapes import by_sentence_and_word
+from skd_lightning.crf.shapes import by_sentence_and_word, check_same_words
 
 if TYPE_CHECKING:
     from skd_lightning.crf.chain import LinearChainCRF
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def cross_entropy(p: LinearChainCRF, q: LinearChainCRF) -> Tensor:
     """Return −Σ_y p(y|x) log q(y|x), (batch,) nats."""
+    _check(p, q)
     return q.log_partition - _expected_score(p, q.unary, q.transitions)
 
 
@@ -23,9 +24,14 @@ def kl(p: LinearChainCRF, q: LinearChainCRF) -> Tensor:
 
     One expectation, of the potentials' difference: cross-entropy and entropy are large where their difference is small.
     """
+    _check(p, q)
     own, others = _alike(p.transitions, q.transitions)
     score = _expected_score(p, q.unary - p.unary, others - own)
     return q.log_partition - p.log_partition - score
+
+
+def _check(p: LinearChainCRF, q: LinearChainCRF) -> None:
+    check_same_words(p.unary, q.unary, p.lengths, q.lengths)
 
 
 def _expected_score(p: LinearChainCRF, unary: Tensor, transitions: Tensor) -> Tensor:
@@ -41,6 +47,7 @@ def renyi(p: LinearChainCRF, q: LinearChainCRF, alpha: float) -> Tensor:
 
     In float64: three log-partitions of hundreds of nats are subtracted, and near 0 and 1 the rest is divided by little.
     """
+    _check(p, q)
     p_wide, q_wide = (type(crf)(crf.unary.double(), crf.transitions.double(), crf.lengths) for crf in (p, q))
     log_mix = _mix(p_wide, q_wide, alpha).log_partition
     divergence = (alpha * p_wide.log_partition + (1.0 - alpha) * q_wide.log_partition - log_mix) / (

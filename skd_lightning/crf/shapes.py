@@ -33,6 +33,44 @@ def check_shapes(
             raise ValueError(f"{name}: expected ({tags},), got {tuple(scores.shape)}")
 
 
+def whole_numbers(lengths: Tensor) -> Tensor:
+    """Return lengths as int64.
+
+    Raises:
+        ValueError: they are numbers of another kind, such as a mask.
+    """
+    if not isinstance(lengths, Tensor) or lengths.is_floating_point() or lengths.dtype == torch.bool:
+        kind = lengths.dtype if isinstance(lengths, Tensor) else type(lengths).__name__
+        raise ValueError(
+            f"lengths: expected a tensor of whole numbers, got {kind}; of a mask, give mask.sum(-1)"
+        )
+    return lengths.long()
+
+
+def check_same_words(own: Tensor, others: Tensor, own_lengths: Tensor, other_lengths: Tensor) -> None:
+    """Refuse two chains that are not about the same words and tags, whose divergence would be no number of anything.
+
+    Args:
+        own: (batch, words, tags) potentials of one chain.
+        others: those of the other.
+        own_lengths: (batch,) words of its sentences.
+        other_lengths: those of the other.
+
+    Raises:
+        ValueError: the message says what differs. On a GPU, lengths that differ end the process's work there.
+    """
+    if own.shape != others.shape:
+        raise ValueError(
+            f"chains: expected the same (batch, words, tags), got {(*own.shape,)} and {(*others.shape,)}"
+        )
+    if own_lengths.device.type == "cuda":
+        torch._assert_async((own_lengths == other_lengths).all())
+    elif not own_lengths.equal(other_lengths):
+        raise ValueError(
+            f"chains: expected the same lengths, got {own_lengths.tolist()} and {other_lengths.tolist()}"
+        )
+
+
 def at_least_float32(scores: Tensor) -> Tensor:
     """Return half-precision scores in float32, others as they are."""
     return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores

@@ -244,7 +244,7 @@ def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
         {
             "task": run.task,
             "role": run.role,
-            "loss": run.loss,
+            "loss": tagger.loss if isinstance(tagger, Student) else run.loss,
             "objective": objective.settings() if objective else {},
             "variant": run.variant,
             "seed": cli.config.seed_everything,

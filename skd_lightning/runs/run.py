@@ -13,8 +13,11 @@ from typing import Any, Literal
 import yaml
 
 from skd_lightning.data.corpora import training_languages
+from skd_lightning.distillation.names import BASELINE
+from skd_lightning.distillation.objectives import by_name, names
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.distillation.teachers.kinds import identity
+from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.succession import has_finished
@@ -66,7 +69,22 @@ class Run:
             UserError: an option or its value does not exist, or is out of range.
         """
         arguments = [*self.arguments, "--trainer.default_root_dir", str(self.path)]
-        return Settings(TaggingCLI(arguments, run=False, instantiate=False), self.loss != "none")
+        settings = Settings(TaggingCLI(arguments, run=False, instantiate=False), self.loss != BASELINE)
+        if self.role == "student":
+            self._refuse_other_objective(settings.cli.config.model.init_args.objective)
+        return settings
+
+    def _refuse_other_objective(self, objective: Any) -> None:
+        """Refuse a class that has another name than the loss, under which the run would be recorded."""
+        place = objective.class_path if objective else "null"
+        own = {kind.__name__: loss for loss in names() for kind in [by_name(loss)]} | {"null": BASELINE}
+        if objective and not place.startswith(__name__.partition(".")[0]):
+            if self.loss == BASELINE or self.variant == self.loss:
+                raise UserError(
+                    f"--model.objective {place} is a class of your own: give its run a --name, and a --loss"
+                )
+        elif (loss := own[place.rpartition(".")[2]]) != self.loss:
+            raise UserError(f"--model.objective {place} and --loss {self.loss}: give --loss {loss} alone")
 
     def teacher_paths(self) -> list[Path]:
         """Return the folders that are named as teachers, as the last ``--distillation.teachers`` does."""
@@ -124,8 +142,8 @@ class Settings:
         )
         for name in SURROUNDING:
             settings.pop(name, None)
-        for section, names in INCIDENTAL.items():
-            for name in names:
+        for section, incidental in INCIDENTAL.items():
+            for name in incidental:
                 settings.get(section, {}).pop(name, None)
         settings = {name: value for name, value in settings.items() if value != {}}
         wide = settings.get("model", {}).get("init_args", {}).get("wide") or {}
