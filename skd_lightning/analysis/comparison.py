@@ -140,12 +140,15 @@ class Comparison:
             resamples: number of them.
         """
         usable: dict[str, list[Scores]] = {}
-        # Peers last: where test sentences differ, those of our own runs are the ones to compare on.
-        for name, found in sorted(self.systems.items(), key=lambda item: item[0] in self.peers):
+        # Where test sentences differ, the baseline's are the ones to compare on, and peers' come last.
+        order = sorted(self.systems, key=lambda name: (name in self.peers, name != self.baseline))
+        for name in order:
+            found = self.systems[name]
             counted = [s for s in found if all(language in s.counts for language in s.languages)]
             if len(counted) < len(found):
                 self.without[name] = len(counted)
             usable[name] = counted
+        unpaired: dict[str, list[str]] = {}
         for language in self.languages:
             reference = None
             names, taggers = [], []
@@ -155,9 +158,7 @@ class Comparison:
                     continue
                 reference = counts[0][:, PAIRED] if reference is None else reference
                 if any(not np.array_equal(c[:, PAIRED], reference) for c in counts):
-                    notes.append(
-                        f"{name}: other test sentences in {language} than the rest; no bootstrap there"
-                    )
+                    unpaired.setdefault(name, []).append(language)
                     continue
                 names.append(name)
                 taggers.append([parts(c, self.metric) for c in counts])
@@ -166,6 +167,12 @@ class Comparison:
                 found_here, drawn = bootstrap.scores(taggers, resamples, zlib.crc32(language.encode()))
                 for place, name in enumerate(names):
                     self._drawn[name, language] = float(found_here[place]), drawn[:, place].copy()
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for name, of_system in unpaired.items():
+            alike.setdefault(tuple(of_system), []).append(name)
+        for where, group in alike.items():
+            named, place = ", ".join(group), ", ".join(where)
+            notes.append(f"{named}: other test sentences in {place} than the rest; no bootstrap there")
 
     def contrast(self, name: str, other: str) -> Contrast | None:
         """Compare a system with another on the languages of both; return None without any."""
