@@ -63,6 +63,7 @@ class Comparison:
         losses: the objective of each student.
         baseline: name of the student without teachers; it may not be among the systems.
         peers: names of the systems of other libraries.
+        text_only: students that have no labels of some languages -> these languages.
         without: systems of which not all runs have counts -> how many have.
     """
 
@@ -73,6 +74,7 @@ class Comparison:
     losses: dict[str, str] = field(default_factory=dict)
     baseline: str = BASELINE
     peers: list[str] = field(default_factory=list)
+    text_only: dict[str, list[str]] = field(default_factory=dict)
     without: dict[str, int] = field(default_factory=dict)
     _drawn: dict[tuple[str, str], tuple[float, Floats]] = field(default_factory=dict, repr=False)
 
@@ -236,7 +238,10 @@ def on_trained_languages(runs: TaskRuns) -> Comparison:
     systems |= {name: [run.test for run in group] for name, group in runs.students.items()}
     seeds = {name: [run.results.seed for run in group] for name, group in runs.students.items()}
     seeds |= {name: [peer.results.seed for peer in group] for name, group in runs.peers.items()}
-    return Comparison(runs.metric, runs.languages, systems, seeds, runs.losses, runs.baseline, [*runs.peers])
+    peers = [*runs.peers]
+    return Comparison(
+        runs.metric, runs.languages, systems, seeds, runs.losses, runs.baseline, peers, runs.text_only
+    )
 
 
 def on_unseen_languages(runs: TaskRuns) -> Comparison | None:
