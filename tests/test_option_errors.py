@@ -25,6 +25,8 @@ STUDENT = ["--config", "experiments/student.yaml", "--model.objective", "TopK"]
         ("--trainer.max_epochs abc", "--trainer.max_epochs: 'abc' is not of type int"),
         ("--model.annealing.kind stp", "--model.annealing.kind: there is no 'stp': did you mean 'step'? Choices: "),
         ("--model.objective Topk", "--model.objective: there is no 'Topk': did you mean 'TopK'? Choices: "),
+        ("--model.objective mine.Own", "--model.objective: there is no module 'mine' on Python's path (PYTHONPATH=. "),
+        ("--model.embedder mine.Own", "--model.embedder: there is no module 'mine' on Python's path (PYTHONPATH=. "),
         ("--model.objective Nothing", "--model.objective: there is no 'Nothing'. Choices: "),
         ("--model.context BiLSTN", "--model.context: there is no 'BiLSTN': did you mean 'BiLSTM'? Choices: BiLSTM, "),
         ("--qqq 1", "unknown option --qqq (skd fit --help-all lists all)"),
