@@ -71,37 +71,6 @@ def test_every_objective_trains_a_student(home: Path, loss: str) -> None:
     assert (folder / "config.yaml").is_file()
 
 
-OWN = """
-from dataclasses import dataclass
-
-from skd_lightning.distillation.cross_entropy import expected
-from skd_lightning.distillation.objective import Needs, Objective
-
-
-@dataclass(frozen=True)
-class Sharp(Objective):
-    power: float = 2.0
-
-    @property
-    def needs(self):
-        return Needs(marginals=1.0)
-
-    def __call__(self, student, teacher):
-        return expected(teacher.marginals**self.power, student.log_marginals).sum((1, 2))
-"""
-
-
-def test_an_objective_of_ones_own_is_recorded_under_its_own_name(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "sharpened.py").write_text(OWN)
-    monkeypatch.syspath_prepend(tmp_path)
-    own = ("--model.objective", "sharpened.Sharp", "--model.objective.power", "1.5")
-    skd(home, "distill", "--name", "own", "--trainer.max_epochs", "1", *own)
-    results = json.loads((home / "runs/mine/own/seed1/results.json").read_text())
-    assert (results["loss"], results["objective"]) == ("sharpened", {"power": 1.5})
-
-
 def test_finished_work_is_not_done_twice(home: Path, capsys: pytest.CaptureFixture) -> None:
     best = home / "runs/mine/teachers/de/checkpoints/best.ckpt"
     before = best.stat().st_mtime_ns
