@@ -25,6 +25,8 @@ def no_such(value: str, choices: Iterable[str]) -> str:
     Examples:
         >>> no_such("topkk", ["topk", "posterior"])
         "there is no 'topkk': did you mean 'topk'? Choices: topk, posterior"
+        >>> no_such("Foo", ["topk", "posterior"])
+        "there is no 'Foo'. Choices: topk, posterior"
     """
     names = [*choices]
-    return f"there is no '{value}'{suggestion(value, names)} Choices: {', '.join(names)}"
+    return f"there is no '{value}'{suggestion(value, names) or '.'} Choices: {', '.join(names)}"

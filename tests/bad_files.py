@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import skd_lightning
+from skd_lightning.data.text_only import text_only
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.encoders.fasttext import BinaryVectors, TextVectors
 from skd_lightning.encoders.subword_table import read_table
@@ -16,7 +17,6 @@ from skd_lightning.runs.calibration import Calibration
 from skd_lightning.runs.record import Results
 from skd_lightning.studies.suite import read_suite
 from skd_lightning.studies.sweep.file import read_sweep
-from skd_lightning.studies.zeroshot import text_only
 
 
 def read_calibration(file: Path) -> None:

@@ -10,12 +10,12 @@ import pytest
 import torch
 from bad_files import CONTENTS, HARMLESS, KEYS, READERS
 
+from skd_lightning.data.text_only import text_only
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.encoders.fasttext import BinaryVectors, TextVectors
 from skd_lightning.encoders.vector_store import VectorStore
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
-from skd_lightning.studies.zeroshot import text_only
 
 
 @pytest.mark.parametrize("content", CONTENTS)

@@ -411,7 +411,7 @@ def test_a_student_learns_from_a_file_that_knows_some_sentences(
     main([*words, "--loss", "structural", "--teachers", "predictions"])
     told = capsys.readouterr().out
     assert "taught" in told
-    assert "1 misses" in told
+    assert "1 miss" in told
     assert '"teacher en.jsonl"' in Path("runs/mine/structural/seed1/provenance.json").read_text()
     write(predictions, {"words": ["of", "nobody"], "tags": ["O", "O"]}, name="en.jsonl")
     line = refused(capsys, *words, "--loss", "structural", "--teachers", "predictions/en.jsonl")

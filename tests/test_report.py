@@ -19,10 +19,12 @@ from skd_lightning.analysis.collection import natural, read
 from skd_lightning.analysis.comparison import (
     BEST_TEACHER,
     MEAN_TEACHER,
+    Comparison,
     on_trained_languages,
     on_unseen_languages,
 )
 from skd_lightning.analysis.origins import origins
+from skd_lightning.analysis.scores import Scores
 from skd_lightning.cli import main
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
@@ -310,6 +312,50 @@ def test_the_states_of_the_code_are_counted(small: Path) -> None:
     assert "1 run was made by the code whose hash is abc, with torch 2, pytorch-lightning 3." in str(
         section.content
     )
+
+
+def test_languages_without_labels_are_said_and_marked(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in (small / "wikiann").glob("*/seed*"):
+        (folder / "config.yaml").write_text("data: {text_only: [en]}")
+    write_report(small, "wikiann")
+    page = (small / "wikiann/report/table.md").read_text()
+    lines = page.splitlines()
+    assert "- Students have no labels of en." in lines[:8]
+    assert "|  | de | en † | average | seeds |" in lines
+    assert "|  | de | en † | average |" in lines
+    assert lines.count("† Students have no labels of en.") == 2
+    printed = capsys.readouterr().out
+    assert "en †" in printed
+    assert "† Students have no labels of en." in printed
+
+
+def test_the_gain_on_languages_without_labels_stands_apart() -> None:
+    scores = {"none": {"de": 0.9, "es": 0.5, "fi": 0.4}, "topk": {"de": 0.905, "es": 0.8, "fi": 0.9}}
+    systems = {name: [Scores(found, dict.fromkeys(found, 10))] for name, found in scores.items()}
+    lacking = {name: ["es", "fi"] for name in scores}
+    found = Comparison(
+        "f1", ["de", "es", "fi"], systems, {"none": [1], "topk": [1]}, {"none": "none"}, text_only=lacking
+    )
+    first, against, apart = summary(found)
+    assert "topk" in first
+    assert against.startswith("Against the baseline: +26.83 points")
+    assert apart == (
+        "Students have no labels of es, fi: against the baseline +40.00 points on these, +0.50 on the other languages."
+    )
+
+
+def test_students_without_labels_are_named_where_others_have_them(small: Path) -> None:
+    for seed in (1, 2, 3):
+        (small / f"wikiann/topk/seed{seed}/config.yaml").write_text("data: {text_only: [de]}")
+    (small / "wikiann/none/seed1/config.yaml").write_text("data: {text_only: de}")
+    findings = gather(small, "wikiann")
+    assert "No labels of de: topk." in summary(findings.trained)
+    assert "† No labels of de: topk." in scores_table(findings.trained, "table", "").notes
+    (note,) = findings.notes
+    assert note.startswith("none/seed1/config.yaml: data.text_only: ")
+    assert note.endswith("; it may have had no labels of some languages")
 
 
 def test_a_suite_reports_its_own_variants(small: Path, tmp_path: Path) -> None:

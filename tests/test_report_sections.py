@@ -149,8 +149,11 @@ def test_generated_corpora_have_no_ratios_and_no_paper(tmp_path: Path) -> None:
     assert isinstance(table, Table)
     assert "×" not in table.markdown()
     assert "ratio" not in table.csv()
+    assert "Whole" not in table.markdown()
     real = replace(findings, runs=replace(findings.runs, name="wikiann"))
-    assert names(cost.section(real)) == ["cost", "cost"]
+    with_ratios = cost.section(real)
+    assert names(with_ratios) == ["cost", "cost"]
+    assert "Whole: predictions and fit." in with_ratios.content[0].markdown()
 
 
 def test_the_page_says_where_a_table_goes_on(small: Path, tmp_path: Path) -> None:

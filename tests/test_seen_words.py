@@ -1,5 +1,6 @@
 """Scores on words and entities that the annotated training sentences hold, and on others."""
 
+import re
 import shutil
 from pathlib import Path
 from random import Random
@@ -205,3 +206,27 @@ def test_a_run_of_other_training_sentences_is_marked(runs: Path) -> None:
     assert against.rows[0][1:4] == ["–"] * 3
     assert against.rows[0][5] == "–"  # a difference, but no interval
     assert any("topk: other training or test sentences in de" in note for note in findings.notes)
+
+
+def test_both_parts_add_up_to_the_test_where_students_have_no_labels_of_a_language(runs: Path) -> None:
+    for place in ("none/seed1", "topk/seed1"):
+        file = RunFolder(runs / "demo" / place).predictions / "en.npy"
+        columns = np.load(file)
+        columns[:, 2] = 0
+        np.save(file, columns)
+    findings = gather(runs, "demo")
+    section = seen.section(findings)
+    assert section
+    sentence, table, against = section.content
+    held = [int(re.search(r"\(([\d,]+)\)", column)[1].replace(",", "")) for column in table.columns[1:4:2]]
+    (run,) = findings.runs.students["none"]
+    assert sum(held) == sum(counts[:, COLUMNS.index("gold")].sum() for counts in run.test.counts.values())
+    teachers, *students = table.rows
+    assert [cell.endswith("*") for cell in teachers[1:5]] == [True] * 4
+    assert not any("*" in cell for row in students for cell in row)
+    assert "No entities of en are seen." in table.notes
+    assert "–" not in against.rows[0]
+    assert sentence.count("95 % interval") == 2
+    assert findings.notes == [
+        "seen and unseen words: teachers: other training or test sentences in en than the rest; no bootstrap there"
+    ]

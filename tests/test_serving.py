@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,15 @@ from small_taggers import KINDS, SENTENCES, TAGS
 import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.data.readers import read
+from skd_lightning.distillation.names import PAPER, names
+from skd_lightning.encoders import ConcatenatedEmbedder, Embedder, NgramEmbedder, NoContext
+from skd_lightning.encoders.ngram_features import NgramFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.serving import Runtime
+from skd_lightning.serving.card import SOURCES, card
 from skd_lightning.serving.sparse_features import SparseFeatures
 from skd_lightning.serving.tables import PlainTable, compressed, table
+from skd_lightning.taggers import Teacher
 
 
 def same(found: list[Any], expected: list[Any]) -> None:
@@ -261,6 +267,7 @@ def test_the_card_has_languages_scores_and_a_way_to_begin(tmp_path: Path) -> Non
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
     (run / "results.json").write_text(json.dumps(results))
+    (run / "config.yaml").write_text("data: {text_only: [de]}")
     tagger = KINDS["ngrams"]()
     torch.save(
         {"tagger": tagger.description(), "state_dict": tagger.state_dict()}, run / "checkpoints" / "best.ckpt"
@@ -272,11 +279,69 @@ def test_the_card_has_languages_scores_and_a_way_to_begin(tmp_path: Path) -> Non
         "library_name: skd_lightning",
         "pipeline_tag: token-classification",
         "| en | 69.00 | 60.00 | 64.00 | 97.00 | 564 | 10,022 |",
-        "objective `structural`",
+        "objective `structural` ([Wang et al. 2021](https://arxiv.org/abs/2010.05010))",
+        "on annotated sentences of en, and on text without annotation of de.",
         'Runtime.load("saved")',
+        'tagger.tag("Anna Berg lives in Lincoln.", language="en")',
         "`PER`",
     ):
         assert part in page
+
+
+def test_the_card_names_the_source_of_the_objective() -> None:
+    description = {"languages": ["de", "en_ewt"], "scheme": "bioes", "tags": TAGS}
+    results = {"task": "t", "role": "student", "loss": "", "metric": "f1", "average": 0.5, "languages": {}}
+    for loss, source in (
+        *((loss, "[Wang et al. 2020](https://arxiv.org/abs/2004.03846)") for loss in PAPER[1:]),
+        ("structural", "[Wang et al. 2021]"),
+        ("path_set", "[Kurniawan et al. 2022]"),
+    ):
+        assert f"objective `{loss}` ({source}" in card("t", description, {**results, "loss": loss})
+    assert set(SOURCES) == set(names())
+    assert "objective `mine`, and learned" in card("t", description, {**results, "loss": "mine"})
+    for lacking, said in (((), "sentences alone.\n"), (["de"], "sentences of en_ewt alone. It has seen no")):
+        assert f"It learned from annotated {said}" in card(
+            "t", description, {**results, "loss": "none"}, lacking
+        )
+
+
+@pytest.mark.parametrize(
+    ("languages", "example"),
+    [
+        (["de", "en"], 'tagger.tag("Anna Berg lives in Lincoln.", language="en")'),
+        (["de", "en_ewt"], 'tagger.tag("Anna Berg lives in Lincoln.", language="en_ewt")'),
+        (["de", "fi"], 'tagger.tag(text, language="de")'),
+    ],
+)
+def test_the_card_tags_english_as_english(languages: list[str], example: str) -> None:
+    assert f"\n{example}\n" in card("t", {"languages": languages, "scheme": "bioes", "tags": TAGS})
+
+
+class Lengths(Embedder):
+    """An embedder of somebody's own: a vector for each length of a word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output_size, self.featurizer = 2, NgramFeaturizer(7)
+        self.table = torch.nn.Embedding(7, 2)
+
+    def config(self) -> dict[str, Any]:
+        return {}
+
+    def forward(self, inputs: Mapping[str, torch.Tensor], lengths: torch.Tensor) -> torch.Tensor:
+        return self.table(inputs["forms"][:, 0])[inputs["place"]]
+
+
+def test_the_card_of_a_tagger_that_needs_pytorch_says_how_to_load_it(tmp_path: Path) -> None:
+    embedder = ConcatenatedEmbedder([Lengths(), NgramEmbedder(2, 8, word_embedding_size=2)])
+    tagger = Teacher(TAGS, "bioes", ["en"], embedder, NoContext()).eval()
+    tagger.save(tmp_path / "saved")
+    page = (tmp_path / "saved" / "README.md").read_text()
+    assert 'skd_lightning.load("saved", embedders={"test_serving.Lengths": Lengths})' in page
+    assert "Runtime" not in page
+    assert "skd tag" not in page
+    again = skd_lightning.load(tmp_path / "saved", embedders={"test_serving.Lengths": Lengths})
+    assert again.predict(SENTENCES, "en") == tagger.predict(SENTENCES, "en")
 
 
 def test_a_name_of_the_hub_is_found_in_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from skd_lightning.metrics import COLUMNS, split_types
 from skd_lightning.parsing import read_yaml
 from skd_lightning.report.findings import gather
 from skd_lightning.report.write import make_sections
+from skd_lightning.runs.configurations import recipe_names
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.run import Run
 from skd_lightning.runs.work import from_json, to_json
@@ -102,7 +103,7 @@ def test_a_failed_run_is_named(home: Path, capsys: pytest.CaptureFixture) -> Non
     assert stop.value.code == 2
     told = capsys.readouterr()
     assert "column" in " ".join(told.out.split())
-    assert "1 runs failed: mine: topk-c9 seed 3; the same command tries again" in told.err
+    assert "1 run failed: mine: topk-c9 seed 3; the same command tries again" in told.err
 
 
 def test_a_wrong_option_is_refused_before_the_first_run(home: Path, capsys: pytest.CaptureFixture) -> None:
@@ -188,6 +189,14 @@ def test_suites_that_share_a_folder_mean_the_same_runs() -> None:
     for runs in shared:
         keys = {str(file): run.parse().key() for file, run in runs.items()}
         assert len(set(keys.values())) == 1, f"{next(iter(runs.values())).path}: {keys}"
+
+
+def test_the_help_explains_every_recipe(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        main(["distill", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for name in recipe_names():
+        assert f"{name}: " in told
 
 
 @pytest.mark.parametrize("recipe", ["paper", "best"])
@@ -446,12 +455,12 @@ def test_other_values_are_run_where_one_fails(tmp_path: Path, monkeypatch: pytes
 
     def failing(*phases: object) -> None:
         asked.append(phases)
-        raise UserError("1 runs failed")
+        raise UserError("1 run failed")
 
     monkeypatch.setattr(suite_module, "run_jobs", failing)
     suite = SimpleNamespace(title="t", vary={"a": (1, 2)}, tasks={})
     suite.by_value = lambda: {"1": suite, "2": suite}
-    with pytest.raises(UserError, match="1: 1 runs failed; 2: 1 runs failed"):
+    with pytest.raises(UserError, match="1: 1 run failed; 2: 1 run failed"):
         suite_module.run_suite(suite, None, 1, dry_run=False)
     assert len(asked) == 2
 

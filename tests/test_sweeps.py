@@ -47,6 +47,12 @@ def test_every_sweep_of_the_repository_is_understood(capsys: pytest.CaptureFixtu
     assert told.count("are understood") == 3
 
 
+def test_one_trial_is_said_to_be_one(sweep: Path, capsys: pytest.CaptureFixture) -> None:
+    sweep.write_text(sweep.read_text().replace("[8, 16]", "[8]"))
+    main(["sweep-check", str(sweep)])
+    assert "the only trial is understood" in capsys.readouterr().out
+
+
 def test_a_grid_is_searched_once(sweep: Path, capsys: pytest.CaptureFixture) -> None:
     main(["sweep-local", str(sweep), "--jobs", "2"])
     folder = sweep.parent / "runs/mine/sweeps/size"
@@ -94,7 +100,7 @@ def test_bayes_is_random_search_here(sweep: Path, capsys: pytest.CaptureFixture)
         main(["sweep-local", str(sweep), "--trials", "3"])
     told = capsys.readouterr()
     assert "method bayes needs W&B's server: random search here" in told.out
-    assert "random search, 1 trials" in told.out  # there is no second that differs
+    assert "random search, 1 trial\n" in told.out  # there is no second that differs
     assert "--model.context.hidden_size is 0" in told.err
 
 

@@ -127,14 +127,14 @@ def test_a_student_in_bioes_learns_from_a_classifier_in_iob2(
     write_corpus(tmp_path / "mine", ("en",), {"train": 30, "dev": 5, "test": 5})
     words = ("distill", *ONE_EPOCH)
     main([*words, "--loss", "topwk", "--teachers", model])
-    assert "1 misses" in capsys.readouterr().out
+    assert "1 miss" in capsys.readouterr().out
     folder = RunFolder(Path("runs/mine/topwk/seed1"))
     found = Results.read(folder)
     assert found is not None
     assert "E-PER" in found.tags
     assert '"teacher bert"' in folder.provenance.read_text()
     main([*words, "--loss", "structural", "--teachers", model])
-    assert "1 hits, 0 misses" in capsys.readouterr().out
+    assert "1 hit, 0 misses" in capsys.readouterr().out
     main([*words, "--loss", "structural", "--teachers", model])
     assert "already trained with this configuration" in capsys.readouterr().out
     other = save_bert(tmp_path / "other", labels=["O", "B-PER", "I-PER", "B-ANIMAL", "I-ANIMAL"])

@@ -59,6 +59,15 @@ class TaskRuns:
         return sorted({language for run in [*self.runs()] or peers for language in run.test.languages})
 
     @property
+    def text_only(self) -> dict[str, list[str]]:
+        """Return the languages of which a run of each variant has no labels, for those variants that lack some."""
+        found = {
+            name: sorted({language for run in runs for language in run.text_only})
+            for name, runs in self.students.items()
+        }
+        return {name: languages for name, languages in found.items() if languages}
+
+    @property
     def generated(self) -> bool:
         """Return True for the demo task, whose corpora are generated."""
         return self.name == GENERATED

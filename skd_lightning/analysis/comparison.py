@@ -63,6 +63,7 @@ class Comparison:
         losses: the objective of each student.
         baseline: name of the student without teachers; it may not be among the systems.
         peers: names of the systems of other libraries.
+        text_only: students that have no labels of some languages -> these languages.
         without: systems of which not all runs have counts -> how many have.
     """
 
@@ -73,6 +74,7 @@ class Comparison:
     losses: dict[str, str] = field(default_factory=dict)
     baseline: str = BASELINE
     peers: list[str] = field(default_factory=list)
+    text_only: dict[str, list[str]] = field(default_factory=dict)
     without: dict[str, int] = field(default_factory=dict)
     _drawn: dict[tuple[str, str], tuple[float, Floats]] = field(default_factory=dict, repr=False)
 
@@ -140,12 +142,15 @@ class Comparison:
             resamples: number of them.
         """
         usable: dict[str, list[Scores]] = {}
-        # Peers last: where test sentences differ, those of our own runs are the ones to compare on.
-        for name, found in sorted(self.systems.items(), key=lambda item: item[0] in self.peers):
+        # Where test sentences differ, the baseline's are the ones to compare on, and peers' come last.
+        order = sorted(self.systems, key=lambda name: (name in self.peers, name != self.baseline))
+        for name in order:
+            found = self.systems[name]
             counted = [s for s in found if all(language in s.counts for language in s.languages)]
             if len(counted) < len(found):
                 self.without[name] = len(counted)
             usable[name] = counted
+        unpaired: dict[str, list[str]] = {}
         for language in self.languages:
             reference = None
             names, taggers = [], []
@@ -155,9 +160,7 @@ class Comparison:
                     continue
                 reference = counts[0][:, PAIRED] if reference is None else reference
                 if any(not np.array_equal(c[:, PAIRED], reference) for c in counts):
-                    notes.append(
-                        f"{name}: other test sentences in {language} than the rest; no bootstrap there"
-                    )
+                    unpaired.setdefault(name, []).append(language)
                     continue
                 names.append(name)
                 taggers.append([parts(c, self.metric) for c in counts])
@@ -166,6 +169,12 @@ class Comparison:
                 found_here, drawn = bootstrap.scores(taggers, resamples, zlib.crc32(language.encode()))
                 for place, name in enumerate(names):
                     self._drawn[name, language] = float(found_here[place]), drawn[:, place].copy()
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for name, of_system in unpaired.items():
+            alike.setdefault(tuple(of_system), []).append(name)
+        for where, group in alike.items():
+            named, place = ", ".join(group), ", ".join(where)
+            notes.append(f"{named}: other test sentences in {place} than the rest; no bootstrap there")
 
     def contrast(self, name: str, other: str) -> Contrast | None:
         """Compare a system with another on the languages of both; return None without any."""
@@ -229,7 +238,10 @@ def on_trained_languages(runs: TaskRuns) -> Comparison:
     systems |= {name: [run.test for run in group] for name, group in runs.students.items()}
     seeds = {name: [run.results.seed for run in group] for name, group in runs.students.items()}
     seeds |= {name: [peer.results.seed for peer in group] for name, group in runs.peers.items()}
-    return Comparison(runs.metric, runs.languages, systems, seeds, runs.losses, runs.baseline, [*runs.peers])
+    peers = [*runs.peers]
+    return Comparison(
+        runs.metric, runs.languages, systems, seeds, runs.losses, runs.baseline, peers, runs.text_only
+    )
 
 
 def on_unseen_languages(runs: TaskRuns) -> Comparison | None:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from skd_lightning.analysis.entity_types import Types, read_types
 from skd_lightning.analysis.scores import Scores, parts, ratio
+from skd_lightning.data.text_only import text_only
+from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.record import PeerResults, Record, Results, TransferResults
@@ -60,10 +62,12 @@ class FinishedRun(Finished):
 
     Attributes:
         zeroshot: scores on other languages, where they were measured.
+        text_only: languages of which it has seen text alone, no labels.
     """
 
     results: Results
     zeroshot: Scores | None = None
+    text_only: tuple[str, ...] = ()
 
     def confusion(self) -> NDArray[np.int64] | None:
         """Return (tags, tags) test words ``[gold, predicted]``, or None where they were not kept.
@@ -101,6 +105,11 @@ def read_run(file: Path, root: Path, notes: list[str]) -> FinishedRun | None:
     if types is None:
         return None
     run = FinishedRun(variant, folder, test, types, results)
+    try:
+        run.text_only = tuple(sorted(text_only(folder)))
+    except UserError as error:
+        said = str(error).replace(str(folder.config), _place(folder.config, root))
+        notes.append(f"{said}; it may have had no labels of some languages")
     transfer = _read(TransferResults, folder.zeroshot, root, notes)
     if transfer is not None:
         run.zeroshot = _scores(folder.zeroshot, transfer, root, notes)

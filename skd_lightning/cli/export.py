@@ -40,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options, rest: list[str]) -> None:
     """Save the tagger, say how large it is, and upload it if that was asked for."""
+    from skd_lightning.data.text_only import text_only
     from skd_lightning.run_folder import RunFolder
     from skd_lightning.runs.record import Results
     from skd_lightning.serving.hub import push
@@ -47,9 +48,11 @@ def run(options: Options, rest: list[str]) -> None:
     from skd_lightning.taggers.saving import save
 
     tagger = load(options.run, options.outside)
-    found = Results.require(RunFolder(Path(options.run)))
+    folder = RunFolder(Path(options.run))
+    found = Results.require(folder)
     results = found.model_dump(by_alias=True, exclude_none=True) if found else None
-    save(tagger, options.folder, options.tables, options.least_weight, results, options.push or "")
+    lacking = text_only(folder)
+    save(tagger, options.folder, options.tables, options.least_weight, results, options.push or "", lacking)
     files = sorted(options.folder.iterdir())
     size = sum(file.stat().st_size for file in files) / 1e6
     sys.stdout.write(f"{options.folder}: {', '.join(file.name for file in files)} ({size:.1f} MB)\n")

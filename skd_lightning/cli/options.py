@@ -115,7 +115,8 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         choices=recipe_names(),
-        help="paper: the paper's training choices; best: what works best, unlabelled text included",
+        help="paper: the paper's training choices; linear: a CRF of sparse features without a network; best: what "
+        "works best, unlabelled text included",
     )
 
 

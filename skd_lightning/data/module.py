@@ -289,9 +289,10 @@ class TaggingData(pl.LightningDataModule):
                 self.trainer.accumulate_grad_batches,
             )
             if self.trainer.is_global_zero:
+                count = len(self.training_batches)
                 padding = f"{self.training_batches.padding():.1%} of it padding"
                 Console().print(
-                    f"{len(self.training_batches)} batches of up to {self.tokens} words, {padding}",
+                    f"{count} {'batch' if count == 1 else 'batches'} of up to {self.tokens} words, {padding}",
                     highlight=False,
                 )
         if stage in ("fit", "validate"):

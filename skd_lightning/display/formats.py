@@ -35,6 +35,15 @@ def plain(value: float, digits: int = 0) -> str:
     return "–" if math.isnan(value) else f"{value:,.{digits}f}"
 
 
+def counted(number: int, one: str, several: str) -> str:
+    """Format a number of things, one of them in the singular.
+
+    >>> counted(1, "batch", "batches"), counted(1200, "batch", "batches")
+    ('1 batch', '1,200 batches')
+    """
+    return f"{number:,} {one if number == 1 else several}"
+
+
 def percent(share: float | None) -> str:
     """Format a share in whole per cent; None and not a number give a dash.
 

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.folds import Fold, fold_of
+from skd_lightning.display.formats import counted
 from skd_lightning.distillation.cache.entry import EmissionPrecision
 from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
 from skd_lightning.distillation.objective import Objective
@@ -232,7 +233,7 @@ class DistillationCallback(pl.Callback):
                 cells.append(f"{np.average([row.taught for row in rows], weights=sizes):.1%}")
             table.add_row(*cells)
         hits = sum(row.hit for row in self.found)
-        table.caption = f"{hits} hits, {len(self.found) - hits} misses"
+        table.caption = f"{counted(hits, 'hit', 'hits')}, {counted(len(self.found) - hits, 'miss', 'misses')}"
         console.print(table)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from skd_lightning.analysis.collection import TEACHERS
 from skd_lightning.analysis.comparison import Comparison, Contrast
 from skd_lightning.display.formats import percent, points, probability
-from skd_lightning.report.words import LEAST, label
+from skd_lightning.report.words import LEAST, label, without_labels
 
 
 def summary(found: Comparison) -> list[str]:
@@ -23,6 +25,7 @@ def summary(found: Comparison) -> list[str]:
         lines += ["No distillation beats the baseline on average."] if several else []
     elif found.baseline in found.students and (contrast := found.contrast(best, found.baseline)):
         lines.append(_against_baseline(contrast, len(found.students) > 2))
+    lines += _without_labels(found, best)
     if TEACHERS in found.systems and (contrast := found.contrast(best, TEACHERS)):
         share = found.gap_closed(best) if best != found.baseline else None
         closed = f"; it closes {percent(share)} of the gap to them." if share else "."
@@ -33,6 +36,21 @@ def summary(found: Comparison) -> list[str]:
         if (contrast := found.contrast(best, name))
     ]
     return lines
+
+
+def _without_labels(found: Comparison, best: str) -> list[str]:
+    """Return which students lack labels of which languages, and what the best one gains with and without labels."""
+    said = without_labels(found)
+    lacking = found.text_only.get(best, [])
+    contrast = found.contrast(best, found.baseline) if best != found.baseline else None
+    if len(said) != 1 or contrast is None or found.text_only.get(found.baseline) != lacking:
+        return [f"{clause}." for clause in said]
+    there = [value for language, value in contrast.by_language.items() if language in lacking]
+    elsewhere = [value for language, value in contrast.by_language.items() if language not in lacking]
+    if not there or not elsewhere:
+        return [f"{said[0]}."]
+    gained, others = (points(fmean(values), signed=True) for values in (there, elsewhere))
+    return [f"{said[0]}: against the baseline {gained} points on these, {others} on the other languages."]
 
 
 def _against_baseline(contrast: Contrast, chosen: bool) -> str:

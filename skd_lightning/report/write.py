@@ -19,7 +19,7 @@ from skd_lightning.report.findings import Findings, Section, gather
 from skd_lightning.report.sections import SECTIONS
 from skd_lightning.report.sections.scores import brief_table
 from skd_lightning.report.summary import summary
-from skd_lightning.report.words import heading
+from skd_lightning.report.words import columns, heading
 from skd_lightning.storage import new_file, remove_unfinished
 
 MANIFEST = "files.txt"
@@ -142,6 +142,8 @@ def _lines(names: Iterable[str]) -> bytes:
 
 def _print(runs: TaskRuns, found: Comparison) -> None:
     table = brief_table(runs, found, f"{runs.name}: {heading(runs.metric)}")
-    terminal.show(table, ["fit s", "seeds", *reversed(found.languages)])
+    terminal.show(table, ["fit s", "seeds", *reversed(columns(found))])
+    for note in table.notes:
+        Console().print(note, highlight=False, markup=False)
     for note in runs.notes:
         Console().print(f"note: {note}", style="yellow", highlight=False, markup=False)

@@ -18,6 +18,7 @@ from skd_lightning.data.corpora import training_languages
 from skd_lightning.data.folds import Fold
 from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.callback import DistillationCallback
+from skd_lightning.distillation.names import BASELINE
 from skd_lightning.errors import Stopped, UserError, user_error
 from skd_lightning.metrics import split_types
 from skd_lightning.run_folder import KEY, LOGS, RunFolder
@@ -244,7 +245,7 @@ def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
         {
             "task": run.task,
             "role": run.role,
-            "loss": tagger.loss if isinstance(tagger, Student) else run.loss,
+            "loss": objective.loss_name() if objective else BASELINE,
             "objective": objective.settings() if objective else {},
             "variant": run.variant,
             "seed": cli.config.seed_everything,

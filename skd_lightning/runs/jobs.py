@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from skd_lightning.display.formats import counted
 from skd_lightning.errors import Stopped, UserError
 from skd_lightning.runs.devices import default_threads, device_shares, visible_devices
 
@@ -84,7 +85,7 @@ def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) ->
                     raise
             if failed:
                 raise UserError(
-                    f"{len(failed)} runs failed: {', '.join(failed)}; the same command tries again"
+                    f"{counted(len(failed), 'run', 'runs')} failed: {', '.join(failed)}; the same command tries again"
                 )
 
 

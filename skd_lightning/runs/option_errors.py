@@ -39,6 +39,7 @@ REQUIRED = re.compile(r"arguments are required: (?:(?:fit|validate|test|predict)
 UNRECOGNISED = re.compile(r"unrecognized arguments: (--[\w.-]+)")
 VALUE = re.compile(r"Expected an? (.+?)\. Got value: (.+?)(?:\n|$)")
 UNION = re.compile(r"Errors:\n\s+- Expected an? (.+)\n(?:.*\n)*?\s*Given value: (.+)")
+NO_MODULE = re.compile(r"Problem with given class_path '[\w.]+':\s+No module named '([\w.]+)'")
 NO_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 LITERAL = re.compile(r"Literal\[(.+)\]")
 
@@ -182,6 +183,8 @@ def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None
             return f"{name} is no option of {CLASS.findall(text)[-1].rpartition('.')[2]}"
         return f"unknown option {name}{_nearest(name, known)}"
     option = f"--{'.'.join(path)}"
+    if found := NO_MODULE.search(text):
+        return f"{option}: there is no module '{found[1]}' on Python's path (PYTHONPATH=. adds the working folder)"
     if found := NO_CLASS.search(text):
         return f"{option}: {no_such(found[1], _class_names(text, path[-1]))}"
     if path and (found := VALUE.search(text) or UNION.search(text)):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-LINK = "https://arxiv.org/abs/2004.03846"
+FIRST = ("Wang et al. 2020", "https://arxiv.org/abs/2004.03846")
+SOURCES = {
+    **dict.fromkeys(("token", "emission", "topk", "topwk", "posterior", "pos_topwk"), FIRST),
+    "structural": ("Wang et al. 2021", "https://arxiv.org/abs/2010.05010"),
+    "path_set": ("Kurniawan et al. 2022", "https://arxiv.org/abs/2110.03866"),
+}
+"""Paper and address of each objective of this package."""
 
 TEXT = """\
 # {title}
@@ -18,38 +24,51 @@ Its tags: {tags}.
 
 ## Use
 
+{use}
+
+{scores}"""
+
+WITHOUT_TORCH = """\
 ```python
 # pip install skd-lightning
 from skd_lightning.serving import Runtime
 
 tagger = Runtime.load("{name}")
-tagger.tag("{example}", language="{language}")
+{example}
 ```
 
-`skd tag {name} FILE` tags a file; `skd_lightning.load("{name}")` is the same tagger in PyTorch.
+`skd tag {name} FILE` tags a file; `skd_lightning.load("{name}")` is the same tagger in PyTorch."""
 
-{scores}"""
+WITH_TORCH = """\
+```python
+# pip install 'skd-lightning[train]'
+import skd_lightning
+
+tagger = skd_lightning.load("{name}"{loading})
+{example}
+```"""
 
 
-def card(name: str, description: Mapping[str, Any], results: Mapping[str, Any] | None = None) -> str:
+def card(
+    name: str,
+    description: Mapping[str, Any],
+    results: Mapping[str, Any] | None = None,
+    text_only: Sequence[str] = (),
+    loading: str | None = None,
+) -> str:
     """Return the page as Markdown with a YAML header.
 
     Args:
         name: of the folder, or ``owner/name`` on the hub.
         description: of the tagger.
         results: content of its run's ``results.json``, for the scores.
+        text_only: languages of which it has seen text alone.
+        loading: further arguments of ``skd_lightning.load`` for one that needs PyTorch; None for others.
     """
     results = results or {}
     languages: list[str] = description["languages"]
     entities = description["scheme"] != "none"
     what = f"a CRF with {'entity tags' if entities else 'one tag a word'}, with exact probabilities"
-    loss = results.get("loss", "")
-    taught = (
-        f"It was distilled from teachers of its languages with the objective `{loss}` "
-        f"([Wang et al. 2020]({LINK})), and learned from annotated sentences."
-        if loss and loss != "none" and results.get("role") == "student"
-        else "It learned from annotated sentences alone."
-    )
     tags = (
         sorted({tag.partition("-")[2] for tag in description["tags"]} - {""})
         if entities
@@ -59,14 +78,39 @@ def card(name: str, description: Mapping[str, Any], results: Mapping[str, Any] |
         title=name.rpartition("/")[2],
         name=name,
         languages=", ".join(languages),
-        language=languages[0] if languages else "",
         what=what,
         tags=", ".join(f"`{tag}`" for tag in tags),
-        taught=taught if results else "",
-        example="Anna Berg lives in Lincoln.",
+        taught=_taught(results, languages, text_only) if results else "",
+        use=_use(name, languages, loading),
         scores=_scores(results),
     )
     return f"---\n{_header(name, languages, results)}---\n\n{text.strip()}\n"
+
+
+def _taught(results: Mapping[str, Any], languages: Sequence[str], text_only: Sequence[str]) -> str:
+    """Return what the tagger learned from."""
+    loss = results.get("loss", "")
+    annotated = [language for language in languages if language not in text_only]
+    sentences = f"annotated sentences of {', '.join(annotated)}" if text_only else "annotated sentences"
+    if not loss or loss == "none" or results.get("role") != "student":
+        lacking = f" It has seen no annotated sentence of {', '.join(text_only)}." if text_only else ""
+        return f"It learned from {sentences} alone.{lacking}"
+    source = " ([{}]({}))".format(*SOURCES[loss]) if loss in SOURCES else ""
+    taught = f"It was distilled from teachers of its languages with the objective `{loss}`{source}"
+    if text_only:
+        return f"{taught}: on {sentences}, and on text without annotation of {', '.join(text_only)}."
+    return f"{taught}, and learned from {sentences}."
+
+
+def _use(name: str, languages: Sequence[str], loading: str | None) -> str:
+    """Return how the tagger is loaded, with a sentence to tag where one of its languages is English."""
+    english = next((language for language in languages if language.split("_")[0] == "en"), None)
+    language = english or next(iter(languages), "")
+    text = '"Anna Berg lives in Lincoln."' if english else "text"
+    example = f'tagger.tag({text}, language="{language}")'
+    if loading is None:
+        return WITHOUT_TORCH.format(name=name, example=example)
+    return WITH_TORCH.format(name=name, example=example, loading=loading)
 
 
 def _scores(results: Mapping[str, Any]) -> str:

@@ -62,7 +62,7 @@ def save(
         described["wide"]["features"] = len(written["wide.keys"])
     network = None
     embedder = description["encoder"]["embedder"]
-    served = transformer is not None or _runs_without_torch(embedder)
+    served = transformer is not None or runs_without_torch(embedder)
     if served and arrays["head.emissions.weight"].shape[1]:
         network = network_onnx(description["encoder"]["context"], arrays)
     if tables != "float32":
@@ -95,6 +95,7 @@ def _sorted_features(arrays: Mapping[str, np.ndarray], least_weight: float) -> d
     return {"wide.keys": keys[order].view(np.int64), "wide.weight": weights[order]}
 
 
-def _runs_without_torch(embedder: Mapping[str, Any]) -> bool:
+def runs_without_torch(embedder: Mapping[str, Any]) -> bool:
+    """Return True for an embedder, as it is described, that reads words without PyTorch."""
     parts = embedder["settings"].get("embedders", [])
-    return embedder["name"] in EMBEDDINGS and all(map(_runs_without_torch, parts))
+    return embedder["name"] in EMBEDDINGS and all(map(runs_without_torch, parts))

@@ -10,18 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from rich.progress import track
 
 from skd_lightning.data.module import TaggingData
 from skd_lightning.data.schemes import in_scheme
 from skd_lightning.data.sentence import Sentence
+from skd_lightning.data.text_only import text_only
 from skd_lightning.display import terminal
 from skd_lightning.display.formats import points
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores, split_types
-from skd_lightning.parsing import checked, read_yaml
 from skd_lightning.run_folder import RunFolder, results_files
 from skd_lightning.runs.jobs import Job
 from skd_lightning.runs.record import Results, TransferResults, surroundings, typed_command
@@ -147,23 +146,6 @@ class Transfer:
         )
         with alone_in(folder.path, folder.zeroshot.path.name):
             results.save(folder.zeroshot, counts)
-
-
-class _Data(BaseModel):
-    text_only: list[str] | None = None
-
-
-class _Settings(BaseModel):
-    """The part of a run's settings that is read."""
-
-    data: _Data = _Data()
-
-
-def text_only(folder: RunFolder) -> list[str]:
-    """Return the languages of which a run has seen text without tags alone; none where its settings are not there."""
-    if not folder.config.is_file():
-        return []
-    return checked(_Settings, read_yaml(folder.config), str(folder.config)).data.text_only or []
 
 
 def evaluate(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skd_lightning.encoders import Embedder, FineTunedTransformerEmbedder, FrozenTransformerEmbedder
+from skd_lightning.encoders import (
+    ConcatenatedEmbedder,
+    Embedder,
+    FineTunedTransformerEmbedder,
+    FrozenTransformerEmbedder,
+)
+from skd_lightning.encoders.description import EMBEDDERS
 from skd_lightning.encoders.transformer_onnx import transformer_onnx
 from skd_lightning.serving import hub, saving
 from skd_lightning.serving.card import card
@@ -24,6 +30,7 @@ def save(
     least_weight: float = 0.0,
     results: Mapping[str, Any] | None = None,
     name: str = "",
+    text_only: Sequence[str] = (),
 ) -> None:
     """Write a tagger's folder; see :meth:`Tagger.save`.
 
@@ -34,11 +41,15 @@ def save(
         least_weight: nats below which sparse features are left out.
         results: content of its run's ``results.json``, for the card.
         name: on the card; the folder's own if it is empty.
+        text_only: languages of which it has seen text alone, for the card.
     """
     arrays = {key: values.detach().cpu().numpy() for key, values in tagger.state_dict().items()}
     description = tagger.description()
-    page = card(name or Path(folder).name, description, results)
     transformer = _transformer(tagger.encoder.embedder)
+    embedder = description["encoder"]["embedder"]
+    served = transformer is not None or saving.runs_without_torch(embedder)
+    loading = None if served else _loading(embedder)
+    page = card(name or Path(folder).name, description, results, text_only, loading)
     saving.save(Path(folder), description, arrays, page, tables, least_weight, transformer)
 
 
@@ -48,6 +59,23 @@ def push_to_hub(tagger: Tagger, name: str, tables: Compression, least_weight: fl
         folder = Path(temporary) / "tagger"
         save(tagger, folder, tables, least_weight, name=name)
         return hub.push(folder, name, private)
+
+
+def _loading(embedder: Mapping[str, Any]) -> str:
+    """Return what ``skd_lightning.load`` has to be told beside the name for an embedder that is described."""
+    parts = [*_parts(embedder)]
+    foreign = [name for name, _ in parts if name not in EMBEDDERS]
+    outside = any(name in EMBEDDERS and EMBEDDERS[name].reads(settings) for name, settings in parts)
+    classes = ", ".join(f'"{name}": {name.rpartition(".")[2]}' for name in dict.fromkeys(foreign))
+    return ", outside=True" * outside + f", embedders={{{classes}}}" * bool(foreign)
+
+
+def _parts(embedder: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield name and settings of a described embedder, and of those that it puts side by side."""
+    yield embedder["name"], embedder["settings"]
+    if embedder["name"] == ConcatenatedEmbedder.__name__:
+        for part in embedder["settings"]["embedders"]:
+            yield from _parts(part)
 
 
 def _transformer(embedder: Embedder) -> tuple[dict[str, Any], bytes] | None:

@@ -45,9 +45,10 @@ def cost_table(runs: TaskRuns) -> Table:
         for column in RATIOS:
             table = table.without(column)
     ratio = "; × is the ratio to the baseline" if compared else ""
+    whole = "Whole: predictions and fit. " if compared else ""
     table.notes.append(
         f"Means over seeds{ratio}. Predictions: what the teachers' predictions took in the run that made them (the "
-        "largest of the seeds; later runs find them in the cache). Whole: predictions and fit. Teachers: sums, for "
+        f"largest of the seeds; later runs find them in the cache). {whole}Teachers: sums, for "
         "memory the largest. Times compare only between runs on the same, otherwise idle machine."
     )
     return table

@@ -14,7 +14,7 @@ from skd_lightning.display.formats import percent, points, probability
 from skd_lightning.display.style import INK, Look, Plot, band_height, bands, draw, legend, offset
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
-from skd_lightning.report.words import LEAST, METRICS, label
+from skd_lightning.report.words import LEAST, METRICS, columns, dagger, label
 
 INTERVAL = "95 % interval"
 
@@ -124,7 +124,7 @@ def languages_table(found: Comparison) -> Table | None:
     """Return the differences to the baseline by language; None without a baseline or another student."""
     if not found.rivals:
         return None
-    table = Table("differences", "Difference to the baseline, by language", ["", *found.languages, "average"])
+    table = Table("differences", "Difference to the baseline, by language", ["", *columns(found), "average"])
     for system in [*found.peers, *found.rivals]:
         contrast = found.contrast(system, found.baseline)
         if contrast is None:
@@ -141,6 +141,7 @@ def languages_table(found: Comparison) -> Table | None:
                 {"system": system, "language": language, "difference": value, **numbers(certain)}
             )
     table.notes.append("In points. Bold: the 95 % bootstrap interval does not hold zero.")
+    table.notes += dagger(found)
     return table
 
 

@@ -17,7 +17,7 @@ from skd_lightning.display.style import Look, Plot, band_height, bands, draw, le
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
 from skd_lightning.report.sections.differences import differences_plot
-from skd_lightning.report.words import METRICS, heading, label
+from skd_lightning.report.words import METRICS, columns, dagger, heading, label
 
 PEERS_NOTE = "Peers: other libraries, trained from scratch on the same sentences and scored alike."
 
@@ -32,7 +32,7 @@ def section(findings: Findings) -> Section | None:
 
 def scores_table(found: Comparison, name: str, title: str) -> Table:
     """Return the scores by language, mean ± deviation over seeds; the best student is bold."""
-    table = Table(name, title, ["", *found.languages, "average", "seeds"])
+    table = Table(name, title, ["", *columns(found), "average", "seeds"])
     best = found.best() if len(found.students) > 1 else None
     for i, system in enumerate(found.systems):
         partial = "*" if found.has(system) != found.languages else ""
@@ -83,6 +83,7 @@ def _notes(found: Comparison) -> list[str]:
         notes.append("One seed each: nothing is known about the deviation over trainings.")
     bold = "Bold: the best student. Average: macro mean over languages."
     notes.append(bold + (" Teachers: on each language its own." if TEACHERS in found.systems else ""))
+    notes += dagger(found)
     if found.peers:
         notes.append(PEERS_NOTE)
     if any(found.has(system) != found.languages for system in found.systems):
@@ -92,7 +93,7 @@ def _notes(found: Comparison) -> list[str]:
 
 def brief_table(runs: TaskRuns, found: Comparison, title: str) -> Table:
     """Return a table for the terminal: scores, the average with its deviation, seconds of the fit."""
-    table = Table("brief", title, ["", *found.languages, "average", "seeds", "fit s"])
+    table = Table("brief", title, ["", *columns(found), "average", "seeds", "fit s"])
     for i, system in enumerate(found.systems):
         partial = "" if found.has(system) == found.languages else "*"
         cells = [points(found.mean(system, language)) for language in found.languages]
@@ -101,6 +102,7 @@ def brief_table(runs: TaskRuns, found: Comparison, title: str) -> Table:
         table.rows.append([label(system), *cells])
         if system == found.best() and len(found.students) > 1:
             table.strong |= {(i, 0), (i, len(found.languages) + 1)}
+    table.notes += dagger(found)
     return table
 
 

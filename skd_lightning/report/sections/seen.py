@@ -37,7 +37,7 @@ def section(findings: Findings) -> Section | None:
     notes: list[str] = []
     for comparison in found.values():
         comparison.draw(notes)
-    for note in dict.fromkeys(notes):  # one part says what the other does
+    for note in dict.fromkeys(notes):  # one part may say what the other does
         findings.notes.append(
             "seen and unseen words: " + note.replace("other test", "other training or test")
         )
@@ -61,21 +61,26 @@ def sentence(found: Parts, system: str) -> str | None:
 def seen_table(found: Parts) -> Table:
     """Return the scores of each system on both parts, macro means over languages, mean ± deviation over seeds."""
     metric = next(iter(found.values())).metric
+    gold = _gold(found)
     name = METRICS[metric]
     title = f"{name[0].upper()}{name[1:]} by whether the annotated data hold the words, in per cent"
     table = Table("seen", title, [""])
-    for part, comparison in found.items():
-        table.columns.append(f"{part} ({plain(sum(_gold(comparison).values()))})")
+    for part in found:
+        table.columns.append(f"{part} ({plain(sum(gold[part].values()))})")
         table.columns += [f"{part}: recall"] * (metric == "f1")
     table.columns.append("seeds")
     for system in dict.fromkeys(name for comparison in found.values() for name in comparison.systems):
         row = [label(system)]
-        for comparison in found.values():
-            row += _cells(comparison, system)
+        for part, comparison in found.items():
+            row += _cells(comparison, system, gold[part])
         table.rows.append([*row, "" if system == TEACHERS else str(_seeds(found, system))])
         for part, comparison in found.items():
             table.data += _data(comparison, part, system)
     table.notes.append(NOTES[metric])
+    every = {language for of_part in gold.values() for language in of_part}
+    for part, of_part in gold.items():
+        if missing := [language for language in found[part].languages if language in every - of_part.keys()]:
+            table.notes.append(f"No {UNITS[metric]} of {', '.join(missing)} are {part}.")
     if any("*" in cell for row in table.rows for cell in row):
         table.notes.append(
             "* of other training or test sentences, or not of all languages; not comparable with the others."
@@ -109,25 +114,38 @@ def differences_table(found: Parts) -> Table | None:
     return table if table.rows else None
 
 
-def _gold(comparison: Comparison) -> dict[str, int]:
-    """Return the gold items of a part in each language: those of the baseline, else of the first system there."""
-    systems = {name: group for name, group in comparison.systems.items() if name != comparison.baseline}
-    groups = [comparison.systems.get(comparison.baseline, []), *systems.values()]
-    found: dict[str, int] = {}
-    for scores in (scores for group in groups for scores in group):
-        for language in scores.counts:
-            found.setdefault(language, items(scores, language, comparison.metric).gold)
-    return found
+def _gold(found: Parts) -> dict[Part, dict[str, int]]:
+    """Return the gold items of both parts in each language, as one system divides them.
+
+    It is the baseline, else a student, else the first system there: two systems divide a language differently where one
+    has seen its text alone, and then the parts would not add up to the test data.
+    """
+    there = list(dict.fromkeys(name for comparison in found.values() for name in comparison.systems))
+    baseline = next(iter(found.values())).baseline
+    students = {name for comparison in found.values() for name in comparison.students}
+    reference = min(there, key=lambda name: (name != baseline, name not in students))
+    counts: dict[Part, dict[str, int]] = {}
+    for part, comparison in found.items():
+        counts[part] = {}
+        for scores in comparison.systems.get(reference, []):
+            for language in scores.counts:
+                counts[part].setdefault(language, items(scores, language, comparison.metric).gold)
+    return counts
 
 
-def _cells(comparison: Comparison, system: str) -> list[str]:
-    """Return the score of a system on a part, and with entities its recall."""
+def _cells(comparison: Comparison, system: str, gold: Mapping[str, int]) -> list[str]:
+    """Return the score of a system on a part, and with entities its recall.
+
+    Args:
+        comparison: of the part.
+        system: its name.
+        gold: items of the part in each language, as most systems divide them.
+    """
     taggers = comparison.systems.get(system, [])
     languages = comparison.has(system) if taggers else []
     if not languages:
         return ["–"] * (1 + (comparison.metric == "f1"))
-    gold = _gold(comparison)
-    same = languages == comparison.languages and all(
+    same = set(languages) == gold.keys() and all(
         items(scores, language, comparison.metric).gold == gold[language]
         for scores in taggers
         for language in languages

@@ -56,7 +56,7 @@ def check_sweeps(files: Sequence[Path], run_of: Callable[[Sequence[str]], Run]) 
         for parameter in sweep.parameters:
             table.add_row(parameter.name, parameter.distribution, _shown(parameter))
         console.print(table)
-        console.print(f"[green]{how}: all are understood[/]", highlight=False, soft_wrap=True)
+        console.print(f"[green]{how} understood[/]", highlight=False, soft_wrap=True)
 
 
 def check_metric(sweep: Sweep) -> None:
@@ -80,10 +80,12 @@ def check_metric(sweep: Sweep) -> None:
 
 
 def _trials(sweep: Sweep) -> tuple[list[dict[str, Any]], str]:
-    """Return the trials to parse, and a description of them for the screen."""
+    """Return the trials to parse, and the beginning of a sentence that says they are understood."""
     number = grid_size(sweep.parameters)
     if number is not None and number <= MOST:
-        return list(grid(sweep.parameters, str(sweep.file))), f"all {number} trials"
+        return list(
+            grid(sweep.parameters, str(sweep.file))
+        ), "the only trial is" if number == 1 else f"all {number} trials: all are"
     if number is None and sweep.method == "grid":
         next(grid(sweep.parameters, str(sweep.file)))  # says which parameter has no end of values
     trials = random_trials(sweep.parameters, SAMPLES, seed=1)
@@ -92,7 +94,7 @@ def _trials(sweep: Sweep) -> tuple[list[dict[str, Any]], str]:
     return [
         *kinds,
         *trials,
-    ], f"{len(kinds)} trials with values of every kind and {len(trials)} drawn with seed 1"
+    ], f"{len(kinds)} trials with values of every kind and {len(trials)} drawn with seed 1: all are"
 
 
 def _check_trial(sweep: Sweep, trial: Mapping[str, Any], run_of: Callable[[Sequence[str]], Run]) -> None:

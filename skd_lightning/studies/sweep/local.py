@@ -15,7 +15,7 @@ from rich.console import Console
 
 from skd_lightning.analysis import curves as logs
 from skd_lightning.display import terminal
-from skd_lightning.display.formats import short_names
+from skd_lightning.display.formats import counted, short_names
 from skd_lightning.display.table import Table
 from skd_lightning.runs.execution import job
 from skd_lightning.runs.jobs import Job, run_jobs
@@ -77,7 +77,9 @@ def search(
         chosen = random_trials(sweep.parameters, number or sweep.run_cap or TRIALS, seed)
     trials = [_trial(sweep, values, run_of) for values in chosen]
     console.print(
-        f"[bold]{sweep.file}[/]: {method} search, {len(trials)} trials", highlight=False, soft_wrap=True
+        f"[bold]{sweep.file}[/]: {method} search, {counted(len(trials), 'trial', 'trials')}",
+        highlight=False,
+        soft_wrap=True,
     )
     try:
         run_jobs([[trial.job for trial in trials]], jobs)
