@@ -107,6 +107,7 @@ READ: list[tuple[str, Mapping[str, object], str, str]] = [
         "",
         "emerging.test.annotated is test, not emerging.test",
     ),
+    ("BILOU", one("a\tB-PER\nb\tL-PER\n\nc\tU-LOC\nd\tO\n\n"), "", "Entities are written in BIOES"),
     ("clone", CLONE, f"{UPOS} --langs tr", "tr train 3 5"),
     ("clone, by treebank", CLONE, f"{UPOS} --langs tr_imst", "tr_imst test 1 1"),
     ("clone, by its folder", CLONE, f"{UPOS} --langs UD_Turkish-IMST", "UD_Turkish-IMST test 1 1"),
@@ -175,7 +176,7 @@ REFUSED: list[tuple[str, Mapping[str, object], str, str]] = [
     ("only dev", {"mine/de/dev.tsv": NER}, "", "no training file"),
     ("nothing in French", {"absa/ABSA16FR_Restaurants_Train.xml": semeval()}, "--task absa", "ABSA16FR_Restaurants_Train.xml"),
     # tags
-    ("unknown prefix", one("a\tB-PER\nb\tL-PER\n"), "", "train.tsv:2: tag 'L-PER'"),
+    ("unknown prefix", one("a\tB-PER\nb\tL-PER\nc\tS-LOC\n"), "", "train.tsv:2: tag 'L-PER'"),
     ("unknown prefix in test", one("a\tO\nb\tX-PER\n", "test.tsv"), "", "test.tsv:2: tag 'X-PER'"),
     ("bare prefixes", one("a\tB\nb\tO\n"), "", "train.tsv:1: tag 'B'"),
     ("two kinds", {"mine/de/train.tsv": NER, "mine/en/train.tsv": POS}, "", "de: iob2, en: none"),

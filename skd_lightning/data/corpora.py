@@ -20,6 +20,7 @@ from skd_lightning.data.folds import Fold
 from skd_lightning.data.generated import Generation
 from skd_lightning.data.readers import read
 from skd_lightning.data.readers.files import kind_of
+from skd_lightning.data.schemes import from_bilou
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.split_names import SPLITS
 from skd_lightning.data.splits import (
@@ -247,7 +248,7 @@ def load_language(
         splits, note = load_hub(task, language, revision)
         if notes is not None:
             notes.append(note)
-        return {**splits, "unlabelled": []}
+        return {**from_bilou(splits), "unlabelled": []}
     refuse_missing(folder, task, language)
     splits = {}
     for split, file in split_files(folder, task, language, notes).items():
@@ -257,4 +258,4 @@ def load_language(
             splits[split] = entry.prepare(splits[split])
         if file and not splits[split]:
             raise UserError(f"{file}: no sentence in it; fill it, or remove it")
-    return splits
+    return from_bilou(splits)
