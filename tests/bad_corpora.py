@@ -108,6 +108,7 @@ READ: list[tuple[str, Mapping[str, object], str, str]] = [
         "emerging.test.annotated is test, not emerging.test",
     ),
     ("BILOU", one("a\tB-PER\nb\tL-PER\n\nc\tU-LOC\nd\tO\n\n"), "", "Entities are written in BIOES"),
+    ("commas", {"mine/de/train.tsv": NER, "mine/fr/train.csv": "a,O\nb,B-X\n\nc,O\n"}, "", "fr: train.csv has no tags, its lines have one column; columns are parted by tabs or spaces, not by commas"),
     ("clone", CLONE, f"{UPOS} --langs tr", "tr train 3 5"),
     ("clone, by treebank", CLONE, f"{UPOS} --langs tr_imst", "tr_imst test 1 1"),
     ("clone, by its folder", CLONE, f"{UPOS} --langs UD_Turkish-IMST", "UD_Turkish-IMST test 1 1"),

@@ -18,7 +18,7 @@ from skd_lightning.data.folders import (
 )
 from skd_lightning.data.folds import Fold
 from skd_lightning.data.generated import Generation
-from skd_lightning.data.readers import read
+from skd_lightning.data.readers import has_one_column, read
 from skd_lightning.data.readers.files import kind_of
 from skd_lightning.data.schemes import from_bilou
 from skd_lightning.data.sentence import Sentence
@@ -38,6 +38,8 @@ from skd_lightning.data.unlabelled import (
     without_tags,
 )
 from skd_lightning.errors import UserError, printable
+
+ONE_COLUMN = "its lines have one column; columns are parted by tabs or spaces, not by commas"
 
 
 @dataclass
@@ -258,4 +260,6 @@ def load_language(
             splits[split] = entry.prepare(splits[split])
         if file and not splits[split]:
             raise UserError(f"{file}: no sentence in it; fill it, or remove it")
+        if file and split != "unlabelled" and notes is not None and has_one_column(file, splits[split]):
+            notes.append(f"{language}: {file.name} has no tags, {ONE_COLUMN}")
     return from_bilou(splits)
