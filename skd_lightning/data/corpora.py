@@ -111,6 +111,29 @@ def corpus_files(
     ]
 
 
+def refuse_missing_corpora(task: str, data: str | None, languages: Sequence[str]) -> None:
+    """Refuse a task that is neither generated nor a folder nor on the hub, before its corpora are read.
+
+    Args:
+        task: name of the task.
+        data: root of the corpora, see :func:`folders.find_folder`.
+        languages: that have to be in its folder.
+
+    Raises:
+        UserError: the task or a language is not there, or it is unclear which file is which split.
+    """
+    if tasks.entry(task).generate:
+        return
+    folder = find_folder(task, data)
+    if folder is None:
+        from skd_lightning.data.hub import hub_languages
+
+        hub_languages(task)  # which refuses a task that is not on the hub, and asks nobody
+    for language in languages if folder else ():
+        refuse_missing(folder, task, language)
+        split_files(folder, task, language)
+
+
 def load_corpora(
     task: str,
     data: str | None = None,
