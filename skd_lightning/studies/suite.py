@@ -293,10 +293,10 @@ def _finished(planned: Job) -> bool:
 
 def _refuse_options(suite: Suite, task: str, data: str | None) -> None:
     """Refuse a task without corpora, and a variant with a wrong option; one seed and one teacher tell it of all."""
+    runs = planned_runs(suite, task, data)
     own = suite.tasks[task]
     refuse_missing_corpora(task, data, own.languages or ())
     refuse_missing_corpora(own.zeroshot_task or task, data, own.zeroshot)
-    runs = planned_runs(suite, task, data)
     variants = {run.variant: run for run in runs}
     for name, run in variants.items():
         try:
