@@ -18,6 +18,10 @@ from skd_lightning.yaml_limits import Loader, refuse_excess
 
 T = TypeVar("T")
 
+A_LIST = "expected a list, such as [1, 2]"
+EXPECTED = {"tuple_type": A_LIST, "list_type": A_LIST, "string_type": "expected a text"}
+"""What is said of a value, by the kind of pydantic's error, where its own words are those of Python."""
+
 LONGEST = 2**24
 """Bytes of a file of settings that is read."""
 
@@ -127,4 +131,4 @@ def first_error() -> Iterator[None]:
         if first["type"] == "value_error":  # of our own validators
             raise ValueError(first["msg"].removeprefix("Value error, ")) from None
         place = ".".join(map(str, first["loc"])) or "file"
-        raise ValueError(f"{place}: {first['msg']}"[:400]) from None
+        raise ValueError(f"{place}: {EXPECTED.get(first['type'], first['msg'])}"[:400]) from None

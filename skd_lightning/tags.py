@@ -169,7 +169,7 @@ def _refuse_other_tags(annotated: list[tuple[TaggedSentence, tuple[str, ...]]], 
     sentence, i, tag = next(word for word in words if word[2] in unfit)
     example = next((f", like {t!r} at {s.place(j)}" for s, j, t in words if _ENTITY_TAG.fullmatch(t)), "")
     raise UserError(
-        f"{sentence.place(i)}: tag {tag!r} belongs to no known scheme (IOB1, IOB2, BIOES); "
+        f"{sentence.place(i)}: tag {tag!r} belongs to no known scheme (IOB1, IOB2, BIOES, BILOU); "
         f"expected 'O' or an entity type after B-, I-, E- or S-{example}"
     )
 

@@ -167,6 +167,14 @@ def test_names_that_are_no_text(tmp_path: Path, capsys: pytest.CaptureFixture) -
         show(TaggingData("mine", str(tmp_path)))
 
 
+def test_commas_part_no_columns(tmp_path: Path) -> None:
+    make(tmp_path, {"mine/de/train.csv": "a,O\nb,B-X\n\nc,O\n", "mine/de/unlabelled.txt": "a b\n"})
+    with pytest.raises(
+        UserError, match=r"to learn; .*train\.csv: its lines have one column; .* not by commas"
+    ):
+        _ = TaggingData("mine", str(tmp_path)).tag_names
+
+
 def test_encodings_by_language_from_python(tmp_path: Path) -> None:
     make(
         tmp_path,

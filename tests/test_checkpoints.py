@@ -255,6 +255,16 @@ def test_addresses_and_other_files_end_in_one_line(tmp_path: Path) -> None:
         skd_lightning.load(tmp_path / "x.ckpt")
 
 
+def test_a_folder_of_runs_names_those_that_it_holds(tmp_path: Path) -> None:
+    for name in ("seed2", "seed1"):
+        save(tmp_path / "posterior" / name, teacher())
+    (tmp_path / "posterior" / "seed3").mkdir()
+    with pytest.raises(
+        UserError, match=r"posterior: it holds seed1, seed2; name one, such as .*posterior/seed1$"
+    ):
+        skd_lightning.load(tmp_path / "posterior")
+
+
 def test_a_fine_tuned_transformer_brings_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Transformers fetches attention kernels and classes from the hub if a configuration names them."""
     bert = save_bert(tmp_path / "bert")

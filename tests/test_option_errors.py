@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,10 +26,14 @@ STUDENT = ["--config", "experiments/student.yaml", "--model.objective", "TopK"]
         ("--trainer.max_epochs abc", "--trainer.max_epochs: 'abc' is not of type int"),
         ("--model.annealing.kind stp", "--model.annealing.kind: there is no 'stp': did you mean 'step'? Choices: "),
         ("--model.objective Topk", "--model.objective: there is no 'Topk': did you mean 'TopK'? Choices: "),
-        ("--model.objective mine.Own", "--model.objective: there is no module 'mine' on Python's path (PYTHONPATH=. "),
-        ("--model.embedder mine.Own", "--model.embedder: there is no module 'mine' on Python's path (PYTHONPATH=. "),
         ("--model.objective Nothing", "--model.objective: there is no 'Nothing'. Choices: "),
         ("--model.context BiLSTN", "--model.context: there is no 'BiLSTN': did you mean 'BiLSTM'? Choices: BiLSTM, "),
+        ("--model.embedder nowhere.Foo", "--model.embedder: no module 'nowhere' on Python's path; set PYTHONPATH"),
+        ("--model.context nowhere.Foo", "--model.context: no module 'nowhere' on Python's path"),
+        ("--model.objective nowhere.Foo", "--model.objective: no module 'nowhere' on Python's path"),
+        ("--model.embedder json.JSONDecoder", "--model.embedder: it names no class of the kind Embedder; give"),
+        ("--model.embedder skd_lightning.crf.Nope", "--model.embedder: skd_lightning.crf.Nope cannot be used: module"),
+        ("--model.objective json.JSONDecoder", "--model.objective: it names no class of the kind Objective; give"),
         ("--qqq 1", "unknown option --qqq (skd fit --help-all lists all)"),
     ],
 )  # fmt: skip
@@ -37,6 +42,13 @@ def test_options_of_runs(words: str, line: str) -> None:
         TaggingCLI([*STUDENT, *words.split()], run=False, instantiate=False)
     assert str(error.value).startswith(line)
     assert "\n" not in str(error.value)
+
+
+def test_a_broken_module_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "breaks_on_import.py").write_text("raise ValueError('no such card')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"^--model\.embedder: no such card$"):
+        TaggingCLI([*STUDENT, "--model.embedder", "breaks_on_import.E"], run=False, instantiate=False)
 
 
 @pytest.mark.parametrize(

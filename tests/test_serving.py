@@ -88,6 +88,15 @@ def test_what_was_saved_loads_again(kind: str, tables: Any, tmp_path: Path) -> N
             assert not first.exists() or first.read_bytes() == second.read_bytes()
 
 
+def test_others_may_read_every_file_of_a_saved_tagger(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        KINDS[next(iter(KINDS))]().save(tmp_path / "saved")
+    finally:
+        os.umask(before)
+    assert {oct(file.stat().st_mode & 0o777) for file in (tmp_path / "saved").iterdir()} == {"0o644"}
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the corpora in ../shared/data")
 def test_real_sentences_of_every_corpus_get_the_same_answers(tmp_path: Path) -> None:
     tagger = KINDS["wide"]()

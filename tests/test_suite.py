@@ -148,6 +148,12 @@ def _transfer_of(file: Path, data: Path) -> Transfer:
         (("loss: topk", "loss: top"), "variant topk-k2: loss is 'top'; choose one of none, token"),
         (("seeds: [3", "seeds: [3]]"), "not YAML"),
         (("[fi]", "[no]"), 'language False is not a word; write Norwegian as "no"'),
+        (("seeds: [3]", "seeds: 1"), "seeds: expected a list, such as [1, 2]"),
+        (("title: Small", "title: [a]"), "title: expected a text"),
+        (
+            ("loss: topk", "objective: topk"),
+            "loss is 'topk-k2', the variant's name, since it has no 'loss:'; give",
+        ),
         (("seeds: [3]", "recipe: good"), "recipe is 'good'; choose one of best, linear, paper"),
     ],
 )
@@ -157,6 +163,35 @@ def test_mistakes_in_the_file_are_named(tmp_path: Path, change: tuple[str, str],
         read_suite(tmp_path / "suite.yaml")
     assert message in str(error.value)
     assert str(error.value).startswith(str(tmp_path / "suite.yaml"))
+
+
+def test_suites_of_the_package_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = read_suite(EXPERIMENTS / "suites" / "demo.yaml").title
+    monkeypatch.chdir(tmp_path)
+    for name in ("demo.yaml", "demo", "experiments/suites/demo.yaml"):
+        assert read_suite(Path(name)).title == expected
+    with pytest.raises(
+        UserError, match=r"^dmo.yaml: no such suite; give a file of yours, or one of .*demo\.yaml"
+    ):
+        read_suite(Path("dmo.yaml"))
+    Path("demo.yaml").write_text("title: [mine]")
+    with pytest.raises(UserError, match=r"^demo\.yaml: "):
+        read_suite(Path("demo.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("  mine:", "  nowhere:"), "no folder nowhere/<language>"),
+        (("[de, en]", "[de, xx]"), "no language 'xx' there"),
+        (("[fi]", "[xx]"), "no language 'xx' there"),
+    ],
+)
+def test_a_dry_run_refuses_corpora_that_are_not_there(
+    home: Path, change: tuple[str, str], message: str, capsys: pytest.CaptureFixture
+) -> None:
+    (home / "other.yaml").write_text(SUITE.format(runs=home / "other").replace(*change))
+    assert message in refused(capsys, "suite", str(home / "other.yaml"), "--data", str(home), "--dry-run")
 
 
 def test_every_suite_in_the_repository_is_readable() -> None:

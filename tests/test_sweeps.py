@@ -238,5 +238,13 @@ def test_commands_are_what_the_agent_makes() -> None:
     words = found.words({"model.objective.k": 5, "model.annealing.epochs": None})
     assert words[:2] == ["skd", "distill"]
     assert words[-2:] == ["--model.objective.k=5", "--model.annealing.epochs=None"]
-    with pytest.raises(UserError, match="no such sweep"):
+    with pytest.raises(
+        UserError, match=r"no such sweep; give a file of yours, or one of .*learning_rates\.yaml"
+    ):
         read_sweep(Path("experiments/sweeps/none.yaml"))
+
+
+def test_sweeps_of_the_package_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = read_sweep(Path("experiments/sweeps/distillation.yaml")).parameters
+    monkeypatch.chdir(tmp_path)
+    assert read_sweep(Path("distillation.yaml")).parameters == expected

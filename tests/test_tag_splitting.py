@@ -178,6 +178,19 @@ def test_words_that_are_given() -> None:
         read(b"a\n" * 100_002, "f", source="given")
 
 
+def test_given_words_of_conll_files() -> None:
+    content = b"-DOCSTART- -X- -X- O\n\nTom NNP B-NP B-PER\nsang VBD  B-VP O\n-DOCSTART- -X- -X- O\nHi UH B-INTJ O\n"
+    found = read(content, source="given")
+    assert [s.words for s in found] == [("Tom", "sang"), ("Hi",)]
+    assert [content[a:b] for s in found for a, b in s.offsets] == [b"Tom", b"sang", b"Hi"]
+    with pytest.raises(
+        UserError, match=r"^f:4: 3 columns between spaces, other lines have 2; .* put a tab behind"
+    ):
+        read(b"New York\nHo Chi\n\nHo Chi Minh\n", "f", source="given")
+    for whole in (b"New York\nsings\n\nNew Orleans too\n", b"New York\t\nNew Orleans\n\nNew Orleans\n"):
+        assert read(whole, source="given")[0].words[0] == "New York"
+
+
 def test_json_lines() -> None:
     content = b'{"words": ["A b", ""]}\n\n{"text": "Hi. Du da", "language": "de"}\n{"words": []}\n'
     first, second, third = read(content, "x.jsonl")

@@ -164,7 +164,7 @@ def test_a_tag_of_no_scheme_is_named_with_its_place(sentences: list[str], place:
         recognise(corpus(*sentences))
     message = str(error.value)
     assert message.startswith(
-        f"{place}: tag {tag!r} belongs to no known scheme (IOB1, IOB2, BIOES); expected 'O'"
+        f"{place}: tag {tag!r} belongs to no known scheme (IOB1, IOB2, BIOES, BILOU); expected 'O'"
     )
     assert "\n" not in message
     assert ("like 'B-LOC' at data/en/train.tsv:2" in message) == ("B-LOC" in sentences[0].split())

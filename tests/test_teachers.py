@@ -137,6 +137,16 @@ def test_a_teacher_that_does_not_exist_is_named_beside_others_that_do(runs: Path
         teachers.require(["en", "de"])
 
 
+@pytest.mark.parametrize("name", ["said.json", "mine.py", "best.ckpt"])
+def test_a_file_of_another_kind_is_said_to_be_no_teacher(runs: Path, name: str) -> None:
+    (runs / name).write_text("{}")
+    for teachers in (TeacherSet.named(str(runs / name)), file_of(runs, f"'*': @{name}")):
+        with pytest.raises(
+            UserError, match=rf"{name}: a file, but no teacher; give .* predictions \(\.jsonl\)"
+        ):
+            teachers.require(["en"])
+
+
 def test_a_missing_file_of_teachers_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         TeacherSet.named(str(tmp_path / "none.yaml"))

@@ -18,8 +18,9 @@ from skd_lightning.data.folders import (
 )
 from skd_lightning.data.folds import Fold
 from skd_lightning.data.generated import Generation
-from skd_lightning.data.readers import read
+from skd_lightning.data.readers import has_one_column, read
 from skd_lightning.data.readers.files import kind_of
+from skd_lightning.data.schemes import from_bilou
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.split_names import SPLITS
 from skd_lightning.data.splits import (
@@ -37,6 +38,8 @@ from skd_lightning.data.unlabelled import (
     without_tags,
 )
 from skd_lightning.errors import UserError, printable
+
+ONE_COLUMN = "its lines have one column; columns are parted by tabs or spaces, not by commas"
 
 
 @dataclass
@@ -106,6 +109,29 @@ def corpus_files(
     return files + [
         path for name in languages if unlabelled for path in unlabelled_files(Path(unlabelled), name)
     ]
+
+
+def refuse_missing_corpora(task: str, data: str | None, languages: Sequence[str]) -> None:
+    """Refuse a task that is neither generated nor a folder nor on the hub, before its corpora are read.
+
+    Args:
+        task: name of the task.
+        data: root of the corpora, see :func:`folders.find_folder`.
+        languages: that have to be in its folder.
+
+    Raises:
+        UserError: the task or a language is not there, or it is unclear which file is which split.
+    """
+    if tasks.entry(task).generate:
+        return
+    folder = find_folder(task, data)
+    if folder is None:
+        from skd_lightning.data.hub import hub_languages
+
+        hub_languages(task)  # which refuses a task that is not on the hub, and asks nobody
+    for language in languages if folder else ():
+        refuse_missing(folder, task, language)
+        split_files(folder, task, language)
 
 
 def load_corpora(
@@ -247,7 +273,7 @@ def load_language(
         splits, note = load_hub(task, language, revision)
         if notes is not None:
             notes.append(note)
-        return {**splits, "unlabelled": []}
+        return {**from_bilou(splits), "unlabelled": []}
     refuse_missing(folder, task, language)
     splits = {}
     for split, file in split_files(folder, task, language, notes).items():
@@ -257,4 +283,6 @@ def load_language(
             splits[split] = entry.prepare(splits[split])
         if file and not splits[split]:
             raise UserError(f"{file}: no sentence in it; fill it, or remove it")
-    return splits
+        if file and split != "unlabelled" and notes is not None and has_one_column(file, splits[split]):
+            notes.append(f"{language}: {file.name} has no tags, {ONE_COLUMN}")
+    return from_bilou(splits)

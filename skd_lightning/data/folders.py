@@ -8,7 +8,15 @@ from pathlib import Path
 
 from skd_lightning.data import tasks
 from skd_lightning.data.readers.files import kind_of
-from skd_lightning.data.split_names import COMPLETE, SPLITS, splits_of, stem_of, treebank_of, words_of
+from skd_lightning.data.split_names import (
+    COMPLETE,
+    SPLITS,
+    splits_of,
+    stem_of,
+    treebank_of,
+    unread_ending,
+    words_of,
+)
 from skd_lightning.errors import UserError
 
 Candidates = dict[str, list[Path]]
@@ -188,7 +196,19 @@ def _there(folder: Path) -> str:
     """Return what lies in a folder, for a message."""
     names = _names(folder, inside=True)
     rule = "the name of a file has to say its split, such as train.tsv"
+    if endings := sorted({ending for path in _files(folder) if (ending := unread_ending(path.name))}):
+        rule = (
+            f"no reader reads {' or '.join(endings)}; write columns, word and tag between tabs (.tsv, .txt, .conll), "
+            "or CoNLL-U (.conllu), Universal NER (.iob2) or SemEval (.xml)"
+        )
     return f"{folder} holds {names}; {rule}" if names else f"{folder} is empty"
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a folder and of those directly in it."""
+    paths = list(folder.iterdir())
+    paths += [inner for path in paths if kind_of(path) == "a folder" for inner in path.iterdir()]
+    return [path for path in paths if kind_of(path) == "a file"]
 
 
 def _names(folder: Path, inside: bool) -> str:

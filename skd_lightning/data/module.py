@@ -12,9 +12,10 @@ from torch.utils.data import DataLoader
 
 from skd_lightning import tags
 from skd_lightning.data.batches import Batch, SentenceDataset, SentenceFeaturizer, as_is
-from skd_lightning.data.corpora import Corpora, load_corpora
+from skd_lightning.data.corpora import ONE_COLUMN, Corpora, load_corpora
 from skd_lightning.data.folds import Fold
 from skd_lightning.data.generated import RATES, Generation
+from skd_lightning.data.readers import has_one_column
 from skd_lightning.data.readers.encodings import refuse_unknown_encodings
 from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
 from skd_lightning.data.schemes import in_scheme, schemes_of
@@ -187,7 +188,16 @@ class TaggingData(pl.LightningDataModule):
             tag for language in self.corpora.languages for s in self._all(language) for tag in s.tags or ()
         }
         if not names:
-            raise UserError(f"task {self.task}: no sentence carries tags, there is nothing to learn")
+            read = [
+                own[split] for own in self.corpora.languages.values() for split in ("train", "dev", "test")
+            ]
+            bare = next(
+                (s.file for group in read for s in group if s.file and has_one_column(s.file, [s])), ""
+            )
+            raise UserError(
+                f"task {self.task}: no sentence carries tags, there is nothing to learn"
+                + (f"; {bare}: {ONE_COLUMN}" if bare else "")
+            )
         return tags.TagSet.of(names, scheme)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
 SPLITS = {
     "train": ("train", "training"),
@@ -41,8 +42,20 @@ def splits_of(name: str) -> list[str]:
     >>> splits_of("train-dev.tsv"), splits_of("train.log")
     (['train', 'dev'], [])
     """
-    if is_foreign(name):
-        return []
+    return [] if is_foreign(name) else _said(name)
+
+
+def unread_ending(name: str) -> str | None:
+    """Return the ending for whose sake a file is passed over although its name says a split; None for other files.
+
+    >>> unread_ending("train.jsonl"), unread_ending("notes.md"), unread_ending("train.tsv")
+    ('.jsonl', None, None)
+    """
+    ending = PurePath(name).suffix
+    return ending if ending and not name.startswith(".") and is_foreign(name) and _said(name) else None
+
+
+def _said(name: str) -> list[str]:
     words = words_of(name)
     found = [split for split, marks in SPLITS.items() if not set(marks).isdisjoint(words)]
     return ["unlabelled"] if "unlabelled" in found else found

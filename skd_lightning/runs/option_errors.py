@@ -40,6 +40,9 @@ UNRECOGNISED = re.compile(r"unrecognized arguments: (--[\w.-]+)")
 VALUE = re.compile(r"Expected an? (.+?)\. Got value: (.+?)(?:\n|$)")
 UNION = re.compile(r"Errors:\n\s+- Expected an? (.+)\n(?:.*\n)*?\s*Given value: (.+)")
 NO_MODULE = re.compile(r"Problem with given class_path '[\w.]+':\s+No module named '([\w.]+)'")
+UNUSABLE = re.compile(r"Problem with given class_path '([\w.]+)':\s+((?!Parser key|Problem|Does not)\S.*)")
+OTHER_KIND = re.compile(r"Import path .*does not correspond to a subclass of (\w+)")
+NOTHING = re.compile(r"Expected an? <class 'NoneType'>|Expected a path but .*")
 NO_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 LITERAL = re.compile(r"Literal\[(.+)\]")
 
@@ -183,12 +186,21 @@ def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None
             return f"{name} is no option of {CLASS.findall(text)[-1].rpartition('.')[2]}"
         return f"unknown option {name}{_nearest(name, known)}"
     option = f"--{'.'.join(path)}"
-    if found := NO_MODULE.search(text):
-        return f"{option}: there is no module '{found[1]}' on Python's path (PYTHONPATH=. adds the working folder)"
     if found := NO_CLASS.search(text):
         return f"{option}: {no_such(found[1], _class_names(text, path[-1]))}"
     if path and (found := VALUE.search(text) or UNION.search(text)):
         return f"{option}: {_complaint(found[1], found[2])}"
+    return f"{option}: {said}" if path and (said := _not_imported(text)) else None
+
+
+def _not_imported(text: str) -> str | None:
+    """Return why a class named by its path could not be had, None where that is not the trouble."""
+    if found := NO_MODULE.search(text):
+        return f"no module '{found[1]}' on Python's path; set PYTHONPATH to its folder"
+    if found := OTHER_KIND.search(text):
+        return f"it names no class of the kind {found[1]}; give a subclass of {found[1]}"
+    if found := UNUSABLE.search(text):
+        return f"{found[1]} cannot be used: {_cut(found[2])}"
     return None
 
 
@@ -207,7 +219,10 @@ def _other(error: Exception) -> str:
     path, text = _path(str(error)), one_line(error) or type(error).__name__
     if isinstance(error, argparse.ArgumentError) and error.argument_name:
         return f"{error.argument_name}: {_cut(error.message)}"
-    return f"--{'.'.join(path)}: {_cut(text.rpartition('; ')[2])}" if path else _cut(text)
+    if not path:
+        return _cut(text)
+    said = [part for part in map(_cut, text.split("; ")) if part and not NOTHING.fullmatch(part)]
+    return f"--{'.'.join(path)}: {said[-1] if said else 'its value is not understood'}"
 
 
 def _cut(text: str) -> str:

@@ -73,12 +73,12 @@ def save(
     config = {"format": FORMAT, "schema": SCHEMA, "without_torch": served, "tagger": described}
     if transformer is not None:
         config["transformer"] = dict(transformer[0])
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as in_one_file
 
     with new_folder(folder) as unfinished:
-        save_file(
-            {name: np.ascontiguousarray(values) for name, values in written.items()}, unfinished / WEIGHTS
-        )
+        # The library's function for files makes one that only its owner may read, whatever the umask.
+        in_order = {name: np.ascontiguousarray(values) for name, values in written.items()}
+        (unfinished / WEIGHTS).write_bytes(in_one_file(in_order))
         if network is not None:
             (unfinished / NETWORK).write_bytes(network)
         if transformer is not None:

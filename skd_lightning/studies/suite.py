@@ -11,13 +11,13 @@ from typing import Any
 from pydantic import JsonValue, NonNegativeInt
 from rich.console import Console
 
-from skd_lightning.data.corpora import training_languages
+from skd_lightning.data.corpora import refuse_missing_corpora, training_languages
 from skd_lightning.data.folds import Fold
 from skd_lightning.distillation.names import BASELINE, losses
 from skd_lightning.errors import UserError
 from skd_lightning.parsing import checked, read_yaml
 from skd_lightning.run_folder import refuse_name
-from skd_lightning.runs.configurations import recipe_names
+from skd_lightning.runs.configurations import file_names, named_file, recipe_names
 from skd_lightning.runs.execution import job
 from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.plan import Plan, as_words
@@ -101,10 +101,15 @@ class Suite:
 def read_suite(file: Path) -> Suite:
     """A suite from its YAML file.
 
+    Args:
+        file: of yours, or the name of one in ``experiments/suites``, as the package has them, too.
+
     Raises:
         UserError: no such file, no YAML, or a setting that does not exist; the line says which.
     """
-    settings = _known(read_yaml(file, "no such suite"), Suite, str(file))
+    file = named_file(file, "suites")
+    missing = f"no such suite; give a file of yours, or one of {file_names('suites')}"
+    settings = _known(read_yaml(file, missing), Suite, str(file))
     for name in ("options", "teachers", "students"):
         settings[name] = checked(dict[str, JsonValue], settings.get(name) or {}, f"{file}: {name}")
         if "config" in settings[name]:
@@ -140,6 +145,11 @@ def _variant(name: str, settings: Any, file: Path) -> Variant:
     where = f"{file}: variant {name}"
     options = dict(checked(dict[str, JsonValue], settings, where))
     loss, recipe = options.pop("loss", name), options.pop("recipe", None)
+    if "loss" not in settings and name not in losses():
+        raise UserError(
+            f"{where}: loss is '{name}', the variant's name, since it has no 'loss:'; give it one of "
+            f"{', '.join(losses())}"
+        )
     _one_of(loss, losses(), f"{where}: loss")
     _one_of(recipe, (*recipe_names(), None), f"{where}: recipe")
     return checked(Variant, {"loss": loss, "recipe": recipe, "options": options}, where)
@@ -282,8 +292,11 @@ def _finished(planned: Job) -> bool:
 
 
 def _refuse_options(suite: Suite, task: str, data: str | None) -> None:
-    """Refuse a variant with a wrong option; one seed and one teacher tell it of all."""
+    """Refuse a task without corpora, and a variant with a wrong option; one seed and one teacher tell it of all."""
     runs = planned_runs(suite, task, data)
+    own = suite.tasks[task]
+    refuse_missing_corpora(task, data, own.languages or ())
+    refuse_missing_corpora(own.zeroshot_task or task, data, own.zeroshot)
     variants = {run.variant: run for run in runs}
     for name, run in variants.items():
         try:

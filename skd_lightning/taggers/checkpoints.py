@@ -61,6 +61,7 @@ def load(
     """
     place = on_disk(path)
     saved = is_saved(place)
+    _refuse_a_folder_of_runs(place)
     file = place / WEIGHTS if saved else RunFolder(place).best if place.is_dir() else place
     try:
         checkpoint = read_saved(place) if saved else read(file)
@@ -71,6 +72,24 @@ def load(
     except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{file}: not a readable tagger checkpoint ({reason}); train it again") from error
+
+
+SHOWN = 5
+"""Runs of a folder that a message names."""
+
+
+def _refuse_a_folder_of_runs(place: Path) -> None:
+    """Refuse a folder that holds no tagger itself but folders of them, such as one a seed or one a language.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    if not place.is_dir() or is_saved(place) or RunFolder(place).best.exists():
+        return
+    runs = sorted(path.name for path in place.iterdir() if RunFolder(path).best.is_file() or is_saved(path))
+    if runs:
+        listed = ", ".join(runs[:SHOWN]) + (" …" if len(runs) > SHOWN else "")
+        raise UserError(f"{place}: it holds {listed}; name one, such as {place / runs[0]}")
 
 
 def read(file: str | Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from skd_lightning.data.readers import semeval
@@ -41,10 +42,28 @@ def read(
     """
     path = Path(path)
     encoding = encoding_of(encoding, language)
-    kind = path.name.lower().removesuffix(".gz").removesuffix(".gold").rpartition(".")[2]
+    kind = _kind(path)
     if kind == "xml":
         return semeval.parse(content_of(path), path, language, encoding)
     layout = LAYOUTS.get(kind, PLAIN)
     if word_column is None:
         return read_regular(path, language, layout, tag_column, encoding)
     return read_columns(path, language, layout.with_columns(word_column, tag_column), encoding)
+
+
+def has_one_column(path: str | Path, sentences: Iterable[Sentence]) -> bool:
+    """Return True if these sentences of a file have no tags because each of its lines has one column.
+
+    So has a file whose columns something else than tabs or spaces parts, such as commas.
+
+    Args:
+        path: the file.
+        sentences: read from it.
+    """
+    kind = _kind(Path(path))
+    return kind != "xml" and kind not in LAYOUTS and all(sentence.tags is None for sentence in sentences)
+
+
+def _kind(path: Path) -> str:
+    """Return the ending that decides about a file's format."""
+    return path.name.lower().removesuffix(".gz").removesuffix(".gold").rpartition(".")[2]

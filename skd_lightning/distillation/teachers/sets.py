@@ -288,8 +288,17 @@ class TeacherSet:
 
 
 def _runs(source: Path, language: str) -> list[Path]:
-    """Return the teacher that a source has for a language, if any."""
+    """Return the teacher that a source has for a language, if any.
+
+    Raises:
+        UserError: the source is a file of another kind, which holds a teacher for no language.
+    """
     found = teacher_at(source, language)
+    if found is None and source.is_file() and source.suffix not in (".yaml", ".yml"):
+        raise UserError(
+            f"{source}: a file, but no teacher; give a run folder, a folder of a token classifier, a file of "
+            "teachers (.yaml), or one of predictions (.jsonl), which any tagger can write"
+        )
     return [] if found is None else [found]
 
 

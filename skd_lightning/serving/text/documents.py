@@ -168,21 +168,70 @@ def _lines(pieces: Iterable[str], name: str, longest: int) -> Iterator[tuple[int
 
 
 def _from_columns(pieces: Iterable[str], name: str, language: str | None) -> Iterator[Sentence]:
-    """Yield the sentences of a file with a word a line, in its first column, and blank lines between sentences."""
-    rows: list[tuple[int, str]] = []
+    """Yield the sentences of a file with a word a line, in its first column, and blank lines between sentences.
+
+    Tabs part the columns; spaces do where no line of the first sentence has a tab and all have as many parts, two or
+    more. A line ``-DOCSTART-`` is no word and ends a sentence.
+
+    Raises:
+        UserError: a sentence is too long, or a line has more or fewer parts than others, so that a word may hold a
+            space.
+    """
+    rows: list[_Row] = []
+    width: int | None = (
+        None  # columns between spaces, 1 where these are part of a word; None until that is known
+    )
     for number, (base, line) in enumerate(_lines(pieces, name, 100 * LONGEST_WORD), start=1):
-        word = line.split("\t", 1)[0].strip()
-        if word and (rows or not line.startswith("# ")):
-            rows.append((base + line.index(word), word))
-        elif rows and not word:
-            yield _given(rows, name, language)
+        ends = not line.split("\t", 1)[0].strip() or line.split()[0] == "-DOCSTART-"
+        if not ends and (rows or not line.startswith("# ")):
+            rows.append(_Row(number, base, line))
+        elif ends and rows:
+            width = width or _width(rows)
+            yield _given(_words(rows, width, name), name, language)
             rows = []
         if len(rows) > LONGEST_GIVEN:
             raise UserError(
                 f"{name}:{number}: no blank line in {LONGEST_GIVEN:,} lines; one ends each sentence"
             )
     if rows:
-        yield _given(rows, name, language)
+        yield _given(_words(rows, width or _width(rows), name), name, language)
+
+
+class _Row(NamedTuple):
+    """A line with a word: its number (from 1), the place of its first character, and the line."""
+
+    number: int
+    base: int
+    line: str
+
+
+def _width(rows: Sequence[_Row]) -> int:
+    """Return how many columns spaces part, 1 where they part none."""
+    widths = {len(_parts(row.line)) for row in rows}
+    return 1 if len(widths) > 1 or any("\t" in row.line for row in rows) else widths.pop()
+
+
+def _parts(line: str) -> list[str]:
+    return [part for part in line.split(" ") if part]  # as the corpora: a word may hold another white space
+
+
+def _words(rows: Sequence[_Row], width: int, name: str) -> list[tuple[int, str]]:
+    """Return the place and the text of each line's word.
+
+    Raises:
+        UserError: a line has more or fewer columns.
+    """
+    found = []
+    for number, base, line in rows:
+        parts = _parts(line)
+        if width > 1 and len(parts) != width:
+            raise UserError(
+                f"{name}:{number}: {len(parts)} columns between spaces, other lines have {width}; mend the line, or "
+                "put a tab behind each word if words hold spaces"
+            )
+        word = parts[0] if width > 1 else line.split("\t", 1)[0].strip()
+        found.append((base + line.index(word), word))
+    return found
 
 
 def _given(rows: Sequence[tuple[int, str]], name: str, language: str | None) -> Sentence:

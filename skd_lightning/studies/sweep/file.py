@@ -13,6 +13,7 @@ from pydantic import BaseModel, PositiveInt
 
 from skd_lightning.errors import UserError
 from skd_lightning.parsing import checked, read_yaml
+from skd_lightning.runs.configurations import file_names, named_file
 from skd_lightning.studies.sweep.space import Parameter, read_parameter
 
 KEYS = (
@@ -91,10 +92,14 @@ class _Content(BaseModel):
 def read_sweep(file: Path) -> Sweep:
     """Read a sweep from its YAML file.
 
+    Args:
+        file: of yours, or the name of one in ``experiments/sweeps``, as the package has them, too.
+
     Raises:
         UserError: the file is missing, is not YAML, or holds an unknown or wrong setting; the message names it.
     """
-    content = read_yaml(file, "no such sweep")
+    file = named_file(file, "sweeps")
+    content = read_yaml(file, f"no such sweep; give a file of yours, or one of {file_names('sweeps')}")
     if not isinstance(content, dict):
         raise UserError(f"{file}: expected settings ({', '.join(KEYS)})")
     if unknown := [key for key in content if key not in KEYS]:
