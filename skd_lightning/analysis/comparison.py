@@ -173,8 +173,8 @@ class Comparison:
         for name, of_system in unpaired.items():
             alike.setdefault(tuple(of_system), []).append(name)
         for where, group in alike.items():
-            named, place = ", ".join(group), ", ".join(where)
-            notes.append(f"{named}: other test sentences in {place} than the rest; no bootstrap there")
+            named, languages = ", ".join(group), ", ".join(where)
+            notes.append(f"{named}: other test sentences in {languages} than the rest; no bootstrap there")
 
     def contrast(self, name: str, other: str) -> Contrast | None:
         """Compare a system with another on the languages of both; return None without any."""

@@ -129,7 +129,8 @@ def refuse_missing_corpora(task: str, data: str | None, languages: Sequence[str]
         from skd_lightning.data.hub import hub_languages
 
         hub_languages(task)  # which refuses a task that is not on the hub, and asks nobody
-    for language in languages if folder else ():
+        return
+    for language in languages:
         refuse_missing(folder, task, language)
         split_files(folder, task, language)
 

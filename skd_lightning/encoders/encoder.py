@@ -90,10 +90,13 @@ class Encoder(nn.Module):
     def table_parameters(self) -> list[Parameter]:
         """Return the tables of vectors that start at random, one row a word or feature."""
         pretrained = {id(parameter) for parameter in self.pretrained_parameters()}
-        tables = (
-            module.weight for module in self.modules() if isinstance(module, nn.Embedding | nn.EmbeddingBag)
-        )
-        return [table for table in tables if id(table) not in pretrained]
+        return [
+            weight
+            for module in self.modules()
+            if isinstance(module, nn.Embedding | nn.EmbeddingBag)
+            for weight in module.parameters()
+            if id(weight) not in pretrained
+        ]
 
     def use_languages(self, languages: Sequence[str]) -> None:
         """Tell the embedder the tagger's languages, before anything is encoded."""
