@@ -167,7 +167,7 @@ def test_mistakes_end_in_one_line(home: Path, tmp_path: Path, capsys: pytest.Cap
     assert "no teacher for language 'de'" in refused(capsys, "distill", "--loss", "topk", *common, *QUICK)
     assert "dd" in refused(capsys, "teachers", *common, "--langs", "dd")
     assert "--model.objective.k is 0" in refused(capsys, "distill", *common, "--model.objective.k", "0")
-    assert "softmax" in refused(capsys, "distill", "--loss", "topk", *common, "--model.objective", "Token")
+    assert "softmax" in refused(capsys, "distill", "--loss", "token", *common, "--model.decoder", "crf")
     assert "nothing_such" in refused(capsys, "distill", *common, "--model.nothing_such", "1")
     assert "unknown command" in refused(capsys, "dance")
     assert "no finished runs" in refused(capsys, "report", "--runs", str(tmp_path), "--task", "mine")
