@@ -98,11 +98,14 @@ def test_a_run_is_not_recorded_under_the_name_of_another_objective(
             student(runs, "--model.objective", other, loss=loss).parse()
     student(runs, "--model.objective", "TopK", "--model.objective.k", "3").parse()
 
-    (tmp_path / "reverse_loss.py").write_text(OWN)
+    for module in ("reverse_loss", "skd_lightning_reverse"):
+        (tmp_path / f"{module}.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))
     own = ("--model.objective", "reverse_loss.Reverse")
     for loss in ("topk", "none"):
         with pytest.raises(UserError, match="a class of your own: give its run a --name"):
             student(runs, *own, loss=loss).parse()
-    named = Plan(runs, "demo", languages=["de", "en"], options=own).student("topk", 1, "reverse")
-    assert "reverse_loss.Reverse" in named.parse().text
+    for module in ("reverse_loss", "skd_lightning_reverse"):  # the latter only begins like the package
+        options = ("--model.objective", f"{module}.Reverse")
+        named = Plan(runs, "demo", languages=["de", "en"], options=options).student("topk", 1, "reverse")
+        assert f"{module}.Reverse" in named.parse().text

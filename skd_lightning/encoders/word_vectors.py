@@ -168,9 +168,8 @@ def load_pretrained(name: str, auto: Any, role: str, **loading: Any) -> tuple[An
         raise UserError(f"{role}: no transformer '{name}': {reason}") from error
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise UserError(f"{role}: '{name}' has no fast tokenizer (tokenizer.json); take a model that has one")
-    if not set(tokenizer.get_vocab()) - set(
-        tokenizer.all_special_tokens
-    ):  # made up where its files are missing
+    # Where its files are missing, transformers makes up one that knows special tokens alone.
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
         raise UserError(
             f"{role}: '{name}' has no words in its tokenizer; tokenizer.save_pretrained writes it beside the model"
         )

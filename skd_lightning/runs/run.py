@@ -77,14 +77,18 @@ class Run:
     def _refuse_other_objective(self, objective: Any) -> None:
         """Refuse a class that has another name than the loss, under which the run would be recorded."""
         place = objective.class_path if objective else "null"
-        own = {kind.__name__: loss for loss in names() for kind in [by_name(loss)]} | {"null": BASELINE}
-        if objective and not place.startswith(__name__.partition(".")[0]):
+        package, name = place.split(".")[0], place.split(".")[-1]
+        if objective and package != __name__.partition(".")[0]:
             if self.loss == BASELINE or self.variant == self.loss:
                 raise UserError(
                     f"--model.objective {place} is a class of your own: give its run a --name, and a --loss"
                 )
-        elif (loss := own[place.rpartition(".")[2]]) != self.loss:
-            raise UserError(f"--model.objective {place} and --loss {self.loss}: give --loss {loss} alone")
+            return
+        losses = {by_name(loss).__name__: loss for loss in names()} | {"null": BASELINE}
+        if losses[name] != self.loss:
+            raise UserError(
+                f"--model.objective {place} and --loss {self.loss}: give --loss {losses[name]} alone"
+            )
 
     def teacher_paths(self) -> list[Path]:
         """Return the folders that are named as teachers, as the last ``--distillation.teachers`` does."""

@@ -297,10 +297,11 @@ def _refuse_options(suite: Suite, task: str, data: str | None) -> None:
     own = suite.tasks[task]
     refuse_missing_corpora(task, data, own.languages or ())
     refuse_missing_corpora(own.zeroshot_task or task, data, own.zeroshot)
+    planned = [run.path for run in runs]
     variants = {run.variant: run for run in runs}
     for name, run in variants.items():
         try:
             run.parse()
-            refuse_missing_teachers(run, [each.path for each in runs])
+            refuse_missing_teachers(run, planned)
         except UserError as error:
             raise UserError(f"task {task}: {name}: {error}") from None

@@ -54,9 +54,8 @@ class LazyAdamW(torch.optim.AdamW):
         if not state:
             state["step"] = torch.tensor(0.0)
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
-        state["step"] = (
-            state["step"].cpu() + 1
-        )  # a loaded state may hold it on a GPU, which each look would wait for
+        # A loaded state may hold it on a GPU, which each look would wait for.
+        state["step"] = state["step"].cpu() + 1
         step, (beta1, beta2) = state["step"].item(), group["betas"]
         rows, values = grad.indices()[0], grad.values()
         mean = state["exp_avg"][rows].lerp_(values, 1 - beta1)

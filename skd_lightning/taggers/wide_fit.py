@@ -94,6 +94,7 @@ def fit_wide(
     for weight in weights:
         weight.requires_grad_(True)
     with torch.enable_grad(), Progress(transient=True, disable=not show) as bar:
+        # The bar counts evaluations, of which L-BFGS allows itself a quarter more than iterations.
         task = bar.add_task(f"{len(wide.keys)} features", total=wide.settings.iterations * 5 // 4)
         optimizer.step(closure)  # type: ignore[no-untyped-call]
     optimizer.zero_grad()

@@ -178,9 +178,8 @@ def _from_columns(pieces: Iterable[str], name: str, language: str | None) -> Ite
             space.
     """
     rows: list[_Row] = []
-    width: int | None = (
-        None  # columns between spaces, 1 where these are part of a word; None until that is known
-    )
+    # Columns between spaces, 1 where these are part of a word; None until that is known.
+    width: int | None = None
     for number, (base, line) in enumerate(_lines(pieces, name, 100 * LONGEST_WORD), start=1):
         ends = not line.split("\t", 1)[0].strip() or line.split()[0] == "-DOCSTART-"
         if not ends and (rows or not line.startswith("# ")):
