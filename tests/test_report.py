@@ -26,13 +26,19 @@ from skd_lightning.analysis.comparison import (
 from skd_lightning.analysis.origins import origins
 from skd_lightning.analysis.scores import Scores
 from skd_lightning.cli import main
+from skd_lightning.display.formats import points
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
 from skd_lightning.report.findings import gather
 from skd_lightning.report.looks import system_looks
 from skd_lightning.report.sections.by_k import score_by_k
 from skd_lightning.report.sections.cost import cost_table
-from skd_lightning.report.sections.differences import baseline_table, differences_plot, teachers_table
+from skd_lightning.report.sections.differences import (
+    baseline_table,
+    controls_table,
+    differences_plot,
+    teachers_table,
+)
 from skd_lightning.report.sections.origins import section as origins_section
 from skd_lightning.report.sections.paper import beside_tables
 from skd_lightning.report.sections.scores import scores_table
@@ -176,6 +182,31 @@ def test_variants_of_other_names_are_what_their_loss_says(small: Path) -> None:
         len({(look.colour, look.marker) for look in (looked["topk"], looked["topk-k1"], looked["topk-k3"])})
         == 3
     )
+
+
+def test_a_student_stands_against_the_same_one_without_teachers(small: Path) -> None:
+    """As ``best`` against ``best-none``; the baseline is nobody's control, whatever its name."""
+    assert controls_table(on_trained_languages(read(small, "wikiann"))) is None
+    (small / "wikiann/topk").rename(small / "wikiann/posterior-none")
+    for file in (small / "wikiann/posterior-none").glob("*/results.json"):
+        file.write_text(
+            json.dumps(json.loads(file.read_text()) | {"variant": "posterior-none", "loss": "none"})
+        )
+    comparison = on_trained_languages(read(small, "wikiann"))
+    assert comparison.controls == {"posterior": "posterior-none"}
+    table = controls_table(comparison)
+    assert table
+    gained = comparison.average("posterior") - comparison.average("posterior-none")
+    assert [row[:2] for row in table.rows] == [
+        ["posterior against posterior-none", points(gained, signed=True)]
+    ]
+    assert table.data[0]["against"] == "posterior-none"
+    assert table.data[0]["difference"] == pytest.approx(gained)
+    del comparison.systems["none"]
+    assert comparison.best() == "posterior"
+    assert "Against posterior-none, the same without teachers: " in "".join(summary(comparison))
+    comparison.baseline = "posterior-none"
+    assert comparison.controls == {}
 
 
 def test_runs_without_counts_have_no_bootstrap_and_it_says_so(small: Path) -> None:

@@ -88,6 +88,15 @@ class Comparison:
         """Return the students other than the baseline; none where the baseline is missing."""
         return [s for s in self.students if s != self.baseline] if self.baseline in self.students else []
 
+    @property
+    def controls(self) -> dict[str, str]:
+        """Return {student: the same student without teachers}, whose name is the student's and ``-none``.
+
+        The baseline is nobody's control: every student stands against it anyway.
+        """
+        named = {name: f"{name}-none" for name in self.students}
+        return {name: own for name, own in named.items() if own in self.students and own != self.baseline}
+
     def scores(self, name: str, language: str) -> list[float]:
         """Return the score of each tagger of a system that was tested on the language."""
         return [found.languages[language] for found in self.systems[name] if language in found.languages]

@@ -25,13 +25,18 @@ def summary(found: Comparison) -> list[str]:
         lines += ["No distillation beats the baseline on average."] if several else []
     elif found.baseline in found.students and (contrast := found.contrast(best, found.baseline)):
         lines.append(_against_baseline(contrast, len(found.students) > 2))
+    if control := found.controls.get(best):
+        contrast = found.contrast(best, control)
+        lines += (
+            [f"Against {control}, the same without teachers: {_difference(contrast)}."] if contrast else []
+        )
     lines += _without_labels(found, best)
     if TEACHERS in found.systems and (contrast := found.contrast(best, TEACHERS)):
         share = found.gap_closed(best) if best != found.baseline else None
         closed = f"; it closes {percent(share)} of the gap to them." if share else "."
         lines.append(f"Against the teachers: {points(contrast.value, signed=True)} points{closed}")
     lines += [
-        f"Against {name}: {points(contrast.value, signed=True)} points{_interval(contrast)}."
+        f"Against {name}: {_difference(contrast)}."
         for name in found.peers
         if (contrast := found.contrast(best, name))
     ]
@@ -54,14 +59,15 @@ def _without_labels(found: Comparison, best: str) -> list[str]:
 
 
 def _against_baseline(contrast: Contrast, chosen: bool) -> str:
-    text = f"Against the baseline: {points(contrast.value, signed=True)} points{_interval(contrast)}"
+    text = f"Against the baseline: {_difference(contrast)}"
     text += f"; better on {contrast.better} of {len(contrast.languages)} languages."
     return text + (" It was chosen on these test data: look at the corrected p below." if chosen else "")
 
 
-def _interval(contrast: Contrast) -> str:
+def _difference(contrast: Contrast) -> str:
+    value = f"{points(contrast.value, signed=True)} points"
     if contrast.certain is None:
-        return " (no interval: sentences were not counted)"
+        return f"{value} (no interval: sentences were not counted)"
     low, high = (points(end, signed=True) for end in (contrast.certain.low, contrast.certain.high))
     p = probability(contrast.certain.p, LEAST)
-    return f" (95 % interval {low} to {high}, p {p if p.startswith('<') else '= ' + p})"
+    return f"{value} (95 % interval {low} to {high}, p {p if p.startswith('<') else '= ' + p})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,6 +32,7 @@ def section(findings: Findings) -> Section | None:
     found = findings.trained
     content = there(
         baseline_table(found, "baseline", "Against the baseline"),
+        controls_table(found),
         peers_table(found),
         teachers_table(found, "teachers", "Against the teachers"),
         languages_table(found),
@@ -41,22 +42,36 @@ def section(findings: Findings) -> Section | None:
 
 def baseline_table(found: Comparison, name: str, title: str) -> Table | None:
     """Return every student against the baseline; None without a baseline or another student."""
-    return _against_baseline(found, found.rivals, name, title) if found.rivals else None
+    return (
+        _contrasts(found, dict.fromkeys(found.rivals, found.baseline), name, title) if found.rivals else None
+    )
+
+
+def controls_table(found: Comparison) -> Table | None:
+    """Return every student against the same one without teachers; None where no student has such a control."""
+    if not found.controls:
+        return None
+    table = _contrasts(found, found.controls, "controls", "Against the same without teachers")
+    for row, control in zip(table.rows, found.controls.values(), strict=True):
+        row[0] += f" against {control}"
+    return table
 
 
 def peers_table(found: Comparison) -> Table | None:
     """Return every peer against the baseline; None without peers or without a baseline."""
     if not found.peers or found.baseline not in found.students:
         return None
-    table = _against_baseline(found, found.peers, "peers", "Peers against the baseline")
+    pairs = dict.fromkeys(found.peers, found.baseline)
+    table = _contrasts(found, pairs, "peers", "Peers against the baseline")
     table.strong.clear()
     return table.without("seeds better")  # their seeds have nothing to do with ours
 
 
-def _against_baseline(found: Comparison, systems: Sequence[str], name: str, title: str) -> Table:
+def _contrasts(found: Comparison, pairs: Mapping[str, str], name: str, title: str) -> Table:
+    """Return a row for each system, against the one that it is mapped to."""
     columns = ["", "difference", INTERVAL, "p", "p (Holm)", "languages better", "clearly better / worse"]
     table = Table(name, title, [*columns, "seeds better"])
-    contrasts = {system: found.contrast(system, found.baseline) for system in systems}
+    contrasts = {system: found.contrast(system, other) for system, other in pairs.items()}
     values = {system: c.certain.p for system, c in contrasts.items() if c and c.certain}
     corrected = dict(zip(values, bootstrap.holm([*values.values()]), strict=True))
     for system, contrast in contrasts.items():
@@ -64,24 +79,24 @@ def _against_baseline(found: Comparison, systems: Sequence[str], name: str, titl
             table.rows.append([label(system)] + ["–"] * (len(columns)))
             continue
         certain = contrast.certain
-        n, (pairs, won) = len(contrast.languages), contrast.seeds
+        n, (both, won) = len(contrast.languages), contrast.seeds
         cells = [points(contrast.value, signed=True), interval(certain)]
         cells += [probability(values.get(system), LEAST), probability(corrected.get(system), LEAST)]
         cells += [f"{contrast.better} of {n}"]
         counted = len(contrast.certain_by_language)
         cells += [f"{contrast.clearly(1)} / {contrast.clearly(-1)}" if counted else "–"]
-        cells += [f"{won} of {pairs}" if pairs else "–"]
+        cells += [f"{won} of {both}" if both else "–"]
         table.rows.append([label(system), *cells])
         if corrected.get(system, 1.0) < 0.05:
             table.strong.add((len(table.rows) - 1, 1))
-        data: Row = {"system": system, "against": found.baseline, "difference": contrast.value}
+        data: Row = {"system": system, "against": pairs[system], "difference": contrast.value}
         data |= numbers(certain) | {"p_holm": corrected.get(system), "languages": n}
         table.data.append(
-            data | {"languages_better": contrast.better, "seed_pairs": pairs, "seed_pairs_better": won}
+            data | {"languages_better": contrast.better, "seed_pairs": both, "seed_pairs_better": won}
         )
     first = name == "baseline" or not found.rivals
     table.notes.append(BASELINE_NOTE if first else "Read as the table against the baseline above.")
-    if found.baseline != BASELINE:
+    if found.baseline in pairs.values() and found.baseline != BASELINE:
         table.notes.append(f"The baseline is {found.baseline}.")
     table.notes += _without(found)
     return table
