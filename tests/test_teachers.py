@@ -19,7 +19,7 @@ from skd_lightning.distillation.objective import Needs
 from skd_lightning.distillation.tag_mapping import map_tags
 from skd_lightning.distillation.teachers import Pool, TeacherSet
 from skd_lightning.distillation.teachers.asking import Asking, Text
-from skd_lightning.distillation.teachers.pools import learn_weights, product
+from skd_lightning.distillation.teachers.pools import calibrated, learn_weights, product
 from skd_lightning.errors import UserError
 from skd_lightning.tags import TagSet
 
@@ -293,6 +293,8 @@ def test_weights_make_the_annotated_sentences_most_probable(kind: str) -> None:
     gold = torch.where(
         torch.rand(60, 1, generator=generator) < 0.7, *(crf.sample(1, generator)[:, 0] for crf in crfs)
     )
+    found = learn_weights(kind, crfs, gold)
+    crfs = [calibrated(crf, gold) for crf in crfs]
 
     def likelihood(weight: float) -> float:
         shares = (weight, 1 - weight)
@@ -308,9 +310,38 @@ def test_weights_make_the_annotated_sentences_most_probable(kind: str) -> None:
         return float(LinearChainCRF(unary, transitions, lengths).log_prob(gold).sum())
 
     best = max(np.linspace(0.005, 0.995, 199), key=likelihood)
-    found = learn_weights(kind, crfs, gold)
     assert sum(found) == pytest.approx(1.0)
     assert found[0] == pytest.approx(best, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["mixture", "product"])
+def test_weights_favour_who_is_right_and_not_who_is_unsure(kind: str) -> None:
+    """The first member is right more often, and far too sure: by its own probabilities it is the less likely one."""
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.full((200,), 4)
+    gold = torch.randint(TAGS, (200, 4), generator=generator)
+
+    def member(right: float, scores: float) -> LinearChainCRF:
+        wrong = torch.randint(TAGS, (200, 4), generator=generator)
+        said = torch.where(torch.rand(200, 4, generator=generator) < right, gold, wrong)
+        emissions = scores * torch.nn.functional.one_hot(said, TAGS).float()
+        return LinearChainCRF(emissions, torch.zeros(TAGS, TAGS), lengths)
+
+    sure, unsure = member(0.8, 20.0), member(0.5, 1.0)
+    assert sure.log_prob(gold).sum() < unsure.log_prob(gold).sum()
+    assert learn_weights(kind, [sure, unsure], gold)[0] > 0.7
+
+
+def test_the_temperature_is_that_of_the_distribution_that_the_tags_were_drawn_from() -> None:
+    generator = torch.Generator().manual_seed(0)
+    emissions = torch.randn(400, 5, TAGS, generator=generator)
+    crf = LinearChainCRF(emissions, torch.randn(TAGS, TAGS, generator=generator), torch.full((400,), 5))
+    gold = crf.sample(1, generator)[:, 0]
+    for scale in (0.5, 1.0, 4.0):
+        found = calibrated(crf.tempered(1 / scale), gold)
+        np.testing.assert_allclose(found.marginals, crf.marginals, atol=1e-5)
+    ends = calibrated(crf.tempered(1000.0), gold)
+    np.testing.assert_allclose(ends.marginals, crf.tempered(500.0).marginals, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["mixture", "product"])

@@ -34,7 +34,7 @@ from skd_lightning.distillation.teachers.roles import Learner, Speaker
 from skd_lightning.distillation.teachers.sets import TeacherSet
 from skd_lightning.errors import UserError
 
-DEV_SENTENCES = 200
+DEV_SENTENCES = 1000
 """Annotated sentences from which the weights of a pool are learned; more hardly move them."""
 
 

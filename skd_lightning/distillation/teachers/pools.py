@@ -29,6 +29,9 @@ Weighting = Literal["uniform", "dev", "similarity"]
 ROUNDS = 200
 """Steps of the search for weights; each is cheap."""
 
+TEMPERATURES = tuple(2 ** (quarters / 4) for quarters in range(-4, 17))
+"""Temperatures at which members are judged, from 1/2 to 16."""
+
 LEAST = 1e-6
 """The smallest weight of a member: of a member of weight 0, no product could tell what it forbids."""
 
@@ -111,15 +114,17 @@ def product(members: Sequence[Potentials], weights: Sequence[float]) -> Potentia
 def learn_weights(kind: Kind, crfs: Sequence[LinearChainCRF], gold: Tensor) -> tuple[float, ...]:
     """Return the weights under which annotated sentences are most probable; none is below ``LEAST``.
 
-    For a mixture by expectation maximisation, for a product by exponentiated gradients (Kivinen and Warmuth 1997);
-    both searches are for the one maximum of a concave function. Sentences that the pool finds impossible whatever its
-    weights are, such as those with a tag that no member knows, do not count; where none is left, the weights are equal.
+    Members are judged at the temperatures that suit them, see :func:`calibrated`. For a mixture the weights are found
+    by expectation maximisation, for a product by exponentiated gradients (Kivinen and Warmuth 1997); both searches are
+    for the one maximum of a concave function. Sentences that the pool finds impossible whatever its weights are, such
+    as those with a tag that no member knows, do not count; where none is left, the weights are equal.
 
     Args:
         kind: of the pool.
         crfs: the members' distributions on the same sentences.
         gold: (sentences, words) tags.
     """
+    crfs = [calibrated(crf, gold) for crf in crfs]
     log_probs = torch.stack([crf.log_prob(gold) for crf in crfs], dim=1).double()
     ruled_out = torch.isneginf(log_probs)
     counts = ~(ruled_out.all(1) if kind == "mixture" else ruled_out.any(1))
@@ -141,6 +146,24 @@ def learn_weights(kind: Kind, crfs: Sequence[LinearChainCRF], gold: Tensor) -> t
             weights = torch.softmax(weights.log() + slope, dim=0).clamp(min=LEAST)
     weights = weights.clamp(min=LEAST)
     return tuple((weights / weights.sum()).tolist())
+
+
+def calibrated(crf: LinearChainCRF, gold: Tensor) -> LinearChainCRF:
+    """Return a member at the temperature that makes annotated sentences most probable (Guo et al. 2017).
+
+    Taggers that learnt few sentences by heart are too sure of all others, some more than others. The likelihood of
+    their own probabilities would tell who is least sure, rather than who is right.
+
+    Args:
+        crf: its distributions on the sentences.
+        gold: (sentences, words) tags; sentences that it finds impossible do not count.
+    """
+    possible = ~torch.isneginf(crf.log_prob(gold))
+
+    def log_likelihood(temperature: float) -> float:
+        return float(crf.tempered(temperature).log_prob(gold)[possible].sum())
+
+    return crf.tempered(max(TEMPERATURES, key=log_likelihood)) if possible.any() else crf
 
 
 def _averages(scores: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
