@@ -177,6 +177,32 @@ def test_a_moved_folder_keeps_its_best_weights(
     assert best.is_file()
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["best weights kept", "best weights lost"])
+def test_better_weights_after_a_stop_are_kept(
+    home: Path, tmp_path: Path, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a relative folder behind a link, which Lightning names by another path than the command does."""
+    real = tmp_path / "disk"
+    shutil.copytree(home, real)
+    (tmp_path / "here").symlink_to(real, target_is_directory=True)
+    monkeypatch.chdir(tmp_path / "here")
+    command = ["distill", "--runs", "runs", "--task", "mine", "--data", str(home), "--loss", "none", *QUICK]
+    command += ["--trainer.max_epochs", "3", "--model.wide", "null"]
+    scores = iter((0.5, 0.7, 0.9, 0.6) if kept else (0.5, 0.7, 0.6, 0.6))
+    compute = TaggingScores.compute
+    monkeypatch.setattr(TaggingScores, "compute", lambda self: {**compute(self), "average": next(scores)})
+    with monkeypatch.context() as patch:
+        kill_at(patch, "on_train_batch_start", 40)  # in the third epoch
+        with pytest.raises(Killed):
+            main(command)
+    best = Path("runs/mine/none/seed1/checkpoints/best.ckpt")
+    before = torch.load(best, weights_only=True)["global_step"]
+    if not kept:
+        best.unlink()
+    main(command)
+    assert torch.load(best, weights_only=True)["global_step"] > before
+
+
 @pytest.fixture
 def stopped(home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[str]:
     """The command of a student that was killed in its second epoch."""

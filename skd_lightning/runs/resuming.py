@@ -116,13 +116,17 @@ class BestWeights(ModelCheckpoint):
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Know the best score again, also where the run's folder has been moved: Lightning would forget it then."""
+        """Know the best score again, also where the run's folder has been moved: Lightning would forget it then.
+
+        The path is written as Lightning writes it: it deletes the file of any other one once there are better weights,
+        which would be these. A score whose weights are gone is forgotten.
+        """
         score = state_dict["best_model_score"]
-        if self._file.is_file() and score is not None:
-            path = str(self._file)
-            paths = {"best_model_path": path, "kth_best_model_path": path, "best_k_models": {path: score}}
-            state_dict = {**state_dict, "dirpath": self.dirpath, **paths}
-        super().load_state_dict(state_dict)
+        if not self._file.is_file() or score is None:
+            return
+        path = str(self._file.parent.resolve() / self._file.name)
+        paths = {"best_model_path": path, "kth_best_model_path": path, "best_k_models": {path: score}}
+        super().load_state_dict({**state_dict, "dirpath": self.dirpath, **paths})
 
 
 class LastState(pl.Callback):
