@@ -541,6 +541,22 @@ def test_an_option_varies_over_folders(tmp_path: Path, capsys: pytest.CaptureFix
     assert (tmp_path / "out/curve.png").stat().st_size > 1000
 
 
+def test_the_curves_of_several_tasks_stand_beside_each_other(tmp_path: Path) -> None:
+    one = "wikiann: {languages: [de, en]}"
+    text = VARIED.format(runs=tmp_path / "runs").replace(one, f"{one}, mine: {{languages: [de, en]}}")
+    (tmp_path / "suite.yaml").write_text(text)
+    for value in ("100", "1000"):
+        for task in ("wikiann", "mine"):
+            make_runs(tmp_path / "runs" / value, task=task, **SMALL)
+    main(["report", "--suite", str(tmp_path / "suite.yaml"), "--out", str(tmp_path / "out")])
+    assert all((tmp_path / "out" / task / "curve.csv").is_file() for task in ("wikiann", "mine"))
+    wide, one = (
+        int.from_bytes((tmp_path / "out" / file).read_bytes()[16:20])  # a PNG's width in pixels
+        for file in ("curves.png", "mine/curve.png")
+    )
+    assert wide > 1.3 * one
+
+
 @pytest.mark.parametrize(
     "vary", ["[1]", "{a: [1], b: [2]}", "{data.tokens: 5}", "{data.tokens: [5, 5]}", "{data.data: [../x]}"]
 )

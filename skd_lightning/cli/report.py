@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options, rest: list[str]) -> None:
     """Print the scores, and write tables, plots and the page."""
-    from skd_lightning.report.curve import write_curve
+    from skd_lightning.report.curve import read_curve, write_curve, write_curves
     from skd_lightning.report.write import write_report
 
     if options.suite is None:
@@ -39,13 +39,18 @@ def run(options: Options, rest: list[str]) -> None:
     from skd_lightning.studies.suite import read_suite
 
     suite = read_suite(options.suite)
+    several = len(suite.tasks) > 1
+    curves = []
     for task in suite.tasks:
-        out = options.out / task if options.out and len(suite.tasks) > 1 else options.out
+        out = options.out / task if options.out and several else options.out
         if suite.vary:
             folders = {value: own.runs for value, own in suite.by_value().items()}
-            write_curve(next(iter(suite.vary)), folders, task, list(suite.variants), out or suite.runs / task)
+            curves.append(read_curve(next(iter(suite.vary)), folders, task, list(suite.variants)))
+            write_curve(curves[-1], out or suite.runs / task)
         else:
             write_report(suite.runs, task, out, list(suite.variants))
+    if curves and several:
+        write_curves(curves, options.out or suite.runs)
 
 
 COMMAND = Command(

@@ -124,10 +124,19 @@ def draw(
     paint: Callable[[Figure, Axes], None],
     width: float = WIDTH,
 ) -> Plot:
-    """Return a figure of ``width`` by ``height`` inches that ``paint`` fills."""
+    """Return a figure of ``width`` by ``height`` inches, whose axes ``paint`` fills."""
+    return draw_figure(
+        name, title, caption, height, lambda figure: paint(figure, figure.add_subplot()), width
+    )
+
+
+def draw_figure(
+    name: str, title: str, caption: str, height: float, paint: Callable[[Figure], None], width: float
+) -> Plot:
+    """Return a figure of ``width`` by ``height`` inches that ``paint`` fills, with as many axes as it likes."""
     with matplotlib.rc_context(rc=RC):
         figure = Figure(figsize=(width, height), layout="constrained")
-        paint(figure, figure.add_subplot())
+        paint(figure)
         vector, pixels = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         figure.savefig(pixels, format="png", dpi=144, facecolor="white", metadata={"Software": None})
@@ -138,7 +147,8 @@ def legend(figure: Figure, axes: Axes) -> None:
     """Place the legend above the axes, in as many columns as there is room for."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        columns = max(1, min(3, int(WIDTH / (0.45 + 0.066 * max(map(len, labels))))))
+        width = figure.get_figwidth()
+        columns = max(1, min(int(3 * width / WIDTH), int(width / (0.45 + 0.066 * max(map(len, labels))))))
         figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 

@@ -1,41 +1,56 @@
-"""Scores against an option that a suite varies, such as the number of annotated sentences: one table, one picture."""
+"""Scores against an option that a suite varies, such as the number of annotated sentences: a table and a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from skd_lightning.analysis.collection import read
 from skd_lightning.analysis.comparison import Comparison, on_trained_languages
 from skd_lightning.display import terminal
 from skd_lightning.display.formats import points
-from skd_lightning.display.style import Plot, draw, legend
+from skd_lightning.display.style import WIDTH, Plot, draw_figure, legend
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
 from skd_lightning.report.looks import system_looks
 from skd_lightning.report.words import METRICS, heading, label
 from skd_lightning.storage import new_file, write_text
 
+PANEL = 3.2  # inches, the width of one of several panels
 
-def write_curve(
-    option: str, folders: Mapping[str, Path], task: str, variants: Collection[str], out: Path
-) -> None:
-    """Print and write the scores of each system against the values of an option.
 
-    Writes ``curve.md``, ``curve.csv`` and ``curve.png``. Values without a finished run are left out, and named.
+@dataclass(frozen=True)
+class Curve:
+    """What was found of one task.
+
+    Attributes:
+        task: its name.
+        option: the option that varies, such as ``data.max_train_sentences``.
+        found: {value: its runs compared}, in the order of the picture; values without a finished run are left out.
+        notes: what was left out, and why.
+    """
+
+    task: str
+    option: str
+    found: Mapping[str, Comparison]
+    notes: Sequence[str] = ()
+
+
+def read_curve(option: str, folders: Mapping[str, Path], task: str, variants: Collection[str]) -> Curve:
+    """Read the runs of all values of an option.
 
     Args:
-        option: its name, such as ``data.max_train_sentences``.
+        option: its name.
         folders: {value: folder of its runs}, in the order of the picture.
         task: whose runs are read.
         variants: of the students that count.
-        out: folder to write to.
 
     Raises:
-        UserError: no value has a finished run, or nothing can be written there.
+        UserError: no value has a finished run.
     """
     found, missing, notes = {}, [], []
     for value, folder in folders.items():
@@ -48,72 +63,117 @@ def write_curve(
         notes += [f"{option} {value}: {note}" for note in runs.notes]
     if not found:
         raise UserError(f"no finished runs of {task} in {', '.join(map(str, folders.values()))}")
-    table = curve_table(option, found, task)
-    table.notes += notes
     if missing:
-        table.notes.append(f"No finished runs: {option} {', '.join(missing)}.")
-    plot = curve_plot(option, found)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+        notes.append(f"No finished runs: {option} {', '.join(missing)}.")
+    return Curve(task, option, found, notes)
+
+
+def write_curve(curve: Curve, out: Path) -> None:
+    """Print the scores of each system against the values; write ``curve.md``, ``curve.csv`` and ``curve.png``.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
+    table = curve_table(curve)
+    with _writing(out):
         write_text(out / "curve.md", table.markdown())
         write_text(out / "curve.csv", table.csv())
-        with new_file(out / "curve.png") as file:
-            file.write(plot.png)
-    except OSError as error:
-        raise UserError(f"cannot write the curve to {out}: {error.strerror or error}") from None
+        _write_plot(curves_plot([curve]), out / "curve.png")
     terminal.show(table)
 
 
-def curve_table(option: str, found: Mapping[str, Comparison], task: str) -> Table:
+def write_curves(curves: Sequence[Curve], out: Path) -> None:
+    """Write ``curves.png``, which has a panel for each task.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
+    with _writing(out):
+        _write_plot(curves_plot(curves), out / "curves.png")
+
+
+def curve_table(curve: Curve) -> Table:
     """Return one row a system and one column a value: macro means, ± standard deviations over seeds."""
-    metric = next(iter(found.values())).metric
-    table = Table("curve", f"{task}: {heading(metric)}, by {option}", ["", *found])
-    for name in _systems(found):
+    table = Table("curve", f"{curve.task}: {heading(_metric(curve))}, by {curve.option}", ["", *curve.found])
+    for name in _systems([curve]):
         table.rows.append([label(name)])
-        for value, comparison in found.items():
+        for value, comparison in curve.found.items():
             there = _has_all_languages(comparison, name)
             table.rows[-1].append(points(comparison.average(name), comparison.spread(name)) if there else "–")
             if there:
                 seeds = len(comparison.systems[name])
                 scores = {"average": comparison.average(name), "deviation": comparison.spread(name)}
-                table.data.append({"system": name, option: value, **scores, "seeds": seeds})
+                table.data.append({"system": name, curve.option: value, **scores, "seeds": seeds})
     table.notes.append(
         "Macro means over languages, ± the standard deviation over seeds where there are several."
     )
+    table.notes += curve.notes
     return table
 
 
-def curve_plot(option: str, found: Mapping[str, Comparison]) -> Plot:
-    """Return a line for each system; the values stand at equal distances, in their order."""
-    values = list(found)
-    metric = found[values[0]].metric
-    losses = {name: loss for comparison in found.values() for name, loss in comparison.losses.items()}
-    looks = system_looks(_systems(found), losses)
+def curves_plot(curves: Sequence[Curve]) -> Plot:
+    """Return a panel for each task with a line for each system; values stand at equal distances, in their order."""
+    losses = {
+        name: loss
+        for curve in curves
+        for comparison in curve.found.values()
+        for name, loss in comparison.losses.items()
+    }
+    looks = system_looks(_systems(curves), losses)
 
-    def paint(figure: Figure, axes: Axes) -> None:
-        for name in _systems(found):
-            there = [i for i, value in enumerate(values) if _has_all_languages(found[value], name)]
-            means = [100 * found[values[i]].average(name) for i in there]
-            spreads = [100 * (found[values[i]].spread(name) or 0.0) for i in there]
-            look = looks[name]
-            axes.errorbar(
-                there, means, spreads, fmt=f"-{look.marker}", color=look.colour, markersize=5, linewidth=1.4,
-                elinewidth=1, label=label(name),
-            )  # fmt: skip
-        axes.set_xticks(range(len(values)), values)
-        axes.grid(axis="y")
-        axes.set_xlabel(option)
-        axes.set_ylabel(f"{METRICS[metric]} (%), average")
-        legend(figure, axes)
+    def paint(figure: Figure) -> None:
+        panels = figure.subplots(1, len(curves), squeeze=False)[0]
+        for axes, curve in zip(panels, curves, strict=True):
+            values = list(curve.found)
+            for name in _systems([curve]):
+                there = [i for i, value in enumerate(values) if _has_all_languages(curve.found[value], name)]
+                means = [100 * curve.found[values[i]].average(name) for i in there]
+                spreads = [100 * (curve.found[values[i]].spread(name) or 0.0) for i in there]
+                look = looks[name]
+                axes.errorbar(
+                    there, means, spreads, fmt=f"-{look.marker}", color=look.colour, markersize=5, linewidth=1.4,
+                    elinewidth=1, label=label(name),
+                )  # fmt: skip
+            axes.set_xticks(range(len(values)), values)
+            axes.grid(axis="y")
+            axes.set_xlabel(curve.option)
+            axes.set_ylabel(f"{METRICS[_metric(curve)]} (%), average")
+            if len(curves) > 1:
+                axes.set_title(curve.task, fontsize="medium")
+        legend(figure, panels[0])
 
+    option = curves[0].option
     text = "Mean over seeds, lines: one standard deviation. The values stand at equal distances."
-    return draw("curve", f"Score against {option}", text, 3.6, paint)
+    width = WIDTH if len(curves) == 1 else PANEL * len(curves)
+    return draw_figure("curve", f"Score against {option}", text, 3.6, paint, width)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write the curve to {out}: {error.strerror or error}") from None
+
+
+def _write_plot(plot: Plot, file: Path) -> None:
+    with new_file(file) as handle:
+        handle.write(plot.png)
+
+
+def _metric(curve: Curve) -> str:
+    return next(iter(curve.found.values())).metric
 
 
 def _has_all_languages(comparison: Comparison, name: str) -> bool:
     return name in comparison.systems and comparison.has(name) == comparison.languages
 
 
-def _systems(found: Mapping[str, Comparison]) -> list[str]:
+def _systems(curves: Iterable[Curve]) -> list[str]:
     """Return the systems of all values, each once, in the order of the tables."""
-    return list(dict.fromkeys(name for comparison in found.values() for name in comparison.systems))
+    return list(
+        dict.fromkeys(
+            name for curve in curves for comparison in curve.found.values() for name in comparison.systems
+        )
+    )
