@@ -63,6 +63,22 @@ def test_ours_stand_beside_the_papers(tmp_path: Path) -> None:
             paper.load(file)
 
 
+def test_languages_that_one_row_lacks_are_compared_in_no_row(tmp_path: Path) -> None:
+    make_runs(tmp_path, **SMALL)
+    for file in tmp_path.glob("wikiann/posterior/*/results.json"):
+        record = json.loads(file.read_text())
+        del record["languages"]["en"]
+        file.write_text(json.dumps(record))
+    rows = {name: {"de": 80.0, "en": 90.0} for name in ("teachers", "none", "topk", "posterior")}
+    found = paper.beside(
+        on_trained_languages(read(tmp_path, "wikiann")),
+        paper.PaperTable("t", "wikiann", "scores", "f1", rows),
+    )
+    assert found is not None
+    assert found.languages == ["de"]
+    assert all(score == score for row in found.ours.values() for score in row.values())  # no NaN
+
+
 def test_weaker_teachers_have_a_table_of_their_own(tmp_path: Path) -> None:
     """The table of teachers that read what the students read; where settings cannot be read, it is the other one."""
     tables = [paper.PaperTable(kind, "wikiann", kind, "f1", {}) for kind in ("weaker teachers", "scores")]

@@ -321,6 +321,40 @@ def test_languages_that_not_all_have(small: Path) -> None:
     write_report(small, "wikiann")
 
 
+def test_a_teacher_of_a_language_that_no_student_has_takes_nothing_away(small: Path) -> None:
+    before = gather(small, "wikiann")
+    folder = shutil.copytree(small / "wikiann/teachers/de", small / "wikiann/teachers/es")
+    record = json.loads((folder / "results.json").read_text())
+    for what in ("languages", "types"):
+        record[what] = {"es": record[what]["de"]}
+    (folder / "results.json").write_text(json.dumps(record))
+    after = gather(small, "wikiann")
+    assert summary(after.trained) == summary(before.trained) != []
+    assert after.trained.languages == ["de", "en"]
+    assert "no student was tested on es; the teachers' scores there are left out" in after.runs.notes
+    shutil.rmtree(small / "wikiann/none")
+    for loss in ("topk", "posterior"):
+        shutil.rmtree(small / "wikiann" / loss)
+    assert on_trained_languages(read(small, "wikiann")).languages == ["de", "en", "es"]
+
+
+def test_nothing_is_said_to_be_worse_than_the_baseline_that_was_not_compared(small: Path) -> None:
+    files = [*small.glob("wikiann/topk/*/results.json"), *small.glob("wikiann/posterior/*/results.json")]
+    for file in files:
+        record = json.loads(file.read_text())
+        del record["languages"]["en"]
+        file.write_text(json.dumps(record))
+    text = " ".join(summary(on_trained_languages(read(small, "wikiann"))))
+    assert "Best student: none (baseline)" in text
+    assert "No distillation beats" not in text
+    for file in small.glob("wikiann/*/*/results.json"):
+        record = json.loads(file.read_text())
+        for row in record["languages"].values():
+            row.update(sentences=0, words=0)
+        file.write_text(json.dumps(record))
+    assert summary(on_trained_languages(read(small, "wikiann"))) == []
+
+
 def test_languages_without_test_sentences_are_not_counted(small: Path) -> None:
     file = small / "wikiann/topk/seed1/results.json"
     results = json.loads(file.read_text())

@@ -101,6 +101,19 @@ def test_types_are_summed_over_languages_and_averaged_over_seeds(small: Path) ->
     assert report.columns[1:] == ["precision", "recall", "F1", "support"]
 
 
+def test_types_over_fewer_languages_are_marked(small: Path) -> None:
+    table = entity_types.section(gather(small, "wikiann")).content[0]
+    assert not any("*" in cell for row in table.rows for cell in row)
+    file = small / "wikiann/posterior/seed1/results.json"
+    record = json.loads(file.read_text())
+    del record["languages"]["en"], record["types"]["en"]
+    file.write_text(json.dumps(record))
+    table = entity_types.section(gather(small, "wikiann")).content[0]
+    for name, *cells in table.rows:
+        assert all(cell.endswith("*") == (name == "posterior") for cell in cells)
+    assert table.notes[-1].startswith("* over the languages that it was tested on")
+
+
 def test_types_that_do_not_add_up_are_not_read(tmp_path: Path) -> None:
     runs = make_runs(tmp_path, **SMALL)
     file = runs / "wikiann/topk/seed1/results.json"

@@ -314,6 +314,19 @@ def test_the_card_names_the_source_of_the_objective() -> None:
         )
 
 
+def test_the_card_has_no_scores_of_languages_without_test_sentences() -> None:
+    description = {"languages": ["de", "en"], "scheme": "bioes", "tags": TAGS}
+    row = {"f1": 0.0, "precision": 0.0, "recall": 0.0, "accuracy": 0.0, "sentences": 0, "words": 0}
+    tested = {**row, "f1": 0.5, "sentences": 3, "words": 9}
+    results = {"task": "t", "role": "student", "loss": "none", "metric": "f1", "average": 0.5}
+    page = card("t", description, {**results, "languages": {"de": row, "en": tested}})
+    assert "| en |" in page
+    assert "| de |" not in page
+    assert page.count("type: f1") == 1
+    page = card("t", description, {**results, "languages": {"de": row, "en": row}})
+    assert "f1" not in page
+
+
 @pytest.mark.parametrize(
     ("languages", "example"),
     [

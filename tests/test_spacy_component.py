@@ -34,23 +34,25 @@ TAGS = {
 }
 
 
+def save(folder: Path, kind: str, languages: list[str]) -> Path:
+    """Save a tagger of random weights."""
+    torch.manual_seed(3)
+    scheme: Any = "bioes" if kind == "bioes" else "none"
+    wide = Wide(of_languages=True)
+    tagger = Student(TAGS[kind], scheme, languages, NgramEmbedder(8, 64), BiLSTM(6), wide)
+    tagger.learn_vocabulary([["Anna", "lives", "Berg"], ["Lincoln", "in"]], languages)
+    with torch.no_grad():
+        for name, weight in tagger.named_parameters():
+            if name.endswith(("transitions", "wide.weight", "emissions.weight")):
+                weight.copy_(2 * torch.randn_like(weight))
+    tagger.eval().save(folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return saved taggers of random weights, each of Swedish and English, by the kind of their tags."""
-    found = {}
-    for kind, tags in TAGS.items():
-        torch.manual_seed(3)
-        scheme: Any = "bioes" if kind == "bioes" else "none"
-        wide = Wide(of_languages=True)
-        tagger = Student(tags, scheme, ["sv", "en"], NgramEmbedder(8, 64), BiLSTM(6), wide)
-        tagger.learn_vocabulary([["Anna", "lives", "Berg"], ["Lincoln", "in"]], ["sv", "en"])
-        with torch.no_grad():
-            for name, weight in tagger.named_parameters():
-                if name.endswith(("transitions", "wide.weight", "emissions.weight")):
-                    weight.copy_(2 * torch.randn_like(weight))
-        found[kind] = tmp_path_factory.mktemp("saved") / kind
-        tagger.eval().save(found[kind])
-    return found
+    return {kind: save(tmp_path_factory.mktemp("saved") / kind, kind, ["sv", "en"]) for kind in TAGS}
 
 
 def pipeline(folder: Path, code: str = "sv", **config: Any) -> Any:
@@ -147,13 +149,17 @@ def test_pipe_gives_what_single_calls_give(folders: dict[str, Path]) -> None:
             )
 
 
-def test_the_language_is_the_pipelines_where_the_tagger_knows_it(folders: dict[str, Path]) -> None:
+def test_the_language_is_the_pipelines_where_the_tagger_knows_it(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
     def scores(nlp: Any) -> list[float]:
         return [token._.score for token in nlp("Anna lives in Lincoln")]
 
     swedish, english = (scores(pipeline(folders["upos"], language)) for language in ("sv", "en"))
     assert swedish != pytest.approx(english)
     assert scores(pipeline(folders["upos"], "sv", language="en")) == pytest.approx(english)
+    treebank = save(tmp_path / "treebank", "upos", ["sv_talbanken", "en"])
+    assert scores(pipeline(treebank, "sv")) == scores(pipeline(treebank, "sv", language="sv_talbanken"))
     with pytest.warns(UserWarning, match="the language is not given and unknown"):
         scores(pipeline(folders["upos"], "xx"))
 

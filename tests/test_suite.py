@@ -318,6 +318,18 @@ def test_a_run_of_another_task_is_refused(home: Path, capsys: pytest.CaptureFixt
     assert "a run of task mine, not of demo; add --task mine" in line
 
 
+def test_entities_are_not_looked_for_in_parts_of_speech(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "words/xx").mkdir(parents=True)
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"words/xx/{split}.tsv").write_text("Anna\tPROPN\nbor\tVERB\n\n")
+    folder = home / "runs/mine/none/seed3"
+    place = ["--task", "mine", "--on", "words", "--data", str(tmp_path), "--langs", "xx"]
+    line = refused(capsys, "zeroshot", str(folder), *place)
+    assert "its tags mark entities, those of task words mark no entities" in line
+
+
 def test_a_test_on_another_tasks_sentences_is_another_test(tmp_path: Path) -> None:
     make_runs(tmp_path, **SMALL, zeroshot=("nl",))
     assert Transfer(tmp_path, "wikiann", "wikiann", None, ("nl",)).finished()

@@ -112,6 +112,10 @@ def test_a_word_behind_a_wide_gap_does_not_carry_on_a_sentence() -> None:
         ("en", "See John's long-term plan, e.g. at U.S. Steel.", "See John 's long - term plan , e.g. at U.S. Steel ."),
         ("en", "J. R. Smith and I. Then plan 9, i.e. no. 5.", "J. R. Smith and I . | Then plan 9 , i.e. no. 5 ."),
         ("en", "Mail a.b@x.org, www.x.org/q?a=1. #tag @me :)", "Mail a.b@x.org , www.x.org/q?a=1 . | #tag @me :)"),
+        ("en_ewt", "Gov. Berg didn't see John's.", "Gov. Berg did n't see John 's ."),
+        ("fr_gsd", "L’eau, dit-il.", "L’ eau , dit -il ."),
+        ("no", "Det koster 5 kr. Anna og ca. ti", "Det koster 5 kr. Anna og ca. ti"),
+        ("nn", "Det kostar 5 kr. Anna og ca. ti", "Det kostar 5 kr. Anna og ca. ti"),
         ("de", "Am 3. Mai kam Dr. Ott, z.B. per US-Bahn.", "Am 3. Mai kam Dr. Ott , z.B. per US-Bahn ."),
         ("sk", "Bolo to 3. mája. Potom", "Bolo to 3 . mája . | Potom"),
         ("fr", "L’eau qu'il a, dit-il, aujourd'hui.", "L’ eau qu' il a , dit -il , aujourd'hui ."),
@@ -229,6 +233,9 @@ def test_the_language_that_a_name_tells() -> None:
         "x.fr.txt": None,
     }
     assert {name: language_of(Path(name), known) for name in named} == named
+    treebanks = ["de_gsd", "de_hdt", "en_ewt"]
+    named = {"a.en.txt": "en_ewt", "a.de.txt": None, "a.de_hdt.txt": "de_hdt"}
+    assert {name: language_of(Path(name), treebanks) for name in named} == named
 
 
 @pytest.mark.parametrize("text", ["Anna lives here. ", "word ", "a", " ", "\n", "a-", "京", "."])

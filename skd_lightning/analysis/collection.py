@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skd_lightning.analysis.finished import TEACHERS, FinishedPeer, FinishedRun, read_peer, read_run
+from skd_lightning.analysis.finished import TEACHERS, Finished, FinishedPeer, FinishedRun, read_peer, read_run
 from skd_lightning.analysis.scores import Scores
 from skd_lightning.distillation.names import BASELINE, rank
 from skd_lightning.errors import UserError
@@ -51,12 +51,14 @@ class TaskRuns:
 
     @property
     def languages(self) -> list[str]:
-        """Return all languages that a student or a teacher was tested on, zero-shot transfer apart.
+        """Return all languages that a student was tested on, zero-shot transfer apart.
 
-        Peers have no say in it, unless there is nothing else.
+        Without students these are the teachers', and without teachers the peers'.
         """
+        students = [run for group in self.students.values() for run in group]
         peers = [peer for group in self.peers.values() for peer in group]
-        return sorted({language for run in [*self.runs()] or peers for language in run.test.languages})
+        tested: Sequence[Finished] = students or [*self.teachers.values()] or peers
+        return sorted({language for run in tested for language in run.test.languages})
 
     @property
     def text_only(self) -> dict[str, list[str]]:
@@ -132,7 +134,11 @@ def read(runs: Path, task: str, variants: Collection[str] | None = None) -> Task
         else:
             place = peer.folder.path.relative_to(root).as_posix()
             notes.append(f"{place}: scored by {peer.results.metric}, the others by {metric}; left out")
-    return TaskRuns(task, metric, ordered, teachers, notes, peers)
+    runs_of_task = TaskRuns(task, metric, ordered, teachers, notes, peers)
+    taught = {language for teacher in teachers.values() for language in teacher.test.languages}
+    if lone := sorted(taught - set(runs_of_task.languages)):
+        notes.append(f"no student was tested on {', '.join(lone)}; the teachers' scores there are left out")
+    return runs_of_task
 
 
 def _order(losses: Mapping[str, str]) -> list[str]:

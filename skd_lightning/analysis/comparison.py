@@ -254,7 +254,7 @@ def on_trained_languages(runs: TaskRuns) -> Comparison:
 
 
 def on_unseen_languages(runs: TaskRuns) -> Comparison | None:
-    """Compare teachers and students on languages that no student was trained on; None without any.
+    """Compare teachers and students on languages that they were not trained on; None without any.
 
     Teachers stand there twice, since none of them knows the language: the best one of each language (chosen by its
     test score, as in the paper, which flatters it), and the mean of all of them.

@@ -180,8 +180,7 @@ def beside(comparison: Comparison, printed: PaperTable | None) -> BesidePaper | 
         return None
     rows = printed.rows
     full = {name: rows[row] for name in comparison.systems if (row := _row(name, comparison, rows))}
-    tested = [language for name in full for language in comparison.has(name)]
-    languages = common([tested, *full.values()])
+    languages = common([*(comparison.has(name) for name in full), *full.values()])
     if not languages:
         return None
     ours = {name: {x: 100 * comparison.mean(name, x) for x in languages} for name in full}

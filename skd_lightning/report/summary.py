@@ -13,7 +13,7 @@ from skd_lightning.report.words import LEAST, label, without_labels
 def summary(found: Comparison) -> list[str]:
     """Return sentences on the best student: its score, its distance to the baseline, the teachers and the peers."""
     best = found.best()
-    if best is None:
+    if best is None or not found.languages:
         return []
     lines = []
     several = len(found.students) > 1
@@ -22,7 +22,8 @@ def summary(found: Comparison) -> list[str]:
         score = points(found.average(best), found.spread(best))
         lines.append(f"Best student: {label(best)}, {score} ({seeds} {'seed' if seeds == 1 else 'seeds'}).")
     if best == found.baseline:
-        lines += ["No distillation beats the baseline on average."] if several else []
+        complete = all(found.has(name) == found.languages for name in found.students)
+        lines += ["No distillation beats the baseline on average."] if several and complete else []
     elif found.baseline in found.students and (contrast := found.contrast(best, found.baseline)):
         lines.append(_against_baseline(contrast, len(found.students) > 2))
     if control := found.controls.get(best):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from skd_lightning.serving.text.languages import code_of
+
 FIRST = ("Wang et al. 2020", "https://arxiv.org/abs/2004.03846")
 SOURCES = {
     **dict.fromkeys(("token", "emission", "topk", "topwk", "posterior", "pos_topwk"), FIRST),
@@ -104,7 +106,7 @@ def _taught(results: Mapping[str, Any], languages: Sequence[str], text_only: Seq
 
 def _use(name: str, languages: Sequence[str], loading: str | None) -> str:
     """Return how the tagger is loaded, with a sentence to tag where one of its languages is English."""
-    english = next((language for language in languages if language.split("_")[0] == "en"), None)
+    english = next((language for language in languages if code_of(language) == "en"), None)
     language = english or next(iter(languages), "")
     text = '"Anna Berg lives in Lincoln."' if english else "text"
     example = f'tagger.tag({text}, language="{language}")'
@@ -113,8 +115,14 @@ def _use(name: str, languages: Sequence[str], loading: str | None) -> str:
     return WITH_TORCH.format(name=name, example=example, loading=loading)
 
 
+def _tested(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the scores by language, of those that have test sentences."""
+    return {language: row for language, row in results.get("languages", {}).items() if row["sentences"]}
+
+
 def _scores(results: Mapping[str, Any]) -> str:
-    if not results:
+    tested = _tested(results)
+    if not tested:
         return ""
     metric = results["metric"]
     names = ["precision", "recall", "f1", "accuracy"] if metric == "f1" else [metric]
@@ -126,7 +134,7 @@ def _scores(results: Mapping[str, Any]) -> str:
         *(
             f"| {language} | {' | '.join(_percent(row[name]) for name in names)} "
             f"| {row['sentences']:,} | {row['words']:,} |"
-            for language, row in results["languages"].items()
+            for language, row in tested.items()
         ),
         "",
         f"Macro mean of {metric}: {_percent(results['average'])}.",
@@ -143,12 +151,12 @@ def _header(name: str, languages: list[str], results: Mapping[str, Any]) -> str:
     import yaml
 
     header: dict[str, Any] = {
-        "language": [language.split("_")[0] for language in languages],
+        "language": [code_of(language) for language in languages],
         "library_name": "skd_lightning",
         "pipeline_tag": "token-classification",
         "tags": ["token-classification", "sequence-labelling", "crf", "knowledge-distillation"],
     }
-    if results:
+    if tested := _tested(results):
         metric = results["metric"]
         header["model-index"] = [
             {
@@ -159,7 +167,7 @@ def _header(name: str, languages: list[str], results: Mapping[str, Any]) -> str:
                         "dataset": {"name": f"{results['task']} ({language})", "type": results["task"]},
                         "metrics": [{"type": metric, "value": round(row[metric], 4)}],
                     }
-                    for language, row in results["languages"].items()
+                    for language, row in tested.items()
                 ],
             }
         ]

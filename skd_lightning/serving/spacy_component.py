@@ -17,6 +17,7 @@ from skd_lightning.predictions import Prediction
 from skd_lightning.serving.folder import FILES, is_saved
 from skd_lightning.serving.hub import on_disk
 from skd_lightning.serving.runtime import Runtime
+from skd_lightning.serving.text.languages import known_as
 from skd_lightning.storage import new_folder
 
 NAME = "skd_lightning"
@@ -63,7 +64,7 @@ class Component:
 
     Args:
         model: folder of a saved tagger, or its name on the hub. It is loaded when it is first needed.
-        language: of all documents; None for the pipeline's, where the tagger knows it.
+        language: of all documents; None for the pipeline's, where the tagger knows it or one treebank of it.
         threshold: probability below which ``doc.ents`` gets no entity and a token no tag.
         pipeline_language: code, such as ``"sv"``.
     """
@@ -128,9 +129,7 @@ class Component:
 
     def _tag(self, docs: Sequence[Doc]) -> None:
         runtime = self.runtime
-        language = self.language
-        if language is None and self._pipeline_language in runtime.languages:
-            language = self._pipeline_language
+        language = self.language or known_as(self._pipeline_language, runtime.languages)
         found = [passages(doc) for doc in docs]
         predictions = iter(runtime.predict([own.words for each in found for own in each], language))
         for doc, each in zip(docs, found, strict=True):

@@ -118,13 +118,14 @@ class Transfer:
         }
         if empty := [language for language, found in sentences.items() if not found]:
             raise UserError(f"task {self.on}: no test sentences with tags in {', '.join(empty)}")
+        entities = any(corpora.schemes[language].scheme != "none" for language in self.languages)
         todo = [folder for folder in folders if self._is_to_test(folder)]
         for folder in track(
             todo, f"{self.on}: {len(todo)} runs on {' '.join(self.languages)}", transient=True
         ):
-            self._test(folder, sentences)
+            self._test(folder, sentences, entities)
 
-    def _test(self, folder: RunFolder, sentences: dict[str, list[Sentence]]) -> None:
+    def _test(self, folder: RunFolder, sentences: dict[str, list[Sentence]], entities: bool) -> None:
         trained = Results.require(folder)
         if trained is None:
             raise UserError(f"{folder.path}: no results.json there; name folders of finished runs")
@@ -134,6 +135,9 @@ class Transfer:
             )
         tagger = load(folder.path, outside=self.outside)
         scheme = tagger.tag_set.scheme
+        if entities != (scheme != "none"):
+            have, other = ("no entities", "entities") if entities else ("entities", "no entities")
+            raise UserError(f"{folder.path}: its tags mark {have}, those of task {self.on} mark {other}")
         unseen = {
             name: sentences[name] if scheme == "none" else in_scheme(sentences[name], scheme)
             for name in self._unseen(folder)

@@ -50,9 +50,12 @@ def types_table(systems: Mapping[str, Sequence[Mapping[str, Types]]]) -> Table:
     names = [*sorted({name for types in every for name in types} - {ALL}), ALL]
     columns = [f"{name} ({plain(fullest.get(name, TypeCounts()).support)})" for name in names]
     table = Table("types", "Entity F1 by type in per cent, languages together", ["", *columns])
+    languages = {language for taggers in systems.values() for types in taggers for language in types}
     for system, taggers in systems.items():
         whole = sums[system]
-        table.rows.append([label(system), *(points(*_mean([t.get(name) for t in whole])) for name in names)])
+        partial = "*" * any(types.keys() != languages for types in taggers)
+        cells = [points(*_mean([t.get(name) for t in whole])) for name in names]
+        table.rows.append([label(system), *(cell + partial for cell in cells)])
         for language in sorted({language for types in taggers for language in types}):
             table.data += _data(system, language, [_with_all(t[language]) for t in taggers if language in t])
         table.data += _data(system, "all", whole)
@@ -61,6 +64,8 @@ def types_table(systems: Mapping[str, Sequence[Mapping[str, Types]]]) -> Table:
         "type agree (conlleval's reading); all languages are one list of entities here, so the last column is no "
         "macro mean."
     )
+    if any(row[-1].endswith("*") for row in table.rows):
+        table.notes.append("* over the languages that it was tested on; not comparable with the others.")
     return table
 
 

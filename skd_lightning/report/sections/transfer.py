@@ -1,4 +1,4 @@
-"""The section of zero-shot transfer: languages that no student was trained on."""
+"""The section of zero-shot transfer: languages that a tagger was not trained on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from skd_lightning.report.sections.scores import scores_table
 from skd_lightning.report.words import heading
 
 CAUTION = (
-    "On languages that no student was trained on. The best teacher of each language is chosen by its test score, as in "
-    "the paper, which flatters it."
+    "Each tagger on languages that it was not trained on. The best teacher of each language is chosen by its test "
+    "score, as in the paper, which flatters it."
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 from skd_lightning.errors import UserError
+from skd_lightning.serving.text.languages import known_as
 from skd_lightning.serving.text.sentences import Splitter, by_rules, by_spaces
 from skd_lightning.serving.text.words import LONGEST_WORD, Spans
 
@@ -57,12 +58,12 @@ def sentences_of_text(text: str, language: str | None, name: str = "") -> Iterat
 def language_of(path: Path, known: Collection[str]) -> str | None:
     """Return the language that a file's name tells, if it is a known one: ``de.txt``, ``x.de.txt``, ``de/x.txt``.
 
-    >>> language_of(Path("news.de.txt"), ["de", "en"]), language_of(Path("en/1.txt"), ["en"])
-    ('de', 'en')
+    >>> language_of(Path("news.de.txt"), ["de", "en"]), language_of(Path("en/1.txt"), ["en_ewt"])
+    ('de', 'en_ewt')
     """
     parts = path.name.split(".")
     named = [*reversed(parts[:-1] if len(parts) > 1 else parts), path.parent.name]
-    return next((part for part in named if part in known), None)
+    return next((language for part in named if (language := known_as(part, known))), None)
 
 
 def sentences_of_file(opened: BinaryIO, name: str, language: str | None, words: Words) -> Iterator[Sentence]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -53,7 +54,7 @@ ABBREVIATIONS = {
     "sv": "kap kl dvs resp doc fil milj kungl mån bl ff forts fr ca inkl exkl jfr osv ev tr tor mos ggr st",
     "da": "kr ca pct mill mia kgl kl bl jf jfr osv ds div hr fr maks spsk tsk cm mm kg etc evt instr fx pga eks fhv "
     "mio sek stk tlf vedr årh",
-    "nb": "kr ca pst mill mrd kl bl jf osv hr fr maks ev evt tlf mv dvs fork inkl ekskl kgl",
+    "no": "kr ca pst mill mrd kl bl jf osv hr fr maks ev evt tlf mv dvs fork inkl ekskl kgl",
     "fi": "mm esim ns ks ym yms jne tms mrd milj klo eaa jaa nk os puh vrt",
     "hr": "tzv tj npr sv mil engl sl vlč čl mlrd str god dipl ing arh br itd sc med tel lat njem gđa mag",
     "sl": "dr sv oz mag npr itd itn str ur gl št tel dipl ing inž mio mrd ipd",
@@ -68,6 +69,7 @@ ABBREVIATIONS = {
     "id": "jl tgl hlm bpk ny sdr drs ir dll dsb dst yth a.n",
 }
 """Words whose dot belongs to them, in lower case without it, by language; those of "" belong to every language."""
+ABBREVIATIONS |= dict.fromkeys(("nb", "nn"), ABBREVIATIONS["no"])  # Norwegian, in either way of writing it
 
 ENUMERATIONS = frozenset("etc usw ecc osv itd itn atd apod enz stb jne yms dll dsb".split())
 """Abbreviations that a sentence may end with."""
@@ -107,13 +109,35 @@ class LanguageRules:
     nouns_in_upper_case: bool
 
 
+def code_of(language: str) -> str:
+    """Return the code of the language that a treebank is in.
+
+    >>> code_of("en_ewt"), code_of("en")
+    ('en', 'en')
+    """
+    return language.partition("_")[0]
+
+
+def known_as(code: str, known: Collection[str]) -> str | None:
+    """Return the known language that a code names: itself, or the only treebank of that language.
+
+    >>> known_as("de", ["de"]), known_as("de", ["de_gsd", "en"]), known_as("de", ["de_gsd", "de_hdt"])
+    ('de', 'de_gsd', None)
+    """
+    if code in known:
+        return code
+    treebanks = [language for language in known if code_of(language) == code]
+    return treebanks[0] if len(treebanks) == 1 else None
+
+
 @cache
 def rules_of(language: str) -> LanguageRules:
-    """Return the rules of a language; of one that no table has, those that hold everywhere.
+    """Return the rules of a language or treebank; of one that no table has, those that hold everywhere.
 
-    >>> rules_of("de").ordinal, rules_of("xx").ordinal
-    (True, False)
+    >>> rules_of("de").ordinal, rules_of("de_gsd").ordinal, rules_of("xx").ordinal
+    (True, True, False)
     """
+    language = code_of(language)
     own = f"{ABBREVIATIONS['']} {ABBREVIATIONS.get(language, '')}".split()
     return LanguageRules(
         language in HYPHENATED,

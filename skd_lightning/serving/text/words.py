@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain
 
-from skd_lightning.serving.text.languages import rules_of
+from skd_lightning.serving.text.languages import code_of, rules_of
 
 Spans = list[tuple[int, int]]
 """First character and last character + 1 of words."""
@@ -92,7 +92,7 @@ def _ranges(codes: list[int]) -> str:
 def _pattern(language: str) -> re.Pattern[str]:
     """Return the expression that matches one word after the other; what it repeats is bounded, as its time is."""
     letters, marks = _classes()
-    rules = rules_of(language)
+    language, rules = code_of(language), rules_of(language)
     letter = f"[{letters}]"
     inner = [
         r"['’ʼ·&\u200c\u200d\u00ad\u2060]",
@@ -135,7 +135,7 @@ def spans_of(text: str, language: str) -> Spans:
 
     Args:
         text: any.
-        language: its code; "" where it is unknown.
+        language: its code, or that of a treebank; "" where it is unknown.
 
     >>> text = "Prices rose 1.5%, didn't they? See http://example.org/a."
     >>> [text[first:end] for first, end in spans_of(text, "en")]
