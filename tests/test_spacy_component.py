@@ -160,7 +160,7 @@ def test_the_language_is_the_pipelines_where_the_tagger_knows_it(
     assert scores(pipeline(folders["upos"], "sv", language="en")) == pytest.approx(english)
     treebank = save(tmp_path / "treebank", "upos", ["sv_talbanken", "en"])
     assert scores(pipeline(treebank, "sv")) == scores(pipeline(treebank, "sv", language="sv_talbanken"))
-    with pytest.warns(UserWarning, match="the language is not given and unknown"):
+    with pytest.warns(UserWarning, match="the language of a sentence is not given and unknown"):
         scores(pipeline(folders["upos"], "xx"))
 
 
