@@ -634,6 +634,17 @@ def test_k_is_plotted_where_a_loss_has_several(tmp_path: Path) -> None:
     assert "half" not in found.svg
 
 
+def test_all_dev_scores_of_an_epoch_are_in_the_log_by_steps(tmp_path: Path) -> None:
+    lines = ["dev/average,epoch,step,train/loss", "0.5,0,1,", "0.9,0,3,", "0.7,0,5,", ",0,5,1.5", "0.6,1,7,"]
+    folder = RunFolder(tmp_path)
+    folder.metrics.write_text("\n".join(lines) + "\n")
+    assert logs.read(folder)["dev/average"].tolist() == [0.7, 0.6]
+    steps = logs.read_steps(folder)
+    assert steps["dev/average"].tolist() == [0.5, 0.9, 0.7, 0.6]
+    assert steps["step"].tolist() == [2, 4, 6, 8]
+    assert steps.index.tolist() == [1, 1, 1, 2]
+
+
 def test_a_resumed_log_is_one(tmp_path: Path) -> None:
     """Two parts, the second of which does an epoch again: one row an epoch, the later values."""
     folder = tmp_path / "run"

@@ -203,6 +203,37 @@ def test_better_weights_after_a_stop_are_kept(
     assert torch.load(best, weights_only=True)["global_step"] > before
 
 
+def test_of_several_dev_scores_of_an_epoch_the_best_counts(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with an interval of 1 step, which Lightning takes for the 1.0 of a whole epoch."""
+    scores = iter([0.5, 0.9, *[0.7] * 40])
+    compute = TaggingScores.compute
+    monkeypatch.setattr(TaggingScores, "compute", lambda self: {**compute(self), "average": next(scores)})
+    options = ["--loss", "none", "--name", "often", "--trainer.max_epochs", "1", "--model.wide", "null"]
+    skd(home, "distill", *options, "--trainer.val_check_interval", "1")
+    best = torch.load(home / "runs/mine/often/seed1/checkpoints/best.ckpt", weights_only=True)
+    assert best["global_step"] == 2
+
+
+def test_a_refused_command_leaves_a_stopped_training_where_it_was(
+    home: Path, stopped: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "empty.jsonl").write_text('{"words": ["nobody"], "tags": ["O"]}\n')
+    other = [*stopped, "--teachers", str(tmp_path / "empty.jsonl")]
+    assert "empty.jsonl" in refused(capsys, *words(home, *other))
+    skd(home, *stopped)
+    assert "going on from" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_job_that_slurm_runs_again_goes_on_with_what_was_to_begin_anew(
+    home: Path, stopped: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    skd(home, *stopped, "--anew")
+    assert "going on from" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.fixture
 def stopped(home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[str]:
     """The command of a student that was killed in its second epoch."""

@@ -68,6 +68,28 @@ def test_what_changes_the_training(runs: Path, options: list[str]) -> None:
     assert student(runs, *words).parse().key() != student(runs).parse().key()
 
 
+def test_files_of_settings_do_not_change_what_the_folder_says(runs: Path, tmp_path: Path) -> None:
+    """Language, seed and task are in the run's name; other options count more than a file wherever they stand."""
+    file = tmp_path / "settings.yaml"
+    file.write_text(
+        "seed_everything: 7\ndata: {languages: [fi], seed: 7, exponent: 0.5}\ntrainer: {max_epochs: 9}\n"
+    )
+    words = ("--trainer.max_epochs", "3", "--config", str(file))
+    for run, languages in (
+        (Plan(runs, "demo", languages=["de", "en"], options=words).student("none", seed=2), ["de", "en"]),
+        (Plan(runs, "demo", options=words).teacher("de"), ["de"]),
+        (Plan(runs, "demo", options=words).student("none", seed=2), ["fi"]),
+    ):
+        config = run.parse().cli.config
+        assert config.data.languages == languages
+        assert (config.trainer.max_epochs, config.data.exponent) == (3, 0.5)
+        if run.role == "student":
+            assert (config.seed_everything, config.data.seed) == (2, 2)
+    file.write_text("data: {task: uner}\n")
+    with pytest.raises(UserError, match=r"--config sets the task uner, the command demo: give --task uner"):
+        Plan(runs, "demo", options=words).student("none", seed=2).parse()
+
+
 def test_teachers_count_by_their_own_settings(runs: Path) -> None:
     """The same teachers in another folder are the same; the baseline has none."""
     moved = ("--distillation.teachers", str(runs / "demo/same"))

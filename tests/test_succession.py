@@ -7,7 +7,7 @@ import pytest
 
 from skd_lightning.run_folder import KEY, RunFolder
 from skd_lightning.runs import succession
-from skd_lightning.runs.succession import has_finished, make_room, take_place, working_folder
+from skd_lightning.runs.succession import give_back, has_finished, make_room, take_place, working_folder
 from skd_lightning.storage import LOCK
 
 
@@ -63,6 +63,16 @@ def test_a_stopped_run_makes_room_and_no_finished_one_is_lost(folder: RunFolder)
         {"stopped"},
         {"finished"},
     )
+
+
+def test_a_training_that_made_room_for_nothing_comes_back(folder: RunFolder) -> None:
+    fill(folder, "stopped", finished=False)
+    assert make_room(folder)
+    assert not make_room(folder)
+    folder.metrics.write_text("")  # of the one that was refused
+    give_back(folder)
+    assert whose(folder) == {"stopped"}
+    assert not folder.stopped.path.exists()
 
 
 def test_what_was_trained_anew_and_stopped_goes_on(folder: RunFolder) -> None:

@@ -528,6 +528,28 @@ vary: {{data.max_train_sentences: [100, 300, 1000]}}
 """
 
 
+def test_named_options_count_more_than_files_and_files_lie_beside_the_suite(tmp_path: Path) -> None:
+    """The more particular level counts, whichever was written first."""
+    for name, content in {
+        "base": "trainer: {max_epochs: 40}\ndata: {tokens: 300, max_train_sentences: 77}\n",
+        "own": "trainer: {max_epochs: 50}\n",
+    }.items():
+        (tmp_path / f"{name}.yaml").write_text(content)
+    file = tmp_path / "suite.yaml"
+    text = VARIED.format(runs=tmp_path / "runs").replace(
+        "variants: {none: , topk: }",
+        "options: {trainer.max_epochs: 3}\nstudents: {config: base.yaml}\n"
+        "variants: {none: {trainer.max_epochs: 9}, topk: {config: own.yaml}}",
+    )
+    file.write_text(text)
+    runs = {run.variant: run for run in planned_runs(read_suite(file).by_value()["100"], "wikiann")}
+    epochs = {name: run.parse().cli.config.trainer.max_epochs for name, run in runs.items()}
+    assert epochs == {"teachers": 3, "none": 9, "topk": 3}
+    for name in ("none", "topk"):
+        data = runs[name].parse().cli.config.data
+        assert (data.tokens, data.max_train_sentences) == (300, 100)
+
+
 def test_an_option_varies_over_folders(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     file = tmp_path / "suite.yaml"
     file.write_text(VARIED.format(runs=tmp_path / "runs"))

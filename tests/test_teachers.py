@@ -53,6 +53,19 @@ def test_a_folder_holds_one_teacher_a_language(runs: Path) -> None:
         teachers.require(["en", "fi", "sv"])
 
 
+def test_a_teacher_whose_training_was_stopped_teaches_nobody(runs: Path) -> None:
+    state = runs / "teachers/de/checkpoints/last.ckpt"
+    state.touch()
+    teachers = TeacherSet.named(str(runs / "teachers"))
+    teachers.require(["en"])
+    with pytest.raises(UserError, match=r"teachers/de: the training of this teacher has not finished"):
+        teachers.require(["de", "en"])
+    (runs / "teachers/de/results.json").write_text(
+        "{}"
+    )  # one that is trained anew beside it is another folder's
+    teachers.require(["de", "en"])
+
+
 def test_runs_speak_on_every_language(runs: Path) -> None:
     students = [str(runs / "multi" / f"seed{seed}") for seed in (1, 2)]
     teachers = TeacherSet.named([*students, str(runs / "teachers")], kind="product", weights="dev")

@@ -14,6 +14,7 @@ from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
 from skd_lightning.distillation.cache.sparse import SparseRows, sparsified
 from skd_lightning.distillation.objective import Needs
+from skd_lightning.taggers.head import Decoder
 from skd_lightning.taggers.wide import Wide, WidePath
 from skd_lightning.taggers.wide_cache import find_or_fit
 from skd_lightning.taggers.wide_fit import fit_wide
@@ -27,8 +28,12 @@ SENTENCES = [
 ]
 
 
-def path(sentences: list[Sentence] = SENTENCES, settings: Wide = Wide(of_languages=True)) -> WidePath:  # noqa: B008
-    made = WidePath(settings, TAGS)
+def path(
+    sentences: list[Sentence] = SENTENCES,
+    settings: Wide = Wide(of_languages=True),  # noqa: B008
+    decoder: Decoder = "crf",
+) -> WidePath:
+    made = WidePath(settings, TAGS, decoder)
     made.learn_features([each.words for each in sentences], [each.language for each in sentences])
     return made
 
@@ -67,6 +72,14 @@ def test_a_second_path_reads_what_the_first_has_fitted(tmp_path: Path) -> None:
 def test_another_fit_is_another_entry(sentences: list[Sentence], settings: Wide, tmp_path: Path) -> None:
     cached(tmp_path, path())
     assert not cached(tmp_path, path(sentences, settings), sentences)
+
+
+def test_a_softmax_and_a_chain_are_two_entries(tmp_path: Path) -> None:
+    """They begin with the same state, since nothing is forbidden here."""
+    softmax = path(decoder="softmax")
+    cached(tmp_path, path())
+    assert not cached(tmp_path, softmax)
+    assert cached(tmp_path, path(decoder="softmax"))
 
 
 def test_the_same_sentences_under_other_numbers_of_the_tags_are_another_entry(tmp_path: Path) -> None:

@@ -12,10 +12,20 @@ from skd_lightning.run_folder import RunFolder
 
 
 def read(folder: RunFolder) -> pd.DataFrame:
-    """Read the log of a run: one row an epoch (index: epochs done, from 1).
+    """Read the log of a run: one row an epoch (index: epochs done, from 1), of several dev scores the last.
+
+    Raises:
+        ValueError: the file is not such a log.
+    """
+    whole: pd.DataFrame = read_steps(folder).groupby(level=0).last()
+    return whole
+
+
+def read_steps(folder: RunFolder) -> pd.DataFrame:
+    """Read the log of a run: a row for each step that something was logged at, with the same index.
 
     A resumed run has its earlier parts in ``metrics-1.csv``, ``metrics-2.csv`` …, the last one in ``metrics.csv``;
-    of an epoch that was done twice the last values count.
+    of steps that were done twice the last values count.
 
     Raises:
         ValueError: the file is not such a log.
@@ -31,9 +41,9 @@ def read(folder: RunFolder) -> pd.DataFrame:
     # The line of the test scores has an epoch too, and nothing else that is left.
     log = log.dropna(how="all", subset=[name for name in log if name not in ("epoch", "step")])
     log["step"] += 1  # Lightning counts from 0
-    log.index = pd.Index(log.pop("epoch").astype(int) + 1, name="epoch")
-    whole: pd.DataFrame = log.groupby(level=0).last()
-    return whole
+    log["epoch"] = log["epoch"].astype(int) + 1
+    steps: pd.DataFrame = log.groupby(["epoch", "step"], as_index=False).last()
+    return steps.set_index("epoch")
 
 
 def of_task(runs: TaskRuns, notes: list[str]) -> dict[str, list[pd.DataFrame]]:

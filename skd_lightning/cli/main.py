@@ -54,11 +54,13 @@ def main(argv: list[str] | None = None) -> None:
         sys.stderr.write(BUG)
         raise SystemExit(1) from error
     except Stopped as stop:
-        sys.stderr.write(f"skd: stopped by {stop.signal.name}; the same command goes on from here\n")
+        without = " without --anew" if "--anew" in arguments else ""
+        sys.stderr.write(f"skd: stopped by {stop.signal.name}; the same command{without} goes on from here\n")
         raise
     except KeyboardInterrupt:
         command = COMMANDS.get(arguments[0]) if arguments else None
-        goes_on = "; the same command goes on where the last checkpoint was written"
+        without = " without --anew" if "--anew" in arguments else ""
+        goes_on = f"; the same command{without} goes on where the last checkpoint was written"
         sys.stderr.write(f"\nskd: interrupted{goes_on if command and command.resumes else ''}\n")
         raise SystemExit(130) from None
 

@@ -29,9 +29,9 @@ from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.record import Results, surroundings
-from skd_lightning.runs.resuming import LastState, refuse_damaged
+from skd_lightning.runs.resuming import LastState, refuse_damaged, requeued
 from skd_lightning.runs.run import Run, Settings, named_teachers
-from skd_lightning.runs.succession import has_finished, make_room, take_place, working_folder
+from skd_lightning.runs.succession import give_back, has_finished, make_room, take_place, working_folder
 from skd_lightning.runs.tracking import Labels, finish, stored_run_id
 from skd_lightning.runs.work import to_json
 from skd_lightning.storage import alone_in, remove, write_text
@@ -82,13 +82,13 @@ def train(run: Run, anew: bool = False) -> None:
 
     Args:
         run: what to train.
-        anew: start from scratch, whatever is there.
+        anew: start from scratch, whatever is there; a job that SLURM has requeued goes on all the same.
 
     Raises:
         UserError: code, corpora or teachers of a stopped run have changed, a teacher is missing or does not fit, or
             another process is at work on the run; or the run is its own teacher.
     """
-    began = time.perf_counter()
+    began, anew = time.perf_counter(), anew and not requeued()
     settings, folder = run.parse(), run.folder
     _refuse_own_teacher(run, settings)
     cli, key = settings.cli, settings.key()
@@ -116,9 +116,8 @@ def train(run: Run, anew: bool = False) -> None:
     with alone_in(folder.path, *GUARDED, wait=False) if speaks else nullcontext():
         overtaken = speaks and _overtaken(folder, work, None if anew else key)
         if not overtaken:
-            if speaks:
-                _begin(run, work, resume, beginning, made_from, cli.datamodule)
-            _fit_and_test(cli, work, resume)
+            displaced = speaks and _begin(run, work, resume, beginning, made_from, cli.datamodule)
+            _fit_and_test(cli, work, resume, displaced)
             if speaks:
                 _write_results(cli, run, work)
                 remove(work.last)  # nothing goes on from a finished training
@@ -174,22 +173,27 @@ def _begin(
     beginning: str,
     made_from: dict[str, str],
     data: TaggingData,
-) -> None:
-    """Say what begins, and write down what is trained and what from; ``beginning`` is the content of the config."""
-    console = Console()
+) -> bool:
+    """Say what begins, and write down what is trained and what from; ``beginning`` is the content of the config.
+
+    Returns:
+        True if a stopped training of other settings has made room.
+    """
+    console, displaced = Console(), False
     if resume:
         console.print(f"{run.title}: going on from {resume}", highlight=False, markup=False)
         if work.metrics.is_file():  # a new logger starts a new file
             os.replace(work.metrics, work.earlier_metrics(len(work.all_metrics())))
     else:
-        make_room(work)
+        displaced = make_room(work)
         provenance.write(work, made_from)
         write_text(work.config, beginning)
     heading = f"[bold]{escape(f'{run.task} · {run.title}')}[/]"
     console.print(f"{heading}: {escape(data.corpora.summary())}", highlight=False)
+    return displaced
 
 
-def _fit_and_test(cli: TaggingCLI, work: RunFolder, resume: Path | None) -> None:
+def _fit_and_test(cli: TaggingCLI, work: RunFolder, resume: Path | None, displaced: bool) -> None:
     trainer = cli.trainer
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
@@ -205,7 +209,7 @@ def _fit_and_test(cli: TaggingCLI, work: RunFolder, resume: Path | None) -> None
         raise
     except BaseException as error:
         if trainer.is_global_zero and not trainer.global_step:
-            _retract(work)
+            _retract(work, displaced)
         if trainer.strategy.launcher is not None:  # the other processes would wait for this one
             trainer.strategy.launcher.kill(signal.SIGKILL)
         if resume and isinstance(error, Exception) and not _callbacks(trainer, LastState)[0].restored:
@@ -225,11 +229,13 @@ def _refuse_unfit(resume: Path, error: Exception) -> None:
     ) from error
 
 
-def _retract(work: RunFolder) -> None:
+def _retract(work: RunFolder, displaced: bool) -> None:
     """Leave no trace of a training that was refused before its first step."""
     if not work.checkpoints.is_dir():
         remove(work.config)
         remove(work.provenance)
+        if displaced:
+            give_back(work)
 
 
 def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,7 +57,8 @@ class Plan:
             language: its code.
             fold: of the training sentences that it is trained without; None for all sentences.
         """
-        arguments = [*self._configs("teacher"), "--data.languages", json.dumps([language]), *self.options]
+        configs, options = _configs_first(self.options)
+        arguments = [*self._configs("teacher"), *configs, *self._corpora([language]), *options]
         refuse_name("language", language)
         folder, title = self.teachers, language
         if fold is not None:
@@ -80,13 +82,13 @@ class Plan:
             "--model.objective",
             objective.__name__ if objective else "null",
         ]
-        arguments += ["--seed_everything", str(seed)]
-        arguments += ["--data.seed", str(seed), "--distillation.teachers", str(self.teachers)]
-        if self.languages:
-            arguments += ["--data.languages", json.dumps(self.languages)]
         if objective and "crf" not in objective.decoders:
             arguments += ["--model.decoder", objective.decoders[0]]
-        arguments += ["--distillation.cache", str(self.runs / CACHE), *self.options]
+        arguments += ["--distillation.teachers", str(self.teachers)]
+        arguments += ["--distillation.cache", str(self.runs / CACHE)]
+        configs, options = _configs_first(self.options)
+        arguments += [*configs, "--seed_everything", str(seed), "--data.seed", str(seed)]
+        arguments += [*self._corpora(self.languages), *options]
         folder = self.runs / self.task / variant / f"seed{seed}"
         return self._run(folder, arguments, "student", loss, variant, f"{variant} seed {seed}")
 
@@ -102,14 +104,34 @@ class Plan:
         return Run(folder, tuple(arguments), self.task, role, loss, variant, title, typed_command())
 
     def _configs(self, role: str) -> list[str]:
-        """The role's settings, the task's own (a task of the user's own has none), the recipe's, then the corpora."""
+        """The role's settings, the task's own (a task of the user's own has none), then the recipe's."""
         folder, task = experiments(), tasks.entry(self.task)
         arguments = [*_config(folder / f"{role}.yaml"), *as_words(task.options)]
         if self.recipe:
             arguments += _config(folder / "recipes" / self.recipe / f"{role}.yaml")
             arguments += as_words(task.recipes.get(self.recipe, {}))
-        arguments += ["--data.task", self.task]
-        return arguments + (["--data.data", self.data] if self.data else [])
+        return [*arguments, "--data.task", self.task]
+
+    def _corpora(self, languages: list[str] | None) -> list[str]:
+        folder = ["--data.data", self.data] if self.data else []
+        return folder + (["--data.languages", json.dumps(languages)] if languages else [])
+
+
+def _configs_first(options: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part the files of settings from other options, which count more than they do wherever they stand.
+
+    >>> _configs_first(["--model.objective.k", "3", "--config", "a.yaml", "--config=b.yaml"])
+    (['--config', 'a.yaml', '--config=b.yaml'], ['--model.objective.k', '3'])
+    """
+    configs: list[str] = []
+    others: list[str] = []
+    words = iter(options)
+    for word in words:
+        if word == "--config":
+            configs += [word, *itertools.islice(words, 1)]
+        else:
+            (configs if word.startswith("--config=") else others).append(word)
+    return configs, others
 
 
 def as_words(options: Mapping[str, Any]) -> tuple[str, ...]:

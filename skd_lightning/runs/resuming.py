@@ -111,6 +111,7 @@ class BestWeights(ModelCheckpoint):
             monitor=MONITOR,
             mode="max",
             save_weights_only=True,
+            save_on_train_epoch_end=False,  # after each validation, of which an epoch may have several
             auto_insert_metric_name=False,
             enable_version_counter=False,
         )
@@ -260,6 +261,11 @@ def requeue() -> None:
     if "SLURM_ARRAY_JOB_ID" in os.environ:
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     subprocess.run(["scontrol", "requeue", job], check=False)
+
+
+def requeued() -> bool:
+    """Return True in a job that SLURM runs again."""
+    return os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
 
 
 def _any_process(trainer: pl.Trainer, flag: bool) -> bool:

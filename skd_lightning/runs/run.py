@@ -70,6 +70,8 @@ class Run:
         """
         arguments = [*self.arguments, "--trainer.default_root_dir", str(self.path)]
         settings = Settings(TaggingCLI(arguments, run=False, instantiate=False), self.loss != BASELINE)
+        if (task := settings.cli.config.data.task) != self.task:
+            raise UserError(f"--config sets the task {task}, the command {self.task}: give --task {task}")
         if self.role == "student":
             self._refuse_other_objective(settings.cli.config.model.init_args.objective)
         return settings

@@ -19,15 +19,27 @@ def has_finished(folder: RunFolder, key: str) -> bool:
     return folder.finished and folder.key() == key and not waiting
 
 
-def make_room(work: RunFolder) -> None:
-    """Empty the working folder for a new training: a stopped one of other settings moves to ``stopped/``."""
+def make_room(work: RunFolder) -> bool:
+    """Empty the working folder for a new training: a stopped one of other settings moves to ``stopped/``.
+
+    Returns:
+        True if there was one; :func:`give_back` undoes it.
+    """
     found = work.content()
     if not found:
-        return
+        return False
     remove(work.stopped.path)
     work.stopped.path.mkdir()
     for path in found:
         os.replace(path, work.stopped.path / path.name)
+    return True
+
+
+def give_back(work: RunFolder) -> None:
+    """Move the training that :func:`make_room` moved back into the working folder, where nothing has been done."""
+    _move(work.stopped, work)
+    if work.stopped.path.is_dir():
+        work.stopped.path.rmdir()
 
 
 def take_place(folder: RunFolder) -> None:

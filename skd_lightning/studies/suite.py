@@ -112,8 +112,7 @@ def read_suite(file: Path) -> Suite:
     settings = _known(read_yaml(file, missing), Suite, str(file))
     for name in ("options", "teachers", "students"):
         settings[name] = checked(dict[str, JsonValue], settings.get(name) or {}, f"{file}: {name}")
-        if "config" in settings[name]:
-            settings[name]["config"] = str(file.parent / str(settings[name]["config"]))
+        settings[name] = _found_beside(file, settings[name])
     for name, kind in (("title", str), ("tasks", dict[str, Any])):
         if not settings.get(name):
             raise UserError(f"{file}: '{name}' is missing")
@@ -137,7 +136,14 @@ def _task(name: str, settings: Any, file: Path) -> SuiteTask:
         for code in codes if isinstance(codes, list) else ():
             if not isinstance(code, str):  # YAML reads no as false
                 raise UserError(f'{where}: language {code} is not a word; write Norwegian as "no"')
-    return checked(SuiteTask, {key: value for key, value in settings.items() if value is not None}, where)
+    task = checked(SuiteTask, {key: value for key, value in settings.items() if value is not None}, where)
+    return dataclasses.replace(task, options=_found_beside(file, task.options))
+
+
+def _found_beside(file: Path, options: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return options in which the path of a ``config`` begins at the suite's folder."""
+    config = {"config": str(file.parent / str(options["config"]))} if "config" in options else {}
+    return {**options, **config}
 
 
 def _variant(name: str, settings: Any, file: Path) -> Variant:
@@ -152,6 +158,7 @@ def _variant(name: str, settings: Any, file: Path) -> Variant:
         )
     _one_of(loss, losses(), f"{where}: loss")
     _one_of(recipe, (*recipe_names(), None), f"{where}: recipe")
+    options = _found_beside(file, options)
     return checked(Variant, {"loss": loss, "recipe": recipe, "options": options}, where)
 
 
@@ -215,7 +222,7 @@ def _transfer(suite: Suite, task: str, data: str | None) -> Transfer:
 def planned_runs(suite: Suite, task: str, data: str | None = None) -> list[Run]:
     """Return the teachers and students of one task of a suite."""
     languages = suite.tasks[task].languages or training_languages(task, data)
-    teachers = _plan(suite, task, data, suite.teachers)
+    teachers = _plan(suite, task, data, [suite.teachers])
     divisions = {
         {**suite.options, **suite.tasks[task].options, **suite.students, **variant.options}.get(
             "distillation.folds"
@@ -227,21 +234,28 @@ def planned_runs(suite: Suite, task: str, data: str | None = None) -> list[Run]:
     runs = [teachers.teacher(language, fold) for fold in left_out for language in languages]
     for seed in suite.seeds:
         for name, variant in suite.variants.items():
-            student = _plan(suite, task, data, {**suite.students, **variant.options}, variant.recipe)
+            student = _plan(suite, task, data, [suite.students, variant.options], variant.recipe)
             runs.append(student.student(variant.loss, seed, name))
     return runs
 
 
 def students_plan(suite: Suite, task: str, data: str | None = None) -> Plan:
     """Return what the students of one task of a suite share; no variant's own options are in it."""
-    return _plan(suite, task, data, suite.students)
+    return _plan(suite, task, data, [suite.students])
 
 
 def _plan(
-    suite: Suite, task: str, data: str | None, options: Mapping[str, Any], recipe: str | None = None
+    suite: Suite, task: str, data: str | None, levels: Sequence[Mapping[str, Any]], recipe: str | None = None
 ) -> Plan:
+    """Return a plan with the options of the suite, the task and further levels: later ones count more.
+
+    The levels' configs are all read, in the same order, and count less than any option that is named.
+    """
     own = suite.tasks[task]
-    words = as_words({**suite.options, **own.options, **options})
+    levels = [suite.options, own.options, *levels]
+    configs = [word for level in levels if "config" in level for word in ("--config", str(level["config"]))]
+    named = {name: value for level in levels for name, value in level.items() if name != "config"}
+    words = (*configs, *as_words(named))
     return Plan(suite.runs, task, data, own.languages, words, recipe or suite.recipe)
 
 

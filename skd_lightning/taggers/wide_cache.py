@@ -63,8 +63,11 @@ def find_or_fit(
 def _key(
     wide: WidePath, sentences: Sequence[Sentence], tag_set: TagSet, teachers: CachedTargets | None
 ) -> str:
-    """Return a hash of all that the fit depends on: features, settings, tags, sentences and what teachers say."""
-    settings = [dataclasses.asdict(wide.settings), tag_set.scheme, tag_set.names]
+    """Return a hash of all that the fit depends on: features, settings, tags, sentences and what teachers say.
+
+    A softmax has the state of a CRF but for transitions that are learned.
+    """
+    settings = [dataclasses.asdict(wide.settings), tag_set.scheme, tag_set.names, len(wide.learned)]
     digest = hashlib.sha256(json.dumps(settings).encode())
     add_weights(digest, wide)
     for sentence in sentences:

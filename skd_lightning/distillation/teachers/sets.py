@@ -20,6 +20,7 @@ from skd_lightning.distillation.teachers.pools import Kind, Pool, Weighting
 from skd_lightning.errors import UserError
 from skd_lightning.features.windows import Pooling
 from skd_lightning.parsing import read_yaml
+from skd_lightning.run_folder import RunFolder
 
 OTHERS, TAGS = "*", "tags"
 """Keys of a file of teachers that are no languages: for all other languages; names of tags."""
@@ -189,7 +190,7 @@ class TeacherSet:
 
         Raises:
             UserError: naming the source, or the languages and the command that trains their teachers; or a fold's
-                teacher that may have seen it.
+                teacher that may have seen it, or one whose training was stopped.
         """
         languages, where = list(languages), " ".join(map(str, self.sources))
         if others := [
@@ -212,6 +213,11 @@ class TeacherSet:
         for fold, pool in (pair for found in pools.values() for pair in found.items()):
             if fold is not None:
                 refuse_seen(pool.folders, fold)
+        for run in map(RunFolder, self.folders(languages)):
+            if run.last.is_file() and not run.finished:
+                raise UserError(
+                    f"{run.path}: the training of this teacher has not finished; let it go on first"
+                )
         for source in () if self.mapping else self.sources:
             if not any(_runs(source, language) for language in languages):
                 raise UserError(

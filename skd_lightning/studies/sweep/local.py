@@ -97,13 +97,13 @@ def _trial(sweep: Sweep, values: Mapping[str, Any], run_of: Callable[[Sequence[s
 
 
 def _show(sweep: Sweep, trials: Sequence[Trial], console: Console) -> None:
-    """Print and store the best epoch of each trial; by dev/average, the one whose weights the trial has kept."""
+    """Print and store the best score of each trial; by dev/average, that of the weights that the trial has kept."""
     options = [parameter.name for parameter in sweep.parameters]
     sign = -1 if sweep.goal == "maximize" else 1
     rows: list[list[Any]] = []
     for trial in trials:
         if trial.run.folder.finished:
-            log = logs.read(trial.run.folder)
+            log = logs.read_steps(trial.run.folder)
             if sweep.metric not in log or log[sweep.metric].isna().all():
                 console.print(
                     f"{trial.run.path.name}: no {sweep.metric} was logged", style="yellow", markup=False
