@@ -42,7 +42,7 @@ class Passage(NamedTuple):
     words: list[str]
 
 
-@Language.factory(  # type: ignore[untyped-decorator]  # where spaCy is not installed
+@Language.factory(  # type: ignore[untyped-decorator]
     NAME,
     assigns=["doc.ents", "doc.spans", "token.pos", "token.tag"],
     default_config={"language": None, "threshold": 0.0},
@@ -51,7 +51,7 @@ def make_component(
     nlp: Language, name: str, model: str, language: str | None, threshold: float
 ) -> "Component":
     """Return the component of a pipeline; spaCy calls this for ``nlp.add_pipe("skd_lightning", config=…)``."""
-    return Component(model, language, threshold, nlp.lang)
+    return Component(model, language, threshold, nlp.lang or "")
 
 
 class Component:
@@ -101,7 +101,7 @@ class Component:
 
     def pipe(self, stream: Iterable[Doc], batch_size: int = 128) -> Iterator[Doc]:
         """Tag documents, ``batch_size`` at a time: ``nlp.pipe`` calls this."""
-        for docs in minibatch(stream, size=batch_size):
+        for docs in minibatch(stream, size=batch_size):  # type: ignore[no-untyped-call]
             self._tag(docs)
             yield from docs
 
