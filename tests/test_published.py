@@ -110,6 +110,11 @@ def test_words_are_found_again_in_the_text() -> None:
     assert not "".join(gaps).strip()
 
 
+@pytest.mark.parametrize("text", ["جداً", "हिन्दी", "می\u200cکند", "ไม่"])
+def test_marks_belong_to_their_word(text: str) -> None:
+    assert words_in(f"a {text}, b")[1] == (2, 2 + len(text))
+
+
 @pytest.mark.parametrize(
     ("text", "opinions", "expected"),
     [

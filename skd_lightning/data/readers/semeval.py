@@ -9,6 +9,9 @@ aspect term; the target ``NULL`` (the opinion names nothing) is none.
 from __future__ import annotations
 
 import re
+import sys
+import unicodedata
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,20 +23,26 @@ from skd_lightning.tags import OUTSIDE
 ASPECT = "ASP"
 """The one entity type of the task."""
 
-_WORD = re.compile(r"\w[\w\u0300-\u036f]*|\S")
+
+@cache
+def _word() -> re.Pattern[str]:
+    r"""Return the expression of a word; ``\w`` alone has no marks, which many scripts write vowels with."""
+    signs = map(chr, range(sys.maxunicode + 1))
+    marks = "".join(sign for sign in signs if unicodedata.category(sign)[0] == "M")
+    return re.compile(rf"\w[\w\u200c\u200d{marks}]*|\S")
 
 
 def words_in(text: str) -> list[tuple[int, int]]:
     """Return the places of the words of a text, each as ``(first character, last + 1)``.
 
-    A word is a run of letters, digits and underscores (with the combining accents on them), or any other character
-    that is not white space. ``text[first:end]`` gives it back.
+    A word is a run of letters, digits and underscores (with the marks on them and what joins them), or any other
+    character that is not white space. ``text[first:end]`` gives it back.
 
     >>> text = "don't, really!"
     >>> [text[first:end] for first, end in words_in(text)]
     ['don', "'", 't', ',', 'really', '!']
     """
-    return [match.span() for match in _WORD.finditer(text)]
+    return [match.span() for match in _word().finditer(text)]
 
 
 def parse(content: bytes, path: Path, language: str, encoding: str | None = None) -> list[Sentence]:
