@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,34 @@ def test_no_job_runs_when_the_next_one_cannot_be_planned(
     with pytest.raises(KeyboardInterrupt):
         run_jobs([[*three, Job("3", ("3",), tmp_path / "3.txt", interrupted)]], at_once=1)
     assert ran == ["0"]
+
+
+def test_a_job_that_cannot_be_planned_has_failed_and_the_others_of_its_phase_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    began, planned = threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    def start(processes: jobs.Processes, command: list[str], *_: object) -> int:
+        began.set()
+        assert planned.wait(timeout=60)
+        ran.append(command[-1])
+        return int(processes._stopping)
+
+    def refused() -> bool:
+        assert began.wait(timeout=60)  # the job before it runs already
+        planned.set()
+        raise UserError("teachers.yaml: [de] holds no finished teacher")
+
+    def one(title: str, finished: Callable[[], bool] = lambda: False) -> Job:
+        return Job(title, (title,), tmp_path / f"{title}.txt", finished)
+
+    monkeypatch.setattr(jobs.Processes, "run", start)
+    with pytest.raises(UserError, match=r"^1 run failed: second; the same command tries again"):
+        run_jobs([[one("first"), one("second", refused), one("third")], [one("later")]], at_once=1)
+    assert ran == ["first", "third"]
+    told = capsys.readouterr().out
+    assert "second: teachers.yaml: [de] holds no finished teacher" in " ".join(told.split())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")

@@ -4,14 +4,16 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from made_up_runs import SMALL, make_runs
 from small_corpus import write_corpus
-from small_runs import refused
+from small_runs import QUICK, refused
 
 import skd_lightning
 from skd_lightning.analysis import tagged_words
@@ -27,7 +29,9 @@ from skd_lightning.runs.configurations import recipe_names
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.run import Run
 from skd_lightning.runs.work import from_json, to_json
+from skd_lightning.storage import alone_in
 from skd_lightning.studies import suite as suite_module
+from skd_lightning.studies import zeroshot
 from skd_lightning.studies.suite import phases, planned_runs, read_suite
 from skd_lightning.studies.zeroshot import Transfer, evaluate
 
@@ -377,6 +381,68 @@ def test_nothing_is_written_or_removed_through_a_link(
     assert json.loads((run / "zeroshot/results.json").read_text())["asked"] == ["fi"]
 
 
+def test_nothing_takes_the_place_of_a_run_while_it_is_tested(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Else the scores of the earlier tagger would stand beside the later one."""
+    run = tmp_path / "run"
+    shutil.copytree(home / "runs/mine/none/seed3", run)
+    shutil.rmtree(run / "zeroshot")
+    command = ["zeroshot", str(run), "--task", "mine", "--data", str(home), "--langs", "fi"]
+    tested: list[object] = []
+
+    def watched(*given: Any) -> Any:
+        with pytest.raises(UserError, match="another process is at work"), alone_in(run, wait=False):
+            pytest.fail("a training could begin")
+        tested.append(given)
+        return evaluate(*given)
+
+    monkeypatch.setattr(zeroshot, "evaluate", watched)
+    main(command)
+    assert len(tested) == 1
+    shutil.rmtree(run / "zeroshot")
+    with alone_in(run):  # as of a training
+        assert f"{run}: another process is at work there" in refused(capsys, *command)
+    assert len(tested) == 1
+
+
+def test_a_run_that_another_process_has_just_tested_is_not_tested_again(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(home / "runs/mine/none/seed3", run)
+    shutil.move(run / "zeroshot", tmp_path / "aside")
+
+    def late(path: Path, *below: str, wait: bool = True) -> AbstractContextManager[None]:
+        shutil.copytree(tmp_path / "aside", run / "zeroshot")
+        return alone_in(path, *below, wait=wait)
+
+    monkeypatch.setattr(zeroshot, "alone_in", late)
+    monkeypatch.setattr(zeroshot, "evaluate", lambda *_: pytest.fail("tested again"))
+    main(["zeroshot", str(run), "--task", "mine", "--data", str(home), "--langs", "fi"])
+
+
+def test_a_language_is_unseen_unless_its_annotation_was_trained_on(home: Path, tmp_path: Path) -> None:
+    """Whatever a run was tested on: one language has no tags to be tested on, another no training sentences."""
+    shutil.copytree(home / "mine", tmp_path / "mine")
+    (tmp_path / "mine/en/test.tsv").write_text("Anna\nbor\n\n")
+    for split in ("train", "dev"):
+        (tmp_path / f"mine/fi/{split}.tsv").unlink()
+    place = ["--task", "mine", "--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    main(["distill", *place, "--langs", "de", "en", "fi", "--loss", "none", *QUICK])
+    run = tmp_path / "runs/mine/none/seed1"
+    record = json.loads((run / "results.json").read_text())
+    assert (record["annotated"], set(record["languages"])) == (["de", "en"], {"de", "fi"})
+    command = ["zeroshot", str(run), "--task", "mine", "--data", str(home), "--langs", "en", "fi"]
+    main(command)
+    assert set(json.loads((run / "zeroshot/results.json").read_text())["languages"]) == {"fi"}
+    del record["annotated"]  # as earlier versions wrote it
+    (run / "results.json").write_text(json.dumps(record))
+    shutil.rmtree(run / "zeroshot")
+    main(command)
+    assert set(json.loads((run / "zeroshot/results.json").read_text())["languages"]) == {"en"}
+
+
 def test_a_folder_that_is_no_run_is_not_made_one(home: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         main(["zeroshot", str(tmp_path / "typo"), "--task", "mine", "--data", str(home), "--langs", "fi"])
@@ -429,6 +495,25 @@ def test_students_that_learn_from_students_are_a_phase_after_them(tmp_path: Path
     circle = file.read_text().replace("runs/demo/none/seed1", "runs/demo/third/seed1")
     file.write_text(circle)
     assert len(phases(read_suite(file))) == 4  # both are tried, and say what they lack
+
+
+def test_students_of_students_in_a_file_of_teachers_are_a_phase_after_them(tmp_path: Path) -> None:
+    teachers, file = tmp_path / "teachers.yaml", tmp_path / "suite.yaml"
+    file.write_text(
+        "title: t\nruns: runs\ntasks: {demo: {languages: [de, en]}}\n"
+        f"variants: {{second: {{loss: topk, distillation.teachers: {teachers}}}, none: , topk: }}\n"
+    )
+    for entry in (
+        "'*': runs/demo/none/seed1",
+        "de: {product: [runs/demo/teachers, runs/demo/none/seed1], weights: [2, 1]}\nen: de",
+        "de: {folds: [runs/demo/teachers, [{model: runs/demo/none/seed1, pieces: mean}]]}",
+    ):
+        teachers.write_text(entry)
+        _, *students, _ = phases(read_suite(file))
+        assert [{job.title.split()[1] for job in phase} for phase in students] == [
+            {"none", "topk"},
+            {"second"},
+        ]
 
 
 def test_teachers_that_nobody_trains_are_refused_before_anything_is_run(tmp_path: Path) -> None:

@@ -247,6 +247,7 @@ def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
     predicting = sum(callback.seconds for callback in _callbacks(cli.trainer, DistillationCallback))
     fit_seconds = sum(callback.seconds for callback in _callbacks(cli.trainer, LastState))
     objective = tagger.objective if isinstance(tagger, Student) else None
+    training = cli.datamodule.sentences["train"]
     results = Results.model_validate(
         {
             "task": run.task,
@@ -267,6 +268,7 @@ def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
                 "fit": round(fit_seconds - predicting, 3),
             },
             "parameters": sum(parameter.numel() for parameter in tagger.parameters()),
+            "annotated": [code for code, group in training.items() if any(one.tags for one in group)],
             **surroundings(run.command),
         }
     )

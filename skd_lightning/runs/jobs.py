@@ -69,10 +69,16 @@ def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) ->
                 try:
                     waiting = []
                     for job in phase:  # configurations are parsed here, one after the other
-                        if job.finished():
-                            bar.advance(whole)
-                        else:
+                        try:
+                            to_run = not job.finished()
+                        except UserError as error:  # of this job alone: the others go on
+                            failed.append(job.title)
+                            bar.console.print(_failed(job, str(error)), highlight=False)
+                            to_run = False
+                        if to_run:
                             waiting.append(pool.submit(_run, job, at_once, shares, processes))
+                        else:
+                            bar.advance(whole)
                     for done in as_completed(waiting):
                         job, status, seconds = done.result()
                         bar.advance(whole)
@@ -156,7 +162,10 @@ def _run(
 def _told(job: Job, status: int, seconds: float) -> str:
     if status:
         lines = [line for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
-        said = escape(f"{lines[-1] if lines else 'failed'} (see {job.log})")
-        return f"[red]{escape(job.title)}[/]: {said}"
+        return _failed(job, f"{lines[-1] if lines else 'failed'} (see {job.log})")
     said = job.outcome()
     return f"[green]{escape(job.title)}[/]{': ' if said else ''}{escape(said)} ({seconds:.0f} s)"
+
+
+def _failed(job: Job, said: str) -> str:
+    return f"[red]{escape(job.title)}[/]: {escape(said)}"

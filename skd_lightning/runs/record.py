@@ -177,7 +177,7 @@ class Record(BaseModel):
 
 
 class Results(Record):
-    """The record of a training: its test on the languages that it was trained on.
+    """The record of a training and of its test.
 
     Attributes:
         tags: names of the tags, in the order of their numbers.
@@ -185,6 +185,7 @@ class Results(Record):
         steps: optimiser steps taken.
         seconds: ``teacher_predictions`` and ``fit``, the training without them.
         parameters: of the tagger.
+        annotated: languages of which it had annotated training sentences; earlier versions have not written them.
     """
 
     tags: list[str]
@@ -192,6 +193,7 @@ class Results(Record):
     steps: NonNegativeInt
     seconds: dict[Literal["teacher_predictions", "fit"], float] = Field(min_length=2)
     parameters: NonNegativeInt
+    annotated: list[Code] | None = None
 
 
 class PeerResults(Record):

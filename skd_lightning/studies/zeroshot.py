@@ -91,8 +91,7 @@ class Transfer:
 
     def _unseen(self, folder: RunFolder) -> list[str]:
         """Return the languages without those whose annotation a run was trained on."""
-        trained = Results.require(folder)
-        annotated = set(trained.languages) - set(text_only(folder)) if trained else ()
+        annotated = _annotated(folder)
         return [language for language in self.languages if language not in annotated]
 
     def run(self) -> None:
@@ -100,7 +99,8 @@ class Transfer:
 
         Raises:
             UserError: no run, a folder without results, no run that has any of the languages to be tested on, a
-                language without test sentences, or a link in a run's folder where results would go.
+                language without test sentences, a link in a run's folder where results would go, or another process
+                at work on a run.
         """
         folders = self.tested_runs()
         if not folders:
@@ -126,6 +126,31 @@ class Transfer:
             self._test(folder, sentences, entities)
 
     def _test(self, folder: RunFolder, sentences: dict[str, list[Sentence]], entities: bool) -> None:
+        self._trained(folder)  # a folder that is no run gets no lock file
+        # Nothing may take the run's place between its test and the writing of what was found.
+        with alone_in(folder.path, folder.zeroshot.path.name, wait=False):
+            if not self._is_to_test(folder):
+                return  # another process has just done it
+            trained = self._trained(folder)
+            tagger = load(folder.path, outside=self.outside)
+            scheme = tagger.tag_set.scheme
+            if entities != (scheme != "none"):
+                have, other = ("no entities", "entities") if entities else ("entities", "no entities")
+                raise UserError(f"{folder.path}: its tags mark {have}, those of task {self.on} mark {other}")
+            unseen = {
+                name: sentences[name] if scheme == "none" else in_scheme(sentences[name], scheme)
+                for name in self._unseen(folder)
+            }
+            found, counts = evaluate(tagger, unseen)
+            found["languages"], found["types"] = split_types(found["languages"])
+            labels = trained.model_dump(include={"task", "role", "loss", "objective", "variant", "seed"})
+            results = TransferResults(
+                **labels, asked=sorted(self.languages), on=self.on, **found, **surroundings(self.command)
+            )
+            results.save(folder.zeroshot, counts)
+
+    def _trained(self, folder: RunFolder) -> Results:
+        """Return the results of a run of the task; refuse a folder that holds none."""
         trained = Results.require(folder)
         if trained is None:
             raise UserError(f"{folder.path}: no results.json there; name folders of finished runs")
@@ -133,23 +158,18 @@ class Transfer:
             raise UserError(
                 f"{folder.path}: a run of task {trained.task}, not of {self.task}; add --task {trained.task}"
             )
-        tagger = load(folder.path, outside=self.outside)
-        scheme = tagger.tag_set.scheme
-        if entities != (scheme != "none"):
-            have, other = ("no entities", "entities") if entities else ("entities", "no entities")
-            raise UserError(f"{folder.path}: its tags mark {have}, those of task {self.on} mark {other}")
-        unseen = {
-            name: sentences[name] if scheme == "none" else in_scheme(sentences[name], scheme)
-            for name in self._unseen(folder)
-        }
-        found, counts = evaluate(tagger, unseen)
-        found["languages"], found["types"] = split_types(found["languages"])
-        labels = trained.model_dump(include={"task", "role", "loss", "objective", "variant", "seed"})
-        results = TransferResults(
-            **labels, asked=sorted(self.languages), on=self.on, **found, **surroundings(self.command)
-        )
-        with alone_in(folder.path, folder.zeroshot.path.name):
-            results.save(folder.zeroshot, counts)
+        return trained
+
+
+def _annotated(folder: RunFolder) -> set[str]:
+    """Return the languages whose annotation a run was trained on; none for a folder without results."""
+    trained = Results.require(folder)
+    if trained is None:
+        return set()
+    if trained.annotated is not None:
+        return set(trained.annotated)
+    # An earlier version has not written them: those that it was tested on are the best guess.
+    return set(trained.languages) - set(text_only(folder))
 
 
 def evaluate(
