@@ -37,8 +37,14 @@ PYTEST  = $(VENV)/bin/python -m pytest --numprocesses $(PROCESSES) --dist loadfi
 .PHONY: docs test test-all fuzz bad-inputs lint bench
 
 help: ## this list
-	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"] [DATA=folder] [ARGS=\"--model.objective.k 5\"]"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo "make TARGET [TASK=demo|upos|wikiann|uner|conll|absa] [LANGS=\"en fr\"]"
+	@echo "            [DATA=folder] [ARGS=\"--trainer.max_epochs 10\"]"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ \
+	  line = sprintf("  make %-12s", $$1); count = split($$2, words, " "); \
+	  for (i = 1; i <= count; i++) { \
+	    if (length(line) + 1 + length(words[i]) > 79) { print line; line = sprintf("%19s", "") } \
+	    line = line " " words[i] } \
+	  print line }'
 
 install: $(VENV)/.installed ## virtual environment with the package; other targets add what they need
 
@@ -61,7 +67,7 @@ corpus: install ## what TASK's corpora hold: sizes, tags, repeated sentences, un
 teachers: install ## one monolingual teacher a language; DEVICES=4 side by side, RECIPE=paper, LOGGER=wandb PROJECT=name
 	$(SKD) teachers $(COMMON) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(NODES),$(SPREAD),$(if $(DEVICES),--devices $(DEVICES))) $(TRACK) $(ARGS)
 
-distill: install ## a student; LOSS=none|token|emission|topk|topwk|posterior|pos_topwk|structural|path_set, TEACHERS="runs or file", RECIPE=paper|best|linear, SEED=1, DEVICES=4 NODES=2
+distill: install ## a student; LOSS=none, topk, structural … (skd distill --help), TEACHERS="runs or file", RECIPE=paper|best|linear, SEED=1, DEVICES=4 NODES=2
 	$(SKD) distill $(COMMON) $(if $(LOSS),--loss $(LOSS)) $(if $(TEACHERS),--teachers $(TEACHERS)) $(if $(RECIPE),--recipe $(RECIPE)) --seed $(SEED) $(SPREAD) $(TRACK) $(ARGS)
 
 suite: install ## a whole table of runs: SUITE=experiments/suites/demo.yaml JOBS=2

@@ -14,6 +14,21 @@ from skd_lightning.runs.lightning_cli import TaggingCLI
 STUDENT = ["--config", "experiments/student.yaml", "--model.objective", "TopK"]
 
 
+def test_settings_of_the_package_are_found_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (STUDENT, ["--config=experiments/student.yaml", *STUDENT[2:]]):
+        TaggingCLI(words, run=False, instantiate=False)
+    with pytest.raises(UserError, match=r"experiments/mine\.yaml: no such file"):
+        TaggingCLI(["--config", "experiments/mine.yaml"], run=False, instantiate=False)
+    (tmp_path / "mine/en").mkdir(parents=True)
+    with pytest.raises(SystemExit):
+        main(["teachers", "--task", "mine"])
+    assert "task 'mine' is none of absa, " in (line := capsys.readouterr().err)
+    assert "; for the folder mine/ here, give --data ." in line
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -35,6 +50,10 @@ STUDENT = ["--config", "experiments/student.yaml", "--model.objective", "TopK"]
         ("--model.embedder skd_lightning.crf.Nope", "--model.embedder: skd_lightning.crf.Nope cannot be used: module"),
         ("--model.objective json.JSONDecoder", "--model.objective: it names no class of the kind Objective; give"),
         ("--qqq 1", "unknown option --qqq (skd fit --help-all lists all)"),
+        ("--model.embeder.buckets 5", "unknown option --model.embeder.buckets: did you mean --model.embedder.buckets?"),
+        ("--model.objective null --model.objective.k 5", "--model.objective.k: --model.objective is null here, which"),
+        ("--model Teacher --model.objective.k 5", "--model.objective.k is no option of Teacher"),
+        ("--model Student --model.embedder null", "--model.embedder is missing; give it, or a --config that has it"),
     ],
 )  # fmt: skip
 def test_options_of_runs(words: str, line: str) -> None:

@@ -174,6 +174,7 @@ def test_suites_of_the_package_are_found_by_name(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     for name in ("demo.yaml", "demo", "experiments/suites/demo.yaml"):
         assert read_suite(Path(name)).title == expected
+    assert "table 7" in read_suite(Path("experiments/paper/table_7.yaml")).title.lower()
     with pytest.raises(
         UserError, match=r"^dmo.yaml: no such suite; give a file of yours, or one of .*demo\.yaml"
     ):

@@ -110,7 +110,9 @@ def read(runs: Path, task: str, variants: Collection[str] | None = None) -> Task
     rivals = [peer for file in files if (peer := read_peer(file, root, notes))]
     if not found and not rivals:
         why = f" ({notes[0]})" if notes else ""
-        raise UserError(f"no finished runs in {root}{why}; start with: skd teachers --task {task}")
+        raise UserError(
+            f"no finished runs in {root}{why}; train some first: skd teachers, skd distill or skd suite"
+        )
     metric = Counter(run.results.metric for run in found or rivals).most_common(1)[0][0]
     teachers: dict[str, FinishedRun] = {}
     students: dict[str, dict[int, FinishedRun]] = {}

@@ -13,6 +13,10 @@ from skd_lightning.nearest import no_such, suggestion
 
 Options = argparse.Namespace
 
+FURTHER = (
+    "Further options: 'skd fit --help-all' (data, trainer, teachers), 'skd fit --model.help Student' (the model), and "
+    "'skd fit --model Student --model.objective.help TopK' (an objective)."
+)
 UNKNOWN = re.compile(r"unknown option (--[^.\s:]+)(?= |:|$)")
 """Beginning of a message about an option that the parser of ``skd fit`` does not know."""
 
@@ -51,7 +55,7 @@ class Command:
 
     def parser(self) -> Parser:
         """Return the parser of its own options."""
-        closing = "Further options are those of 'skd fit --help-all'." if self.passes_on else None
+        closing = FURTHER if self.passes_on else None
         parser = Parser(prog=f"skd {self.name}", description=self.help, epilog=closing, allow_abbrev=False)
         self.add_options(parser)
         return parser

@@ -20,7 +20,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
     add_anew(parser)
     parser.add_argument(
-        "--loss", choices=losses(), help="objective (default: topk; posterior with the recipe best)"
+        "--loss",
+        choices=losses(),
+        metavar="LOSS",
+        help=f"objective: {', '.join(losses())} (default: topk; structural with the recipe best)",
     )
     parser.add_argument(
         "--name", type=variant, help="name of the run's folder (default: recipe and objective)"
@@ -59,7 +62,7 @@ def run_of(words: Sequence[str]) -> Run:
 
 
 def _run_of(options: Options, rest: Sequence[str]) -> Run:
-    loss = options.loss or ("posterior" if options.recipe == "best" else "topk")
+    loss = options.loss or ("structural" if options.recipe == "best" else "topk")
     if options.teachers:
         paths = options.teachers
         rest = [*rest, "--distillation.teachers", paths[0] if len(paths) == 1 else json.dumps(paths)]

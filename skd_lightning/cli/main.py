@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import sys
+import textwrap
 import traceback
 import warnings
 
@@ -19,9 +21,10 @@ Structure-level knowledge distillation for multilingual sequence labelling.
 
 commands:
 """
-CLOSING = """
-Every command has --help. Options such as --model.objective.k 5 or --trainer.max_epochs 10 reach any setting.
-"""
+CLOSING = (
+    "Every command has --help. Options such as --model.context.hidden_size 64 or --trainer.max_epochs 10 reach any "
+    "setting."
+)
 BUG = """\
 skd: this is a bug of skd_lightning; please report it with the lines above, the command, and the run's config.yaml
 """
@@ -87,8 +90,13 @@ def _run(arguments: list[str]) -> None:
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help"):
         listed = [command for command in COMMANDS.values() if command.help]
-        lines = [f"  {command.name:<12} {command.help}\n" for command in listed]
-        sys.stdout.write(INTRODUCTION + "".join(lines) + CLOSING)
+        width = min(shutil.get_terminal_size().columns, 100)
+        lines = [
+            textwrap.fill(f"  {command.name:<12} {command.help}", width, subsequent_indent=15 * " ")
+            for command in listed
+        ]
+        closing = textwrap.fill(CLOSING, width)
+        sys.stdout.write("\n".join([INTRODUCTION + lines[0], *lines[1:], "", closing, ""]))
     elif name == "--version":
         sys.stdout.write(f"skd {skd_lightning.__version__}\n")
     elif name in COMMANDS:

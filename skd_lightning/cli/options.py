@@ -116,7 +116,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         choices=recipe_names(),
         help="paper: the paper's training choices; linear: a CRF of sparse features without a network; best: what "
-        "works best, unlabelled text included",
+        "works best beside unlabelled text (--data.unlabelled)",
     )
 
 

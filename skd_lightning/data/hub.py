@@ -60,9 +60,10 @@ def load_hub(task: str, language: str, revision: str | None = None) -> tuple[dic
 def _at_hub(task: str) -> tuple[Task, HubSource]:
     """Return the entry of a task, and its place at the hub."""
     if task not in tasks.names():
+        here = f"; for the folder {task}/ here, give --data ." if Path(task).is_dir() else None
         raise UserError(
-            f"task '{task}' is neither a folder here nor one of {', '.join(tasks.names())}"
-            f"{tasks.suggestion(task) or '; name the folder of your corpora with --data'}"
+            f"task '{task}' is none of {', '.join(tasks.names())}"
+            f"{here or tasks.suggestion(task) or '; name the folder of your corpora with --data'}"
         )
     entry = tasks.entry(task)
     if entry.hub is None:

@@ -11,6 +11,8 @@ METRICS = {"f1": "entity F1", "accuracy": "accuracy"}
 LEAST = 1 / (1 + bootstrap.RESAMPLES)
 """Smallest p value that the resamples allow."""
 
+PARTIAL = "* over the languages that it was tested on; not comparable with the others."
+
 
 def label(system: str) -> str:
     """Return the name of a system for people."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import skd_lightning
@@ -26,10 +27,31 @@ def named_file(file: Path, folder: str) -> Path:
         file: a path; ``demo.yaml``, ``demo`` and ``experiments/suites/demo.yaml`` all name that of the package.
         folder: such as ``suites``.
     """
-    if file.exists() or file.parent not in (Path(), Path("experiments", folder)):
-        return file
-    packaged = experiments() / folder / (file.name if file.suffix else f"{file.name}.yaml")
-    return packaged if packaged.is_file() else file
+    if file.exists() or file.parent != Path():
+        return packaged(file)
+    return packaged(Path("experiments", folder, file.name if file.suffix else f"{file.name}.yaml"), file)
+
+
+def packaged(file: Path, otherwise: Path | None = None) -> Path:
+    """Return the package's file for a path in ``experiments/`` that is not in the working folder.
+
+    Args:
+        file: a path.
+        otherwise: what to return where the package has no such file; the path itself if None.
+    """
+    own = experiments().parent / file if file.parts[:1] == ("experiments",) else file
+    return file if file.exists() else own if own.is_file() else otherwise or file
+
+
+def with_packaged_configs(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line in which ``--config experiments/…`` is found wherever the package is."""
+    found = list(words)
+    for place, word in enumerate(found):
+        if word == "--config" and place + 1 < len(found):
+            found[place + 1] = str(packaged(Path(found[place + 1])))
+        elif word.startswith("--config=experiments/"):
+            found[place] = f"--config={packaged(Path(word.removeprefix('--config=')))}"
+    return found
 
 
 def file_names(folder: str) -> str:

@@ -20,6 +20,7 @@ from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.callback import DistillationCallback
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
+from skd_lightning.runs.configurations import with_packaged_configs
 from skd_lightning.runs.devices import (
     default_threads,
     number,
@@ -129,6 +130,7 @@ class TaggingCLI(LightningCLI):
             UserError: an option, or a value of one, does not exist or is out of range, or a training with these
                 settings could not select its best weights.
         """
+        args = with_packaged_configs(args)
         refuse_files(args)
         parsers = getattr(self, "_subcommand_parsers", {})
         with explained(parsers.get(args[0], parser) if parsers and args else parser):

@@ -24,6 +24,7 @@ import yaml
 from skd_lightning.errors import UserError, one_line, user_error
 from skd_lightning.nearest import no_such
 from skd_lightning.parsing import read_yaml
+from skd_lightning.runs.configurations import experiments
 from skd_lightning.yaml_limits import refuse_excess
 
 SECTIONS = ("data", "model", "trainer", "distillation")
@@ -36,7 +37,7 @@ CLASS = re.compile(r"Problem with given class_path '([\w.]+)'")
 UNKNOWN = re.compile(r"Option '([\w.]+)' is not accepted")
 GROUP = re.compile(r"Group '([\w.]+)' does not accept option '([\w.]+)'")
 REQUIRED = re.compile(r"arguments are required: (?:(?:fit|validate|test|predict)\.)?([\w.]+)")
-UNRECOGNISED = re.compile(r"unrecognized arguments: (--[\w.-]+)")
+UNRECOGNISED = re.compile(r"unrecognized arguments: --([\w.-]+)")
 VALUE = re.compile(r"Expected an? (.+?)\. Got value: (.+?)(?:\n|$)")
 UNION = re.compile(r"Errors:\n\s+- Expected an? (.+)\n(?:.*\n)*?\s*Given value: (.+)")
 NO_MODULE = re.compile(r"Problem with given class_path '[\w.]+':\s+No module named '([\w.]+)'")
@@ -44,6 +45,7 @@ UNUSABLE = re.compile(r"Problem with given class_path '([\w.]+)':\s+((?!Parser k
 OTHER_KIND = re.compile(r"Import path .*does not correspond to a subclass of (\w+)")
 NOTHING = re.compile(r"Expected an? <class 'NoneType'>|Expected a path but .*")
 NO_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
+NESTED = re.compile(r"NestedArg\(key='([\w.]+)'")
 LITERAL = re.compile(r"Literal\[(.+)\]")
 
 
@@ -172,15 +174,14 @@ def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None
         parser: that raised it.
     """
     text = str(error)
-    if found := UNRECOGNISED.search(text):
-        return f"unknown option {found[1]}{_nearest(found[1], known_options(parser))}"
+    path = _path(text)
     if found := REQUIRED.search(text):
-        return f"--{found[1]} is missing; give it, or a --config that has it (experiments/student.yaml)"
+        student = experiments() / "student.yaml"
+        return f"--{'.'.join([*path, found[1]])} is missing; give it, or a --config that has it, such as {student}"
     if found := GROUP.search(text):
         name = f"--{found[1]}.{found[2]}"
         return f"unknown option {name}{_nearest(name, known_options(parser))}"
-    path = _path(text)
-    if found := UNKNOWN.search(text):
+    if found := UNRECOGNISED.search(text) or UNKNOWN.search(text):
         name, known = f"--{'.'.join([*path, found[1]])}", known_options(parser)
         if name in known:  # of another class that could stand there
             return f"{name} is no option of {CLASS.findall(text)[-1].rpartition('.')[2]}"
@@ -189,6 +190,8 @@ def explain(error: Exception, parser: jsonargparse.ArgumentParser) -> str | None
     if found := NO_CLASS.search(text):
         return f"{option}: {no_such(found[1], _class_names(text, path[-1]))}"
     if path and (found := VALUE.search(text) or UNION.search(text)):
+        if inner := NESTED.match(found[2]):
+            return f"{option}.{inner[1]}: {option} is null here, which has no such option"
         return f"{option}: {_complaint(found[1], found[2])}"
     return f"{option}: {said}" if path and (said := _not_imported(text)) else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +142,9 @@ class Transfer:
                 name: sentences[name] if scheme == "none" else in_scheme(sentences[name], scheme)
                 for name in self._unseen(folder)
             }
-            found, counts = evaluate(tagger, unseen)
+            with warnings.catch_warnings():  # that the tagger does not know the languages is the point here
+                warnings.filterwarnings("ignore", message="the language ")
+                found, counts = evaluate(tagger, unseen)
             found["languages"], found["types"] = split_types(found["languages"])
             labels = trained.model_dump(include={"task", "role", "loss", "objective", "variant", "seed"})
             results = TransferResults(

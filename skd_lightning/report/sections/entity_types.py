@@ -11,7 +11,7 @@ from skd_lightning.analysis.finished import Finished
 from skd_lightning.display.formats import plain, points
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
-from skd_lightning.report.words import label
+from skd_lightning.report.words import PARTIAL, label
 
 ALL = "all types"
 
@@ -65,7 +65,7 @@ def types_table(systems: Mapping[str, Sequence[Mapping[str, Types]]]) -> Table:
         "macro mean."
     )
     if any(row[-1].endswith("*") for row in table.rows):
-        table.notes.append("* over the languages that it was tested on; not comparable with the others.")
+        table.notes.append(PARTIAL)
     return table
 
 

@@ -17,7 +17,7 @@ from skd_lightning.display.style import Look, Plot, band_height, bands, draw, le
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
 from skd_lightning.report.sections.differences import differences_plot
-from skd_lightning.report.words import METRICS, columns, dagger, heading, label
+from skd_lightning.report.words import METRICS, PARTIAL, columns, dagger, heading, label
 
 PEERS_NOTE = "Peers: other libraries, trained from scratch on the same sentences and scored alike."
 
@@ -87,7 +87,7 @@ def _notes(found: Comparison) -> list[str]:
     if found.peers:
         notes.append(PEERS_NOTE)
     if any(found.has(system) != found.languages for system in found.systems):
-        notes.append("* over the languages that it was tested on; not comparable with the others.")
+        notes.append(PARTIAL)
     return notes
 
 
@@ -103,6 +103,8 @@ def brief_table(runs: TaskRuns, found: Comparison, title: str) -> Table:
         if system == found.best() and len(found.students) > 1:
             table.strong |= {(i, 0), (i, len(found.languages) + 1)}
     table.notes += dagger(found)
+    if any(found.has(system) != found.languages for system in found.systems):
+        table.notes.append(PARTIAL)
     return table
 
 
