@@ -29,18 +29,16 @@ def named_file(file: Path, folder: str) -> Path:
     """
     if file.exists() or file.parent != Path():
         return packaged(file)
-    return packaged(Path("experiments", folder, file.name if file.suffix else f"{file.name}.yaml"), file)
+    own = packaged(Path("experiments", folder, file.name if file.suffix else f"{file.name}.yaml"))
+    return own if own.is_file() else file
 
 
-def packaged(file: Path, otherwise: Path | None = None) -> Path:
-    """Return the package's file for a path in ``experiments/`` that is not in the working folder.
-
-    Args:
-        file: a path.
-        otherwise: what to return where the package has no such file; the path itself if None.
-    """
-    own = experiments().parent / file if file.parts[:1] == ("experiments",) else file
-    return file if file.exists() else own if own.is_file() else otherwise or file
+def packaged(file: Path) -> Path:
+    """Return the package's file for a path in ``experiments/`` that the working folder has not; else the path."""
+    if file.parts[:1] != ("experiments",) or file.exists():
+        return file
+    own = experiments().parent / file
+    return own if own.is_file() else file
 
 
 def with_packaged_configs(words: Sequence[str]) -> list[str]:
