@@ -115,7 +115,7 @@ def test_a_misspelt_task_gets_the_nearest(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("SKD_DATA", raising=False)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    with pytest.raises(UserError, match=r"^task 'wikian' is neither.* did you mean 'wikiann'\?$") as error:
+    with pytest.raises(UserError, match=r"^task 'wikian' is none of .* did you mean 'wikiann'\?$") as error:
         training_languages("wikian")
     assert "\n" not in str(error.value)
     with pytest.raises(UserError, match=r"name the folder of your corpora with --data$"):
