@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -46,7 +47,13 @@ def targets(line: list[str]) -> list[str]:
 
 def made(line: list[str]) -> list[list[str]]:
     """The skd commands that make would run."""
-    printed = subprocess.run(["make", "-n", *line[1:]], cwd=ROOT, capture_output=True, text=True, check=True)
+    # What the tests' own make was given (ARGS) is not the line's.
+    own = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS"))
+    }
+    printed = subprocess.run(
+        ["make", "-n", *line[1:]], cwd=ROOT, env=own, capture_output=True, text=True, check=True
+    )
     lines = [
         shlex.split(line) for line in printed.stdout.splitlines() if re.match(r"\S*(skd|torchrun) ", line)
     ]
