@@ -20,6 +20,8 @@ def test_settings_of_the_package_are_found_from_another_folder(
     monkeypatch.chdir(tmp_path)
     for words in (STUDENT, ["--config=experiments/student.yaml", *STUDENT[2:]]):
         TaggingCLI(words, run=False, instantiate=False)
+    inline = ["--config", '{"data": {"data": "a//b"}}']  # is taken as it is
+    assert TaggingCLI([*STUDENT, *inline], run=False, instantiate=False).config.data.data == "a//b"
     with pytest.raises(UserError, match=r"experiments/mine\.yaml: no such file"):
         TaggingCLI(["--config", "experiments/mine.yaml"], run=False, instantiate=False)
     (tmp_path / "mine/en").mkdir(parents=True)

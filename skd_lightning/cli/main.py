@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> None:
             signal has stopped, 1 for a bug, after its traceback.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    same = "the same command without --anew" if "--anew" in arguments else "the same command"
     let_threads_wait_briefly()
     quiet()
     try:
@@ -57,13 +58,11 @@ def main(argv: list[str] | None = None) -> None:
         sys.stderr.write(BUG)
         raise SystemExit(1) from error
     except Stopped as stop:
-        without = " without --anew" if "--anew" in arguments else ""
-        sys.stderr.write(f"skd: stopped by {stop.signal.name}; the same command{without} goes on from here\n")
+        sys.stderr.write(f"skd: stopped by {stop.signal.name}; {same} goes on from here\n")
         raise
     except KeyboardInterrupt:
         command = COMMANDS.get(arguments[0]) if arguments else None
-        without = " without --anew" if "--anew" in arguments else ""
-        goes_on = f"; the same command{without} goes on where the last checkpoint was written"
+        goes_on = f"; {same} goes on where the last checkpoint was written"
         sys.stderr.write(f"\nskd: interrupted{goes_on if command and command.resumes else ''}\n")
         raise SystemExit(130) from None
 

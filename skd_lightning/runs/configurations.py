@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,11 +45,10 @@ def packaged(file: Path) -> Path:
 def with_packaged_configs(words: Sequence[str]) -> list[str]:
     """Return the words of a command line in which ``--config experiments/…`` is found wherever the package is."""
     found = list(words)
-    for place, word in enumerate(found):
-        if word == "--config" and place + 1 < len(found):
-            found[place + 1] = str(packaged(Path(found[place + 1])))
-        elif word.startswith("--config=experiments/"):
-            found[place] = f"--config={packaged(Path(word.removeprefix('--config=')))}"
+    for place, (before, word) in enumerate(itertools.pairwise(["", *words])):
+        beginning = "" if before == "--config" else "--config="
+        if word.startswith(f"{beginning}experiments/"):  # other values may be settings, which are no paths
+            found[place] = f"{beginning}{packaged(Path(word.removeprefix(beginning)))}"
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from skd_lightning.distillation.teachers.sets import words_in
 from skd_lightning.distillation.teachers.token_classifier import HUB
 from skd_lightning.errors import UserError
 from skd_lightning.parsing import read_yaml
@@ -14,9 +15,10 @@ from skd_lightning.runs.run import Run
 def generations(students: Sequence[Run]) -> list[list[Run]]:
     """Return the students in groups, each after those that its teachers are in."""
     waiting, groups = list(students), []
+    teachers = {run.path: _teachers(run) for run in students}
     while waiting:
         missing = {run.path for run in waiting}
-        ready = [run for run in waiting if not missing & _teachers(run) - {run.path}]
+        ready = [run for run in waiting if not missing & teachers[run.path] - {run.path}]
         if not ready:  # a circle: each of them says what it lacks
             ready = waiting
         groups.append(ready)
@@ -28,15 +30,8 @@ def _teachers(run: Run) -> set[Path]:
     """Return the folders that are named as a student's teachers, those in a file of teachers included."""
     named = run.teacher_paths()
     files = [path for path in named if path.suffix in (".yaml", ".yml")]
-    return {*named, *(Path(word) for file in files for word in _words(read_yaml(file)))}
-
-
-def _words(entry: object) -> list[str]:
-    """Return the words of a file of teachers; those that are no folders, such as other languages, do no harm."""
-    parts = list(entry.values()) if isinstance(entry, dict) else entry
-    if isinstance(parts, list):
-        return [word for part in parts for word in _words(part)]
-    return [parts] if isinstance(parts, str) else []
+    # Words that are no folders, such as other languages, do no harm.
+    return {*named, *(Path(word) for file in files for word in words_in(read_yaml(file)))}
 
 
 def refuse_missing_teachers(run: Run, planned: Sequence[Path]) -> None:

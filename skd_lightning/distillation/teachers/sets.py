@@ -228,7 +228,7 @@ class TeacherSet:
 
     def _cited(self, code: str) -> bool:
         """Return True if another language's teachers are said to be those of this one."""
-        return any(code in _words(spec) for key, spec in self.mapping.items() if key != code)
+        return any(code in words_in(spec) for key, spec in self.mapping.items() if key != code)
 
     def _pool(self, spec: Any, language: str, way: tuple[str, ...], member: bool = False) -> Pool:
         """Return the pool that an entry of the file describes.
@@ -330,11 +330,12 @@ def _without_pieces(spec: Any, pieces: dict[Path, Pooling], file: Path) -> Any:
     return name
 
 
-def _words(spec: Any) -> list[str]:
+def words_in(spec: Any) -> list[str]:
+    """Return the words of an entry of a file of teachers, however deep: folders, languages and ways to pool."""
     if isinstance(spec, str):
         return [spec]
     parts = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else []
-    return [word for part in parts for word in _words(part)]
+    return [word for part in parts for word in words_in(part)]
 
 
 def _read(file: Path) -> dict[str, Any]:
