@@ -33,7 +33,9 @@ from skd_lightning.data.sentence import Sentence
 from skd_lightning.display.style import Plot, draw, legend, looks
 from skd_lightning.encoders.description import CONTEXTS
 from skd_lightning.runs.lightning_cli import TaggingCLI
+from skd_lightning.taggers import experts
 from skd_lightning.taggers.lazy_adamw import clip_norm
+from skd_lightning.taggers.optimization import parameter_parts
 from skd_lightning.taggers.tagger import Tagger
 
 
@@ -44,7 +46,7 @@ class Trained:
         self.folder = str(folder)
         self.learns = skd_lightning.load(self.folder)
         self.learns.train()
-        parts = self.learns.parameter_parts()
+        parts = parameter_parts(self.learns.encoder, self.learns.head)
         self.weights = [weight for part in parts.values() for weight in part]
         optimization = dataclasses.replace(self.learns.optimization, schedule="constant", warmup=0.0)
         self.optimizer = optimization.configure(parts, 1)["optimizer"]
@@ -68,7 +70,7 @@ class Trained:
         began = time.thread_time()
         for batch in batches:
             self.optimizer.zero_grad()
-            crf = self.learns._network(batch)
+            crf = experts.network(self.learns, batch)
             self.learns.losses(crf, batch).mean().backward()
             clip_norm(self.weights, 5.0)
             self.optimizer.step()

@@ -108,7 +108,8 @@ def test_a_tested_tagger_counts_what_it_predicts(scheme: Scheme, constrain: bool
     with torch.no_grad():
         for batch in ([4, 0, -1], [6, 5], [2, 1, 3, -1]):
             tagger.test_step(dataset.__getitems__(batch), 0)
-    found = tagger.tested.calibration()["en"]
+    tagger.tested.finish(lambda counts, reduce_op: counts)
+    found = tagger.tested.calibration["en"]
     predictions = tagger.predict([sentence.words for sentence in drawn])
     decoded = [tag for prediction in predictions for tag in prediction.tags]
     assert tagger.tested.predicted.tolist() == [*tag_set.encode(decoded), 0, 0]

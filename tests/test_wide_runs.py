@@ -17,7 +17,7 @@ from skd_lightning.data.sentence import Sentence
 from skd_lightning.encoders import BiLSTM, NgramEmbedder, NoContext, NoEmbedder
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.record import Results
-from skd_lightning.taggers import Tagger
+from skd_lightning.taggers import Tagger, experts
 from skd_lightning.taggers.wide import Wide
 from skd_lightning.taggers.wide_fit import fit_wide
 
@@ -62,7 +62,7 @@ def test_a_tagger_is_the_product_of_its_experts() -> None:
     paths = torch.cartesian_prod(*3 * [torch.arange(3)]).unsqueeze(0)
     inputs = {name.removeprefix("1."): value for name, value in batch.inputs.items()}
     with torch.inference_mode():
-        network = both._network(batch).log_prob(paths)
+        network = experts.network(both, batch).log_prob(paths)
         wide = both.wide(inputs, batch.lengths).log_prob(paths)
         pool = both(batch).log_prob(paths)
     expected = (0.7 * network + 0.3 * wide).log_softmax(-1)
@@ -76,7 +76,7 @@ def test_training_moves_the_network_alone() -> None:
     both = tagger()
     dataset = SentenceDataset(LEARNT, both.training_featurizer, ["de", "en"], both.tag_set)
     batch = dataset.__getitems__([0, 1, 2])
-    both.losses(both._network(batch), batch).mean().backward()
+    both.losses(experts.network(both, batch), batch).mean().backward()
     moved = {name.partition(".")[0] for name, weight in both.named_parameters() if weight.grad is not None}
     assert moved == {"encoder", "head"}
 
@@ -142,7 +142,9 @@ def test_teachers_with_features_teach_a_student_and_a_resumed_training_keeps_the
         skd(home, "distill", *options, "--seed", "1", "--anew")
     monkeypatch.undo()
     fits: list[object] = []
-    monkeypatch.setattr(Tagger, "_fit_wide", lambda *given: fits.append(given))  # the cache would hide a fit
+    monkeypatch.setattr(
+        "skd_lightning.taggers.tagger.fit_to_data", lambda *given: fits.append(given)
+    )  # the cache would hide a fit
     skd(home, "distill", *options)
     assert not fits
     again = skd_lightning.load(home / "runs/mine/posterior/seed1")

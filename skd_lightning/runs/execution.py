@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 from rich.markup import escape
+from torch import Tensor
 
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.data.folds import Fold
@@ -240,9 +241,8 @@ def _retract(work: RunFolder, displaced: bool) -> None:
 
 def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
     tagger: Tagger = cli.model
-    found = (
-        tagger.results or tagger.tested.scores.compute()
-    )  # without test sentences Lightning skips the test
+    tested = tagger.tested
+    found = tested.results or tested.scores.compute()  # without test sentences Lightning skips the test
     languages, types = split_types(found["languages"])
     predicting = sum(callback.seconds for callback in _callbacks(cli.trainer, DistillationCallback))
     fit_seconds = sum(callback.seconds for callback in _callbacks(cli.trainer, LastState))
@@ -272,10 +272,10 @@ def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
             **surroundings(run.command),
         }
     )
-    Calibration.model_validate({"languages": tagger.calibration}).save(work)
-    words = tagged_words.of_test(cli.datamodule, tagger.predicted.numpy(), tagger.sentence_counts.numpy())
+    Calibration.model_validate({"languages": tested.calibration}).save(work)
+    words = tagged_words.of_test(cli.datamodule, tested.predicted.numpy(), tested.sentences.numpy())
     tagged_words.save(work, words)
-    results.save(work, _counts(tagger, cli.datamodule), tagger.confusion.numpy())
+    results.save(work, _counts(tested.sentences, cli.datamodule), tested.confusion.numpy())
     finish(cli.trainer, results, work, named_teachers(cli) if run.role == "student" else None)
 
 
@@ -284,11 +284,9 @@ def _callbacks(trainer: pl.Trainer, kind: type[C]) -> list[C]:
     return [callback for callback in callbacks if isinstance(callback, kind)]
 
 
-def _counts(tagger: Tagger, data: TaggingData) -> dict[str, Any]:
+def _counts(sentences: Tensor, data: TaggingData) -> dict[str, Any]:
     languages = data.test_dataset.languages
-    counts = {
-        language: tagger.sentence_counts[languages == i] for i, language in enumerate(data.all_languages)
-    }
+    counts = {language: sentences[languages == i] for i, language in enumerate(data.all_languages)}
     return {language: rows.numpy() for language, rows in counts.items() if len(rows)}
 
 

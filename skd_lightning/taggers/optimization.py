@@ -8,7 +8,9 @@ from typing import Any, Literal
 import torch
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
+from skd_lightning.encoders import Encoder
 from skd_lightning.errors import UserError
+from skd_lightning.taggers.head import ChainHead
 from skd_lightning.taggers.lazy_adamw import LazyAdamW
 
 MONITOR = "dev/average"
@@ -68,8 +70,7 @@ class Optimization:
         """Optimiser and schedule in the form Lightning wants.
 
         Args:
-            parts: parameters of ``encoder``, ``tables``, ``head``, ``transitions`` and ``pretrained``; ``tables`` and
-                ``pretrained`` may be empty.
+            parts: parameters of each, see :func:`parameter_parts`.
             total_steps: optimiser steps of the whole training.
         """
         groups = [
@@ -110,3 +111,16 @@ class Optimization:
                 },
             }
         return {"optimizer": optimizer}
+
+
+def parameter_parts(encoder: Encoder, head: ChainHead) -> dict[str, list[torch.nn.Parameter]]:
+    """Return the parameters of each part that has a learning rate of its own; tables and pretrained may have none."""
+    tables, pretrained = encoder.table_parameters(), encoder.pretrained_parameters()
+    known = {id(parameter) for parameter in (*tables, *pretrained)}
+    return {
+        "encoder": [weight for weight in encoder.parameters_as_made() if id(weight) not in known],
+        "tables": tables,
+        "head": list(head.emissions.parameters()),
+        "transitions": [head.transitions, head.start, head.end],
+        "pretrained": pretrained,
+    }

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,9 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
-from rich.console import Console
 from torch import Tensor
-from torch.nn import Parameter
 from torchmetrics import MeanMetric
 
 from skd_lightning.crf import LinearChainCRF
@@ -25,26 +21,22 @@ from skd_lightning.data.batches import Batch
 from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.encoders import BiLSTM, Context, Embedder, Encoder, Featurizer, JoinedFeaturizer
 from skd_lightning.errors import UserError
-from skd_lightning.metrics import COLUMNS, TaggingScores
+from skd_lightning.metrics import TaggingScores
 from skd_lightning.predictions import Languages, Prediction
 from skd_lightning.serving.tables import Compression
 from skd_lightning.serving.text import tag
 from skd_lightning.storage import add_weights
-from skd_lightning.taggers import prediction, saving
+from skd_lightning.taggers import experts, prediction, saving
 from skd_lightning.taggers.checkpoints import SCHEMA, refuse_other
 from skd_lightning.taggers.finite import EVERY, not_finite, refuse_loss
 from skd_lightning.taggers.head import ChainHead, Decoder, Decoding
 from skd_lightning.taggers.lazy_adamw import clip_norm
-from skd_lightning.taggers.opinion_pool import PoolScores, mixed
-from skd_lightning.taggers.optimization import Optimization
+from skd_lightning.taggers.opinion_pool import PoolScores
+from skd_lightning.taggers.optimization import Optimization, parameter_parts
 from skd_lightning.taggers.tested import TestedSentences, labelled_lengths
 from skd_lightning.taggers.wide import Wide, WidePath
-from skd_lightning.taggers.wide_cache import find_or_fit
-from skd_lightning.taggers.wide_fit import fit_wide
+from skd_lightning.taggers.wide_start import fit_to_data
 from skd_lightning.tags import Scheme, TagSet
-
-NETWORK, WIDE = range(2)
-"""Places of their inputs among those of a tagger."""
 
 
 class Tagger(pl.LightningModule):
@@ -113,18 +105,8 @@ class Tagger(pl.LightningModule):
         self.means = torch.nn.ModuleDict(
             {name.replace("/", "_"): MeanMetric(nan_strategy="disable") for name in self.curves}
         )
-        self.results: dict[str, Any] = {}
-        """Scores of the last test, as :meth:`TaggingScores.compute` returns them."""
-        self.sentence_counts = torch.zeros(0, len(COLUMNS), dtype=torch.int64)
-        """(sentences, 9) counts of the last test in each sentence of the test dataset, see ``metrics.COLUMNS``."""
-        self.predicted = torch.zeros(0, dtype=torch.int32)
-        """(words,) tags of the last test, of the words of all test sentences end to end; 0 for those without gold."""
-        self.confusion = torch.zeros(len(tags), len(tags), dtype=torch.int64)
-        """(tags, tags) numbers of words in the last test, ``[gold, predicted]``."""
         self.fit_cache: Path | None = None
         """Folder of fits of wide paths that the same code has made; None to fit anew."""
-        self.calibration: dict[str, Any] = {}
-        """Counts of the last test by confidence, as :meth:`ConfidenceCounts.compute` returns them."""
 
     @property
     def learns_from_unlabelled(self) -> bool:
@@ -145,8 +127,7 @@ class Tagger(pl.LightningModule):
     @property
     def featurizer(self) -> Featurizer:
         """Return what makes the inputs of a prediction: those of the network and of the wide path."""
-        parts = [self.encoder.featurizer, *([] if self.wide is None else [self.wide.featurizer])]
-        return JoinedFeaturizer(parts)
+        return experts.featurizer(self)
 
     @property
     def training_featurizer(self) -> Featurizer:
@@ -171,46 +152,12 @@ class Tagger(pl.LightningModule):
     # -- learning -----------------------------------------------------------------------------------------
 
     def forward(self, batch: Batch) -> LinearChainCRF:
-        """Return the distributions over the tag sequences of a batch.
-
-        Network and wide path are experts, each trained alone: the chain with the weighted mean of their potentials is
-        a logarithmic opinion pool (Smith et al. 2005). The weight is the one with the best dev score. Trained together,
-        the wide path would explain the training sentences, and the network would learn nothing.
-        """
-        if self.wide is None:
-            return self._network(batch)
-        wide = self._features(batch)
-        if not self.encoder.output_size:
-            return wide
-        return self._pool(self._network(batch), wide, self.wide.share)
-
-    def _features(self, batch: Batch) -> LinearChainCRF:
-        """Return the distributions of the wide path alone."""
-        assert self.wide is not None
-        return self.wide(JoinedFeaturizer.of_part(batch.inputs, WIDE), batch.lengths)  # type: ignore[no-any-return]
-
-    def _pool(self, network: LinearChainCRF, wide: LinearChainCRF, share: float | Tensor) -> LinearChainCRF:
-        """Return the distributions of both experts, the wide path with a weight of ``share``."""
-        transitions, start, end = self._pooled_scores(share)
-        emissions = mixed(network.emissions, wide.emissions, share)
-        return LinearChainCRF(emissions, transitions, network.lengths, start, end)
-
-    def _pooled_scores(self, share: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        assert self.wide is not None
-        own, wide = self.head.scores(), self.wide.head.scores()
-        transitions, start, end = (mixed(a, b, share) for a, b in zip(own, wide, strict=True))
-        return transitions, start, end
-
-    def _network(self, batch: Batch) -> LinearChainCRF:
-        """Return the distributions of the network alone."""
-        inputs = JoinedFeaturizer.of_part(batch.inputs, NETWORK)
-        return self.head.chain(self.head(self.encoder(inputs, batch.lengths)), batch.lengths)
+        """Return the distributions over the tag sequences of a batch."""
+        return experts.chain(self, batch)
 
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return transitions (tags, tags) ``[from, to]``, start (tags,), end (tags,) in nats, -inf where forbidden."""
-        if self.wide is None:
-            return self.head.scores()
-        return self._pooled_scores(self.wide.share) if self.encoder.output_size else self.wide.head.scores()
+        return experts.scores(self)
 
     def decode(self, crf: LinearChainCRF) -> Tensor:
         """Return (batch, words) int64 the tags that it chooses; 0 at padding."""
@@ -229,30 +176,10 @@ class Tagger(pl.LightningModule):
             )
         if self.wide is not None and self.trainer.ckpt_path is None:
             if self.trainer.is_global_zero:
-                self._fit_wide(self.wide)
+                fit_to_data(self.wide, self)
             if self.trainer.world_size > 1:
                 for weight in (self.wide.weight, *self.wide.learned):
                     weight.data.copy_(self.trainer.strategy.broadcast(weight.data))
-
-    def _fit_wide(self, wide: WidePath) -> None:
-        """Fit the wide path to the annotated sentences, or to text as well with what the teachers say about it."""
-        began = time.perf_counter()
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        sentences, teachers = data.train_sentences, None
-        if self.fits_text(data.text_only):
-            places, everything = data.places_of_features, data.train_dataset
-            teachers = everything.targets.expectations().about(places)
-            sentences = [everything.sentences[place] for place in places]
-        show = bool(self.trainer.progress_bar_callback)
-        fit = partial(fit_wide, wide, sentences, self.tag_set, show, teachers)
-        if self.fit_cache is None:
-            fit()
-            there = False
-        else:
-            there = find_or_fit(self.fit_cache, wide, sentences, self.tag_set, fit, teachers)
-        done = "read from the cache" if there else "fitted"
-        taken = f"{time.perf_counter() - began:.0f} s"
-        Console().print(f"{len(wide.keys):,} features {done} in {taken}", highlight=False)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let all that is random in a step depend on the seed, the step and the process alone.
@@ -264,7 +191,7 @@ class Tagger(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean loss of a sentence under the network, in nats."""
-        loss = self.losses(self._network(batch), batch).mean()
+        loss = self.losses(experts.network(self, batch), batch).mean()
         self.log_mean("train/loss", loss, len(batch), prog_bar=True)
         return loss
 
@@ -289,22 +216,10 @@ class Tagger(pl.LightningModule):
         mean.update(value.detach(), weight)
         self.log(name, mean, on_step=False, on_epoch=True, prog_bar=prog_bar)
 
-    def parameter_parts(self) -> dict[str, list[Parameter]]:
-        """Return the parameters of each part that has a learning rate of its own, see :class:`Optimization`."""
-        tables, pretrained = self.encoder.table_parameters(), self.encoder.pretrained_parameters()
-        known = {id(parameter) for parameter in (*tables, *pretrained)}
-        return {
-            "encoder": [weight for weight in self.encoder.parameters_as_made() if id(weight) not in known],
-            "tables": tables,
-            "head": list(self.head.emissions.parameters()),
-            "transitions": [self.head.transitions, self.head.start, self.head.end],
-            "pretrained": pretrained,
-        }
-
     def configure_optimizers(self) -> Any:
         """Make one parameter group for each part."""
         steps = self.trainer.estimated_stepping_batches if self.optimization.schedule == "linear" else 0
-        return self.optimization.configure(self.parameter_parts(), int(steps))
+        return self.optimization.configure(parameter_parts(self.encoder, self.head), int(steps))
 
     def configure_gradient_clipping(
         self,
@@ -331,8 +246,8 @@ class Tagger(pl.LightningModule):
         if self.pool_scores is None or not self._in_training():
             self.dev_scores.update(self.decode(self(batch)), *counted)
         else:
-            experts = (self._network(batch), self._features(batch))
-            self.pool_scores.update(lambda share: self.decode(self._pool(*experts, share)), *counted)
+            both = (experts.network(self, batch), experts.features(self, batch))
+            self.pool_scores.update(lambda share: self.decode(experts.pooled(self, *both, share)), *counted)
 
     def _in_training(self) -> bool:
         return self.trainer.state.fn == TrainerFn.FITTING
@@ -349,32 +264,25 @@ class Tagger(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the dev scores, whose macro mean selects the model; in a training, give two experts the best weights."""
         if self.pool_scores is None or not self._in_training():
-            self._log_scores("dev", self.dev_scores)
+            self._log_scores("dev", self.dev_scores.compute())
+            self.dev_scores.reset()
         else:
             assert self.wide is not None
             share, scores = self.pool_scores.best()
             self.wide.share.fill_(share)
             self._log_score("dev/wide_share", share)
-            self._log_scores("dev", scores)
+            self._log_scores("dev", scores.compute())
             self.pool_scores.reset()
 
     def on_test_epoch_end(self) -> None:
-        """Log and keep the test scores."""
-        self.results = self._log_scores("test", self.tested.scores)
-        self.confusion, self.calibration = self.tested.confusion(), self.tested.calibration()
-        # Every process counted its share and has 0 elsewhere.
-        reduce = self.trainer.strategy.reduce
-        self.sentence_counts = reduce(self.tested.sentences, reduce_op="sum").cpu()
-        self.predicted = reduce(self.tested.predicted, reduce_op="sum").cpu()
+        """Log the test scores; what was counted stays in ``tested``."""
+        self._log_scores("test", self.tested.finish(self.trainer.strategy.reduce))
 
-    def _log_scores(self, split: str, scores: TaggingScores) -> dict[str, Any]:
-        found: dict[str, Any] = scores.compute()
-        scores.reset()
+    def _log_scores(self, split: str, found: dict[str, Any]) -> None:
         for language, row in found["languages"].items():
             if row["sentences"]:
                 self._log_score(f"{split}/{language}/{found['metric']}", row[found["metric"]])
         self._log_score(f"{split}/average", found["average"], prog_bar=True)
-        return found
 
     def _log_score(self, name: str, score: float, prog_bar: bool = False) -> None:
         """Log a score that all processes know: their largest is exact, where their mean in float32 is not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ class TestedSentences(nn.Module):
             tests draw sentences.
         predicted: (words,) int32 decoded tags of the words of all these sentences, end to end; 0 for words that do
             not count.
+        results: scores of a finished test, as :meth:`TaggingScores.compute` returns them.
+        confusion: (tags, tags) words of a finished test, ``[gold, predicted]``.
+        calibration: its counts by confidence, as :meth:`ConfidenceCounts.compute` returns them.
     """
 
     def __init__(self, tag_set: TagSet, languages: Sequence[str], well_formed: bool) -> None:
@@ -41,6 +44,9 @@ class TestedSentences(nn.Module):
         # Counts of words, summed over processes; a word with the gold tag -1 does not count.
         self._confusion = MulticlassConfusionMatrix(len(tag_set), ignore_index=-1, validate_args=False)
         self._confidences = ConfidenceCounts(tag_set, languages, well_formed)
+        self.results: dict[str, Any] = {}
+        self.confusion = torch.zeros(len(tag_set), len(tag_set), dtype=torch.int64)
+        self.calibration: dict[str, Any] = {}
 
     def begin(self, lengths: NDArray[np.int64], device: torch.device) -> None:
         """Make room for the counts and the tags of sentences of these (sentences,) numbers of words."""
@@ -68,17 +74,21 @@ class TestedSentences(nn.Module):
         places = self._starts[batch.indices].unsqueeze(1) + torch.arange(paths.shape[1], device=paths.device)
         self.predicted[places[words]] = paths[words].to(torch.int32)
 
-    def confusion(self) -> Tensor:
-        """Return (tags, tags) words of all processes, ``[gold, predicted]``, and begin anew."""
-        counts: Any = self._confusion.compute()
-        self._confusion.reset()
-        return counts.cpu()  # type: ignore[no-any-return]
+    def finish(self, reduce: Callable[..., Tensor]) -> dict[str, Any]:
+        """Add up the counts of all processes, and return the scores.
 
-    def calibration(self) -> dict[str, Any]:
-        """Return the counts by confidence of all processes, see :meth:`ConfidenceCounts.compute`, and begin anew."""
-        counts: dict[str, Any] = self._confidences.compute()
-        self._confidences.reset()
-        return counts
+        Args:
+            reduce: returns the sum of a tensor over processes, given ``reduce_op="sum"``. Each process has counted its
+                share of the sentences, and has 0 elsewhere.
+        """
+        self.results = self.scores.compute()
+        self.confusion = self._confusion.compute().cpu()
+        self.calibration = self._confidences.compute()
+        for counts in (self.scores, self._confusion, self._confidences):
+            counts.reset()
+        self.sentences = reduce(self.sentences, reduce_op="sum").cpu()
+        self.predicted = reduce(self.predicted, reduce_op="sum").cpu()
+        return self.results
 
 
 def labelled_lengths(batch: Batch) -> Tensor:
