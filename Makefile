@@ -30,7 +30,7 @@ SPREAD  = $(if $(DEVICES),--trainer.devices $(DEVICES)) $(if $(NODES),--trainer.
 TRACK   = $(if $(filter wandb,$(LOGGER)),--wandb $(PROJECT))
 
 # A file's tests share what its fixtures have trained, so a file stays in one process.
-PYTEST  = $(VENV)/bin/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
+PYTEST  = $(VENV)/bin/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo corpus teachers distill suite evidence zeroshot report sweep sweep-check sweep-local notebooks

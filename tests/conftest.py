@@ -16,6 +16,12 @@ if not torch.cuda.is_available():
     )  # read when triton is imported, which torch may do at any time
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of slow tests: one that begins last leaves the other processes without work."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """A test that fails fails again."""

@@ -1,5 +1,6 @@
 """Runs side by side, each on devices of its own."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -145,6 +146,24 @@ def test_a_job_that_cannot_be_planned_has_failed_and_the_others_of_its_phase_run
     assert ran == ["first", "third"]
     told = capsys.readouterr().out
     assert "second: teachers.yaml: [de] holds no finished teacher" in " ".join(told.split())
+
+
+def test_a_job_whose_results_cannot_be_read_has_failed_and_the_others_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(jobs.Processes, "run", lambda _, command, *__: ran.append(command[-1]) or 0)
+
+    def unreadable() -> str:
+        raise UserError("runs/first/results.json: damaged")
+
+    one, two = (
+        Job(title, (title,), tmp_path / f"{title}.txt", lambda: False) for title in ("first", "second")
+    )
+    with pytest.raises(UserError, match=r"^1 run failed: first; the same command tries again"):
+        run_jobs([[dataclasses.replace(one, outcome=unreadable), two]], at_once=1)
+    assert ran == ["first", "second"]
+    assert "first: runs/first/results.json: damaged" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")

@@ -82,9 +82,12 @@ def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) ->
                     for done in as_completed(waiting):
                         job, status, seconds = done.result()
                         bar.advance(whole)
-                        if status:
+                        try:
+                            said = _told(job, status, seconds)
+                        except UserError as error:
                             failed.append(job.title)
-                        bar.console.print(_told(job, status, seconds), highlight=False)
+                            said = _failed(job, str(error))
+                        bar.console.print(said, highlight=False)
                 except BaseException:  # a signal: trainings save their state when they are asked to stop
                     processes.stop()
                     pool.shutdown(cancel_futures=True)
@@ -160,9 +163,14 @@ def _run(
 
 
 def _told(job: Job, status: int, seconds: float) -> str:
+    """Return what to say of a job that has run.
+
+    Raises:
+        UserError: it has failed, or its results cannot be read.
+    """
     if status:
         lines = [line for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
-        return _failed(job, f"{lines[-1] if lines else 'failed'} (see {job.log})")
+        raise UserError(f"{lines[-1] if lines else 'failed'} (see {job.log})")
     said = job.outcome()
     return f"[green]{escape(job.title)}[/]{': ' if said else ''}{escape(said)} ({seconds:.0f} s)"
 
