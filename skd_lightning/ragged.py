@@ -81,7 +81,7 @@ def cut_by_budget(order: Sequence[int], lengths: np.ndarray, tokens: int) -> lis
 
 
 def regroup_into(batches: Sequence[list[int]], count: int, lengths: np.ndarray) -> list[list[int]]:
-    """Return the same sentences in ``count`` batches: wide ones are halved, or small ones shared out to neighbours.
+    """Return the same sentences in ``count`` batches: wide ones are halved, or small ones shared out to the others.
 
     Args:
         batches: neighbours in length, as :func:`cut_by_budget` makes them.
@@ -107,9 +107,13 @@ def regroup_into(batches: Sequence[list[int]], count: int, lengths: np.ndarray) 
             halves = [made[widest][:middle], made[widest][middle:]]
             made[widest : widest + 1], widths[widest : widest + 1] = halves, map(width, halves)
     while len(made) > max(1, count):
-        smallest = min(range(len(made)), key=lambda place: len(made[place]))
-        for distance, sentence in enumerate(made.pop(smallest)):
-            # the places left and right of it, further and further away
-            place = smallest + (distance // 2 if distance % 2 else -1 - distance // 2)
-            made[place % len(made)].append(sentence)
+        left_over = made.pop(min(range(len(made)), key=lambda place: len(made[place])))
+        sizes = np.array([len(batch) for batch in made])
+        longest = np.array([lengths[batch].max() for batch in made])
+        for sentence in left_over:
+            # Where its batch is narrowest then: a long one among many short ones would pad them all to its length.
+            place = int(np.argmin((sizes + 1) * np.maximum(longest, lengths[sentence])))
+            made[place].append(sentence)
+            sizes[place] += 1
+            longest[place] = max(longest[place], lengths[sentence])
     return made

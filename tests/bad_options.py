@@ -40,6 +40,9 @@ VALUES = r"""
 --data.max_train_sentences 1.5 | --data.max_train_sentences: '1.5' is not
 --data.max_train_sentences 10 --data.held_back -3 | --data.held_back is -3
 --data.held_back 5 | give both
+--data.generated_tags true | --data.generated makes: give its number too
+--data.generated_kinds.splyce 2.0 | --data.generated makes: give its number too
+--data.sample '{"tam": 100}' | --data.sample names tam; the languages are
 --data.generated -1 | --data.generated is -1
 --data.generated 3 --data.generated_kinds '{"swap": 0.1}' | the kinds are splice, replace, pseudo
 --data.generated 3 --data.generated_kinds '{"splice": 2}' | --data.generated_kinds

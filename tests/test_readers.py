@@ -65,6 +65,51 @@ def test_columns_with_docstart_comments_and_bom(tmp_path: Path, newline: str) ->
     assert read(path, "en", tag_column=1)[0].tags == ("NNP", "NN")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#Obama NNP B-PER\nspoke VBD O\n", ["#Obama/B-PER spoke/O"]),
+        ("He PRP O\n\n#Obama NNP B-PER\n", ["He/O", "#Obama/B-PER"]),
+        ("# O\n1 O\n", ["#/O 1/O"]),
+        ("# SYM O\n# SYM O\n1 CD O\n", ["#/O #/O 1/O"]),
+        ("#Obama\tO\n#\tO\n", ["#Obama/O #/O"]),
+        ("# id 12\nHe PRP O\n", ["He/O"]),
+        ("# id 1d0e\tdomain=en\nHe _ _ O\nAnna _ _ B-PER\n", ["He/O Anna/B-PER"]),
+        (
+            "#begin document (a); part 0\nHe PRP - O\n\n#end document\n#begin document (b)\nI PRP - O\n\n#end document",
+            ["He/O", "I/O"],
+        ),
+        ("#hash\nthree\n", ["#hash/? three/?"]),
+    ],
+)
+def test_words_that_begin_with_a_hash_sign_are_no_comments(
+    tmp_path: Path, text: str, expected: list[str]
+) -> None:
+    found = read(write(tmp_path / "train.conll", text), "en")
+    tagged = [
+        zip(sentence.words, sentence.tags or ["?"] * len(sentence.words), strict=True) for sentence in found
+    ]
+    assert [" ".join(f"{word}/{tag}" for word, tag in sentence) for sentence in tagged] == expected
+
+
+def test_tabs_part_all_lines_of_a_file_or_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a\.tsv:2: expected at least 2 columns, found 1"):
+        read(write(tmp_path / "a.tsv", "the\tDET\nNew York\nb\tNOUN\n"), "en")
+
+
+def test_blanks_beside_a_tag_make_no_other_tag(tmp_path: Path) -> None:
+    (sentence,) = read(write(tmp_path / "a.tsv", "Anna\tB-PER \nsleeps\t O\n"), "en")
+    assert sentence.tags == ("B-PER", "O")
+    with pytest.raises(UserError, match=r"b\.tsv:1: the tag is empty"):
+        read(write(tmp_path / "b.tsv", "Anna\t \nsleeps\tO\n"), "en")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_mark_of_the_byte_order_is_no_word(tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path / "a.tsv", "\ufeffÁ\tO\n".encode(encoding))
+    assert read(path, "en", encoding=encoding)[0].words == ("Á",)
+
+
 def test_language_prefix_is_taken_away_only_where_every_word_has_it(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a", "en:R.H.\tB-ORG\nen:(\tO\n"), "en")[0].words == ("R.H.", "(")
     assert read(write(tmp_path / "b", "en:R.H.\tB-ORG\n(\tO\n"), "en")[0].words == ("en:R.H.", "(")

@@ -127,6 +127,22 @@ def test_any_number_of_batches_holds_the_same_sentences(count: int) -> None:
     assert sum(batch == [-1] for batch in made) == max(0, count - 9)
 
 
+def test_long_sentences_that_are_shared_out_do_not_pad_many_short_ones() -> None:
+    lengths = np.array([2] * 300 + [50] * 6 + [90] * 4)
+    made = regroup_into([[*range(300)], [*range(300, 306)], [*range(306, 310)]], 2, lengths)
+    assert sorted(i for batch in made for i in batch) == list(range(310))
+    assert max(width(batch, lengths) for batch in made) == 10 * 90
+
+
+def test_no_epoch_of_single_batches_is_many_times_the_budget() -> None:
+    rng = np.random.default_rng(1)
+    lengths = np.concatenate([rng.geometric(p, 300).clip(1, 160) for p in (0.05, 0.04, 0.3)])
+    sampler = TrainingBatches(lengths, np.repeat([0, 1, 2], 300), 200, kind="single")
+    for epoch in range(60):
+        sampler.set_epoch(epoch)
+        assert max(width(batch, lengths) for batch in sampler) < 2 * 200
+
+
 def test_lightning_finds_set_epoch(lengths: np.ndarray, languages: np.ndarray) -> None:
     for sampler in (TrainingBatches(lengths, languages, 300), EvaluationBatches(lengths, 300)):
         assert sampler.sampler is sampler

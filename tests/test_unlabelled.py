@@ -68,6 +68,36 @@ def test_held_back_sentences_are_the_rest_of_the_sample(tmp_path: Path) -> None:
     assert sorted(split(15, "train") + split(1000, "unlabelled")) == sorted(everything)
 
 
+def test_sentences_that_are_evaluated_on_are_found_in_text(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "mine", ("en",), SIZES)
+    evaluated = load_corpora("mine", str(tmp_path), ["en"]).languages["en"]
+    lines = [" ".join(evaluated[split][0].words) for split in ("dev", "test")]
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/en.txt").write_text("\n".join([*lines, "Another one"]))
+    for remove, said in ((True, "removed"), (False, "kept")):
+        found = load_corpora(
+            "mine",
+            str(tmp_path),
+            ["en"],
+            unlabelled=str(tmp_path / "texts"),
+            max_dev_sentences=2,
+            remove_duplicates=remove,
+        )
+        (note,) = [note for note in found.notes if "unlabelled" in note]
+        assert note.startswith(f"en: 2 unlabelled sentences are dev or test sentences; {said}")
+        assert len(found.languages["en"]["unlabelled"]) == (1 if remove else 3)
+
+
+def test_test_sentences_that_stand_in_dev_are_counted(tmp_path: Path) -> None:
+    for split, words in (("train", "ab"), ("dev", "cd"), ("test", "dde")):
+        file = tmp_path / f"mine/en/{split}.tsv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n\n".join(f"{word}\tO" for word in words))
+    found = load_corpora("mine", str(tmp_path), ["en"])
+    assert "en: 2 test sentences also stand in dev; kept" in found.notes
+    assert len(found.languages["en"]["test"]) == 3
+
+
 def test_a_sample_of_dev_leaves_train_and_test_alone(tmp_path: Path) -> None:
     write_corpus(tmp_path / "mine", LANGUAGES, SIZES)
     everything = load_corpora("mine", str(tmp_path), ["en"]).languages["en"]

@@ -25,6 +25,7 @@ from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.split_names import SPLITS
 from skd_lightning.data.splits import (
     check_duplicates,
+    check_text,
     cut_dev,
     halve_dev,
     resample,
@@ -163,7 +164,8 @@ def load_corpora(
         unlabelled: folder with more unlabelled text, see :func:`unlabelled.read_unlabelled`.
         text_only: languages whose training sentences become unlabelled text, and whose dev sentences nobody sees.
         max_dev_sentences: take a sample (always the same) of so many dev sentences of each language.
-        remove_duplicates: take evaluation sentences that stand in the training data out.
+        remove_duplicates: take evaluation sentences that stand in the training data out, and those that are left out of
+            the unlabelled text.
         without_fold: leave a fold of the training sentences out, annotated and unlabelled; see :class:`folds.Fold`.
         generation: text that is generated from annotated training sentences, for languages that have little.
         sample: draw so many different sentences of each language from all its splits and cut them 8:1:1; see
@@ -177,8 +179,9 @@ def load_corpora(
     corpora = Corpora({})
     left_out = Fold.named(without_fold) if without_fold is not None else None
     chosen = languages or training_languages(task, data)
-    if isinstance(encoding := reading.get("encoding"), Mapping):
-        _refuse_unknown_languages(encoding, chosen, task, data)
+    for option, by_language in (("encoding", reading.get("encoding")), ("sample", sample)):
+        if isinstance(by_language, Mapping):
+            _refuse_unknown_languages(option, by_language, chosen, task, data)
     if unknown := [language for language in text_only if language not in chosen]:
         raise UserError(f"--data.text_only names {', '.join(unknown)}; the languages are {', '.join(chosen)}")
     if text_only and set(chosen) <= set(text_only):
@@ -201,6 +204,7 @@ def load_corpora(
         if not splits["test"] and splits["dev"]:
             corpora.notes.append(halve_dev(language, splits))
         corpora.notes += check_duplicates(language, splits, remove_duplicates)
+        evaluated = [*splits["dev"], *splits["test"]]
         if max_train_sentences is not None and len(splits["train"]) > max_train_sentences:
             sample_train(language, splits, max_train_sentences, held_back)
         if max_dev_sentences is not None and len(splits["dev"]) > max_dev_sentences:
@@ -210,6 +214,7 @@ def load_corpora(
             splits["train"], splits["dev"] = [], []
         if unlabelled is not None and (splits["train"] or unlabelled_files(Path(unlabelled), language)):
             splits["unlabelled"] += read_unlabelled(Path(unlabelled), language, **reading)
+        corpora.notes += check_text(language, splits, evaluated, remove_duplicates)
         if left_out is not None:
             for split in ("train", "unlabelled"):
                 splits[split] = left_out.without(splits[split])
@@ -231,14 +236,15 @@ def _is_text(name: str) -> bool:
 
 
 def _refuse_unknown_languages(
-    encodings: Mapping[str, str], chosen: Sequence[str], task: str, data: str | None
+    option: str, named: Mapping[str, Any], chosen: Sequence[str], task: str, data: str | None
 ) -> None:
-    """Refuse encodings of languages that are neither loaded nor in the task's folder."""
-    folder = None if tasks.entry(task).generate else find_folder(task, data)
-    known = {"other", *chosen, *(languages_in(folder, task) if folder else ())}
-    if unknown := sorted(encodings.keys() - known):
+    """Refuse an option for languages that are neither loaded nor the task's own nor in its folder."""
+    entry = tasks.entry(task)
+    folder = None if entry.generate else find_folder(task, data)
+    known = {*chosen, *entry.languages, *(languages_in(folder, task) if folder else ())}
+    if unknown := sorted(named.keys() - known - {"other"}):
         raise UserError(
-            f"--data.encoding names {', '.join(unknown)}; the languages are {', '.join(sorted(known - {'other'}))}"
+            f"--data.{option} names {', '.join(unknown)}; the languages are {', '.join(sorted(known))}"
         )
 
 

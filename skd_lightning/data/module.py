@@ -56,10 +56,11 @@ class TaggingData(pl.LightningDataModule):
             ``generated.RATES``, which None means.
         generated_tags: take them as annotated sentences instead, with the tags they are built with; the control of
             ``generated``, which needs no teacher.
-        unlabelled_ratio: unlabelled sentences in an epoch, for each labelled one; all of them in every epoch if None.
+        unlabelled_ratio: unlabelled sentences in an epoch, for each labelled one; as many as there are if None.
         max_dev_sentences: a sample (always the same) of so many dev sentences a language, where scoring them all
             after every epoch would take longer than the epoch; all if None. Test sentences are never sampled.
-        remove_duplicates: take evaluation sentences that also stand in the training data out of it.
+        remove_duplicates: take evaluation sentences that also stand in the training data out of their split, and
+            unlabelled sentences that are evaluated on out of the text.
         without_fold: leave a fold of the training sentences out, such as 2/5 for the second of five: a teacher that can
             speak on these sentences as on new text. Their words alone decide which fold sentences are in.
         word_column: of column files, from 0.
@@ -117,6 +118,11 @@ class TaggingData(pl.LightningDataModule):
             raise UserError("--data.held_back takes what --data.max_train_sentences leaves over: give both")
         if unlabelled_ratio is not None and unlabelled_ratio < 0:
             raise UserError(f"--data.unlabelled_ratio is {unlabelled_ratio}, it must be at least 0")
+        if not generated and (generated_tags or generated_kinds is not None):
+            raise UserError(
+                "--data.generated_tags and --data.generated_kinds are of text that --data.generated makes: give its "
+                "number too"
+            )
         if without_fold is not None:
             Fold.named(without_fold)
         kinds = RATES if generated_kinds is None else generated_kinds

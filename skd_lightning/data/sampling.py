@@ -37,7 +37,7 @@ class TrainingBatches(Sampler[list[int]]):
         accumulate: batches of one process that make an optimiser step. An epoch has whole steps only, of ``accumulate``
             batches in each of ``world`` processes: as many, of the same sentences, as with the two numbers exchanged.
         labelled: (sentences,) bool, True for sentences with gold tags; all True if None.
-        unlabelled_ratio: unlabelled sentences for each labelled one; all of them in every epoch if None.
+        unlabelled_ratio: unlabelled sentences for each labelled one; as many as there are if None.
     """
 
     def __init__(

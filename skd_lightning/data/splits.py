@@ -106,8 +106,11 @@ def sample_train(language: str, splits: Splits, labelled: int, held_back: int) -
 def check_duplicates(language: str, splits: Splits, remove: bool) -> list[str]:
     """Find the dev and test sentences that also stand in train, and take them out, in place, if ``remove``.
 
+    Test sentences that also stand in dev stay, as published: a score can be too high by them only as far as choosing a
+    checkpoint goes.
+
     Returns:
-        A line for each split that has some.
+        A line for each split that has some, and one for sentences of both.
     """
     notes = []
     for split in ("dev", "test"):
@@ -117,7 +120,26 @@ def check_duplicates(language: str, splits: Splits, remove: bool) -> list[str]:
         if same:
             done = "removed" if remove else "kept (--data.remove_duplicates true removes them)"
             notes.append(f"{language}: {len(same):,} {split} sentences also stand in train; {done}")
+    if both := len(duplicates(splits["test"], splits["dev"])):
+        notes.append(f"{language}: {both:,} test sentences also stand in dev; kept")
     return notes
+
+
+def check_text(language: str, splits: Splits, evaluated: Sequence[Sentence], remove: bool) -> list[str]:
+    """Find the unlabelled sentences that are evaluated on, and take them out, in place, if ``remove``.
+
+    Teachers would tell a student the tags of sentences that it is tested on.
+
+    Returns:
+        A line that says so, where there are some.
+    """
+    same = set(duplicates(splits["unlabelled"], evaluated))
+    if not same:
+        return []
+    if remove:
+        splits["unlabelled"] = [s for i, s in enumerate(splits["unlabelled"]) if i not in same]
+    done = "removed" if remove else "kept (--data.remove_duplicates true removes them)"
+    return [f"{language}: {len(same):,} unlabelled sentences are dev or test sentences; {done}"]
 
 
 def duplicates(sentences: Sequence[Sentence], reference: Sequence[Sentence]) -> list[int]:

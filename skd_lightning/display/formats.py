@@ -19,20 +19,18 @@ def points(value: float | None, spread: float | None = None, signed: bool = Fals
     """
     if value is None or math.isnan(value):
         return "–"
-    number = 100 * value
-    # Not -0.00: what rounds to nothing is nothing.
-    text = "0.00" if signed and round(number, 2) == 0 else f"{number:+.2f}" if signed else f"{number:.2f}"
-    text = text.replace("-", "−")
+    number = round(100 * value, 2)
+    text = _with_minus(f"{number:+.2f}" if signed and number else f"{number:.2f}")
     return text if spread is None else f"{text} ± {100 * spread:.2f}"
 
 
 def plain(value: float, digits: int = 0) -> str:
     """Format a number with its thousands apart; not a number gives a dash.
 
-    >>> plain(12345.6), plain(float("nan"))
-    ('12,346', '–')
+    >>> plain(12345.6), plain(-0.2), plain(float("nan"))
+    ('12,346', '0', '–')
     """
-    return "–" if math.isnan(value) else f"{value:,.{digits}f}"
+    return "–" if math.isnan(value) else _with_minus(f"{value:,.{digits}f}")
 
 
 def counted(number: int, one: str, several: str) -> str:
@@ -50,7 +48,7 @@ def percent(share: float | None) -> str:
     >>> percent(-0.254), percent(None), percent(float("nan"))
     ('−25 %', '–', '–')
     """
-    return "–" if share is None or math.isnan(share) else f"{100 * share:.0f} %".replace("-", "−")
+    return "–" if share is None or math.isnan(share) else _with_minus(f"{100 * share:.0f} %")
 
 
 def probability(value: float | None, least: float) -> str:
@@ -80,3 +78,8 @@ def short_names(names: Sequence[str]) -> list[str]:
         clear = (end for end in endings if not any(other.endswith(f".{end}") for other in others))
         found.append(next(clear, name))
     return found
+
+
+def _with_minus(text: str) -> str:
+    """Return a number with a true minus sign, or none where it has been rounded to nothing."""
+    return text.replace("-", "−") if any(digit in text for digit in "123456789") else text.replace("-", "")

@@ -44,9 +44,10 @@ PLAIN = Layout(0, -1)
 
 
 class Row(NamedTuple):
-    """A line of a file: its number (from 1) and its fields."""
+    """A line of a file: its number (from 1), its text and its fields."""
 
     line: int
+    text: str
     fields: list[str]
 
 
@@ -161,41 +162,58 @@ def _sentence(rows: list[Row], layout: Layout, path: Path, language: str) -> Sen
                 f"{path}:{row.line}: expected at least {max(needed, 2)} columns, found {columns} "
                 f"({' '.join(row.fields)[:40]!r}); mend the line or choose --data.word_column and --data.tag_column"
             )
-        if not row.fields[tag] or not row.fields[word]:
+        if not row.fields[tag].strip(" ") or not row.fields[word]:
             missing = "word" if not row.fields[word] else "tag"
             raise UserError(f"{path}:{row.line}: the {missing} is empty; mend the line")
     words = tuple(row.fields[word] for row in rows)
-    return Sentence(words, tuple(row.fields[tag] for row in rows), language, str(path), lines)
+    # A blank behind a tag would make another tag of it.
+    return Sentence(words, tuple(row.fields[tag].strip(" ") for row in rows), language, str(path), lines)
 
 
-def _blocks(path: Path, encoding: str | None, tabs_only: bool) -> Iterator[list[Row]]:
-    """Yield the rows of one sentence after the other, without comments and document boundaries."""
-    rows: list[Row] = []
+def _blocks(path: Path, encoding: str | None, numbered: bool) -> Iterator[list[Row]]:
+    """Yield the rows of one sentence after the other, without the comments before them."""
     comments = published_encoding(path.name) is None  # CoNLL's own files have none
+    width = 2
+    for block in _paragraphs(path, encoding, numbered):
+        width = next((len(row.fields) for row in block if not row.text.startswith("#")), width)
+        first = 0
+        while comments and first < len(block) and _is_comment(block[first], width, numbered):
+            first += 1
+        if block[first:]:
+            yield block[first:]
+
+
+def _paragraphs(path: Path, encoding: str | None, numbered: bool) -> Iterator[list[Row]]:
+    """Yield the lines that stand together, without document boundaries."""
+    rows: list[Row] = []
+    tabs = numbered
     for number, text in lines_of(path, encoding):
+        # Tabs part all lines from the first one on that has any; comments may have some where spaces part the others.
+        tabs = tabs or ("\t" in text and not text.startswith("#"))
         # Only spaces part columns: in Latin-1 a word may hold what Unicode takes for white space.
-        fields = text.split("\t") if tabs_only or "\t" in text else [f for f in text.split(" ") if f]
+        fields = text.split("\t") if tabs or "\t" in text else [f for f in text.split(" ") if f]
         if not text.strip() or fields[0] == "-DOCSTART-":
             if rows:
                 yield rows
             rows = []
-        # A word may be "#": then a tag follows and nothing more. A comment stands before the first word.
-        elif (
-            rows
-            or not comments
-            or not text.startswith("#")
-            or (_is_hash_word(fields, text) and not tabs_only)
-        ):
-            rows.append(Row(number, fields))
+        else:
+            rows.append(Row(number, text, fields))
     if rows:
         yield rows
 
 
-def _is_hash_word(fields: list[str], text: str) -> bool:
-    """Tell the word ``#`` from a comment; GermEval's begin with ``#``, a tab and the address of the text."""
-    if "\t" in text:
-        return not fields[1].startswith(("http://", "https://"))
-    return len(fields) == 2 and not text.startswith("# ")
+def _is_comment(row: Row, width: int, numbered: bool) -> bool:
+    """Tell a comment from a word that begins with ``#``, which has as many columns as other lines.
+
+    GermEval's comments begin with ``#``, a tab and the address of the text.
+    """
+    if numbered or not row.text.startswith("#"):
+        return row.text.startswith("#")
+    if "\t" in row.text:
+        return row.text.startswith("# ") or row.fields[1].startswith(("http://", "https://"))
+    if row.fields[0] == "#":  # as before the text of a comment
+        return len(row.fields) != width or row.fields[-1] not in ("#", OUTSIDE)
+    return len(row.fields) != width
 
 
 def _without_prefix(sentences: list[Sentence], language: str) -> list[Sentence]:

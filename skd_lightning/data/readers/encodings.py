@@ -66,7 +66,7 @@ def decoded(content: bytes, encoding: str, path: Path) -> str:
     """
     refuse_unknown_encodings(encoding)
     try:
-        text = content.decode("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
+        text = content.decode(encoding).removeprefix("\ufeff")  # the mark of its byte order
     except UnicodeDecodeError as error:
         place = min(error.start, len(content) - 1)
         line = content.count(b"\n", 0, place) + 1

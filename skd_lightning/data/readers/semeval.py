@@ -85,8 +85,8 @@ def parse(content: bytes, path: Path, language: str, encoding: str | None = None
             continue
         text = element.findtext("text") or ""
         words = words_in(text)
-        if words or element.find(".//Opinion") is not None:
-            tags = _tags(element, text, words, path) if annotated else None
+        tags = _tags(element, text, words, path) if annotated else None
+        if words:
             forms = tuple(text[first:end] for first, end in words)
             sentences.append(Sentence(forms, tags, language, str(path)))
     if not any(element.findtext("text", "").strip() for element in elements):
