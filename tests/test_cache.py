@@ -1,8 +1,11 @@
 """The teacher cache: what it derives, how it is keyed, what it survives."""
 
 import dataclasses
+import gc
 import itertools
 import math
+import pickle
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +23,7 @@ from skd_lightning.distillation.cache.answers import Answers
 from skd_lightning.distillation.cache.entry import CacheEntry, Potentials, content_key
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
+from skd_lightning.distillation.cache.sparse import SparseRows, sparsified
 from skd_lightning.distillation.callback import DistillationCallback
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.distillation.objectives import (
@@ -308,6 +312,46 @@ def test_tags_of_the_teacher_that_are_one_of_the_students_add_up(entry: CacheEnt
     torch.testing.assert_close(targets.transition_counts, merged @ apart.transition_counts @ merged.T)
 
 
+def test_sequences_that_are_one_in_the_students_tags_are_one(entry: CacheEntry) -> None:
+    """Tags 1 and 3 of the teacher are the student's 0, as its 0 is; its 2 is the student's 1."""
+    targets = read(entry, np.array([0, 0, 1, 0]), tags=2)
+    for sentence in range(len(targets.paths)):
+        there = ~torch.isneginf(targets.log_probs[sentence])
+        paths = [tuple(path) for path in targets.paths[sentence][there].tolist()]
+        assert len(set(paths)) == len(paths)
+    apart = read(entry, np.arange(TAGS), TAGS)
+    torch.testing.assert_close(targets.log_probs.logsumexp(1), apart.log_probs.logsumexp(1))
+    student = LinearChainCRF(torch.randn(3, 6, 2), torch.randn(2, 2), torch.tensor([5, 0, 3]))
+    torch.testing.assert_close(
+        TopWK(3)(student, targets),
+        TopWK(3)(student, dataclasses.replace(apart, paths=torch.tensor([0, 0, 1, 0])[apart.paths])),
+    )
+
+
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+def test_what_a_teacher_forbids_stays_forbidden(tmp_path: Path, precision: str) -> None:
+    emissions = np.array([[-np.inf, 1.0, -1e6], [-np.inf] * 3], dtype=np.float32)
+    nothing = np.zeros(3, np.float32)
+    stored = Potentials(emissions, np.zeros((3, 3), np.float32), nothing, nothing).stored(precision)[
+        "emissions"
+    ]
+    assert stored.dtype == precision
+    assert np.isneginf(stored).tolist() == [[True, False, False], [True] * 3]
+
+
+@pytest.mark.parametrize(("words", "tags"), [(2, 73), (2, 120), (9, 17)])
+def test_counts_of_many_tags_keep_their_mass(words: int, tags: int) -> None:
+    """Nearly uniform counts of short sentences: each is below what is not worth storing."""
+    counts = np.random.default_rng(0).random((4, tags * tags)).astype(np.float32)
+    counts *= (words - 1) / counts.sum(1, keepdims=True)
+    rows = SparseRows.of(sparsified(counts, np.float32))
+    owner, column, value = rows.take(np.arange(4))
+    stored = np.zeros_like(counts)
+    stored[owner, column] = value
+    assert np.abs(stored - counts).sum(1).max() <= 0.02 * (words - 1)
+    np.testing.assert_allclose(stored.sum(1), words - 1, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "objective",
     [
@@ -390,6 +434,14 @@ def ask(
     folder: Path, objective: Objective, before: float = 0.0, **settings: bool
 ) -> tuple[DistillationCallback, Learner]:
     """Let the teachers of two languages speak on annotated and unlabelled text."""
+    callback = DistillationCallback(str(folder / "teachers"), str(folder / "cache"), **settings)
+    callback.seconds = before
+    learner = Learner(objective)
+    callback.on_fit_start(trainer_of(folder), learner)
+    return callback, learner
+
+
+def trainer_of(folder: Path) -> SimpleNamespace:
     sentences = [
         Sentence(("a",) * words, ("A",) * words if words % 2 else None, language)
         for words in range(2, 6)
@@ -400,14 +452,9 @@ def ask(
     dataset = SentenceDataset(sentences, Featurizer(), ["de", "en"], Speaker.tag_set)
     data = SimpleNamespace(train_dataset=dataset, sentences={"dev": {}})
     strategy = SimpleNamespace(barrier=lambda: None)
-    trainer = SimpleNamespace(
+    return SimpleNamespace(
         datamodule=data, strategy=strategy, global_rank=0, world_size=1, is_global_zero=True
     )
-    callback = DistillationCallback(str(folder / "teachers"), str(folder / "cache"), **settings)
-    callback.seconds = before
-    learner = Learner(objective)
-    callback.on_fit_start(trainer, learner)
-    return callback, learner
 
 
 def test_the_report_names_the_text_also_where_the_cache_was_damaged(
@@ -472,6 +519,46 @@ def test_the_time_of_the_teachers_is_that_of_all_parts_of_a_training(tmp_path: P
     assert second.seconds == 100.0
     asked, _ = ask(tmp_path, TopK(2), before=100.0)
     assert 100.0 < asked.seconds < 200.0
+
+
+def test_a_callback_reports_a_second_training_alone(tmp_path: Path) -> None:
+    callback, learner = ask(tmp_path, TopK(2))
+    callback.on_fit_start(trainer_of(tmp_path), learner)
+    assert [row.hit for row in callback.found] == [True] * 4
+
+
+def test_teachers_leave_after_they_have_spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And loader workers get the answers, whichever way they are started."""
+    loaded: list[weakref.ref[Speaker]] = []
+
+    def load(learner: Learner, path: Path, outside: bool) -> Speaker:
+        teacher = Speaker(path)
+        loaded.append(weakref.ref(teacher))
+        return teacher
+
+    monkeypatch.setattr(Learner, "load_teacher", load)
+    for _ in ("asked", "read from the cache"):
+        trainer = trainer_of(tmp_path)
+        DistillationCallback(str(tmp_path / "teachers"), str(tmp_path / "cache")).on_fit_start(
+            trainer, Learner(Posterior())
+        )
+        gc.collect()
+        assert loaded
+        assert not any(teacher() for teacher in loaded)
+    targets = trainer.datamodule.train_dataset.targets
+    sent = pickle.loads(pickle.dumps(targets))
+    torch.testing.assert_close(sent.read([0, 3], 5).marginals, targets.read([0, 3], 5).marginals)
+
+
+def test_the_size_of_an_entry_is_told_while_another_process_writes_to_it(tmp_path: Path) -> None:
+    parts = Parts(tmp_path / "entry")
+    parts.write("one", {"array": np.zeros(1000)})
+    size = parts.bytes()
+    assert size > 8000
+    unfinished = tmp_path / "entry/.two-0.skd-unfinished-0123abcd"
+    unfinished.mkdir()
+    (unfinished / "array.npy").write_bytes(bytes(5000))
+    assert parts.bytes() == size
 
 
 @pytest.mark.parametrize("outside", [False, True])

@@ -147,6 +147,17 @@ def test_the_gradient_is_a_first_order_one(recursions: str, monkeypatch: pytest.
     assert kept == [False] * 3
 
 
+def test_a_distribution_without_any_path_is_infinitely_far() -> None:
+    lengths = torch.tensor([2, 2])
+    emissions = torch.zeros(2, 2, 2)
+    p = LinearChainCRF(emissions, torch.zeros(2, 2), lengths)
+    emissions = emissions.clone()
+    emissions[0, 1] = -torch.inf
+    nothing = LinearChainCRF(emissions, torch.zeros(2, 2), lengths)
+    for distance in (p.cross_entropy(nothing), p.kl(nothing), p.renyi(nothing, 0.5)):
+        assert torch.isposinf(distance).tolist() == [True, False]
+
+
 @pytest.mark.parametrize("alpha", [0.0, 1.0, -0.5, 2.0, math.nan])
 def test_other_orders_are_refused(alpha: float) -> None:
     crf = LinearChainCRF(torch.zeros(1, 2, 2), torch.zeros(2, 2), torch.tensor([2]))

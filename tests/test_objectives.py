@@ -237,6 +237,36 @@ def test_structural_is_finite_where_one_forbids_what_the_other_allows(alpha: flo
         assert torch.autograd.grad(loss.sum(), emissions)[0].isfinite().all()
 
 
+def test_the_reverse_divergence_does_without_what_the_teacher_forbids() -> None:
+    """Whatever number is added to all scores of a word, as the cache does."""
+    teacher, student = potentials(26), potentials(27)
+    emissions = teacher[0].index_fill(2, torch.tensor([1]), -math.inf)
+    teacher = (emissions, *teacher[1:])
+
+    def one(row: int) -> Tensor:
+        p, q = (enumerate_log_probs(side, row)[1] for side in (teacher, student))
+        there = ~torch.isneginf(p)
+        left = q[there].exp().sum()
+        own = q[there] - left.log()
+        return -left.log() + (own.exp() * (own - p[there])).sum()
+
+    for shift in (0.0, 7.0):
+        said = TeacherTargets.of(chain((emissions + shift, *teacher[1:])), Structural(0.0))
+        check(lambda said=said: Structural(0.0)(chain(student), said), lambda: by_sentence(one), student)
+
+
+def test_transitions_that_differ_from_word_to_word_are_refused() -> None:
+    by_word = LinearChainCRF(torch.zeros(1, 4, TAGS), torch.zeros(1, 3, TAGS, TAGS), torch.tensor([4]))
+    shared = LinearChainCRF(torch.zeros(1, 4, TAGS), torch.zeros(TAGS, TAGS), torch.tensor([4]))
+    for alpha in (0.0, 1.0):
+        with pytest.raises(ValueError, match="from word to word"):
+            Structural(alpha)(by_word, TeacherTargets.of(shared, Structural(alpha)))
+    with pytest.raises(ValueError, match="from word to word"):
+        TeacherTargets.of(by_word, Structural(0.5))
+    counts = Structural()(shared, TeacherTargets.of(by_word, Structural()))  # expectations are enough
+    torch.testing.assert_close(counts, by_word.cross_entropy(shared))
+
+
 @pytest.mark.parametrize("alpha", [0.0, 0.001, 0.999, 1.0])
 def test_structural_is_exact_in_single_precision(alpha: float) -> None:
     lengths, generator = torch.tensor([40]), torch.Generator().manual_seed(0)

@@ -481,6 +481,22 @@ def test_a_mixture_without_potentials_is_refused_where_they_are_needed(tmp_path:
         asking(tmp_path, "mixture", Needs(chain=True)).check("en")
 
 
+def test_a_product_of_teachers_without_a_common_tag_is_refused(tmp_path: Path) -> None:
+    tags = {"1": ("A",), "2": ("B", "C")}
+
+    def load(path: Path, _: object) -> Speaker:
+        speaker = Speaker(int(path.name))
+        speaker.tag_set = TagSet(tags[path.name], "none")
+        return speaker
+
+    student = SimpleNamespace(tag_set=STUDENT.tag_set, load_teacher=load)
+    pool = asking(tmp_path, "product", Needs(marginals=1.0))
+    with pytest.raises(
+        UserError, match=r"teachers of 'en' have no tag in common.*--distillation.pool mixture"
+    ):
+        Asking(student, pool.teachers, pool.needs, pool.cache, "float32").check("en")
+
+
 def test_a_pool_whose_tags_fall_together_is_refused(tmp_path: Path) -> None:
     several = asking(tmp_path, "mixture", Needs(marginals=1.0))
     merged = TeacherSet(several.teachers.sources, tags={"C": "A"})

@@ -1,5 +1,6 @@
 """Pretrained token classifiers as teachers, held against transformers itself."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,11 @@ def test_a_fingerprint_tells_weights_labels_and_pieces_apart(model: str, tmp_pat
         TokenClassifier(save_bert(tmp_path / "seed", seed=1, labels=LABELS), "bioes", CPU),
         TokenClassifier(save_bert(tmp_path / "labels", labels=LABELS[::-1]), "bioes", CPU),
     ]
+    edited = save_bert(tmp_path / "edited", labels=LABELS)
+    own = TokenClassifier(edited, "bioes", CPU).fingerprint()
+    config = Path(edited, "config.json")
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"hidden_act": "relu"}))
+    assert TokenClassifier(edited, "bioes", CPU).fingerprint() != own
     own = TokenClassifier(model, "bioes", CPU).fingerprint()
     assert own == TokenClassifier(model, "bioes", CPU).fingerprint()
     assert len({own, *(other.fingerprint() for other in others)}) == 4

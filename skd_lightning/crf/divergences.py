@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def cross_entropy(p: LinearChainCRF, q: LinearChainCRF) -> Tensor:
     """Return −Σ_y p(y|x) log q(y|x), (batch,) nats."""
     _check(p, q)
-    return q.log_partition - _expected_score(p, q.unary, q.transitions)
+    return _or_infinite(q, q.log_partition - _expected_score(p, q.unary, q.transitions))
 
 
 def kl(p: LinearChainCRF, q: LinearChainCRF) -> Tensor:
@@ -27,7 +27,12 @@ def kl(p: LinearChainCRF, q: LinearChainCRF) -> Tensor:
     _check(p, q)
     own, others = _alike(p.transitions, q.transitions)
     score = _expected_score(p, q.unary - p.unary, others - own)
-    return q.log_partition - p.log_partition - score
+    return _or_infinite(q, q.log_partition - p.log_partition - score)
+
+
+def _or_infinite(q: LinearChainCRF, distance: Tensor) -> Tensor:
+    """Return the distance, or inf where q allows no path at all: the difference of infinities would be NaN."""
+    return distance.masked_fill(torch.isneginf(q.log_partition), torch.inf)
 
 
 def _check(p: LinearChainCRF, q: LinearChainCRF) -> None:

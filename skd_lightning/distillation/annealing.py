@@ -30,7 +30,7 @@ class Annealing:
     def __post_init__(self) -> None:
         if not 0.0 <= self.start <= 1.0:
             raise UserError(f"annealing: start is {self.start}, it must lie between 0 and 1")
-        if self.epochs is not None and self.epochs <= 0:
+        if self.epochs is not None and not self.epochs > 0:  # NaN is neither
             raise UserError(f"annealing: epochs is {self.epochs}, it must be above 0")
 
     def weight(self, epoch: int, progress: float, max_epochs: float) -> float:

@@ -141,6 +141,7 @@ class DistillationCallback(pl.Callback):
         if objective is None:
             return
         began = time.perf_counter()
+        self.found = []
         data = cast("Any", trainer).datamodule
         dataset: SentenceDataset = data.train_dataset
         members = _members(dataset, self.teachers)
@@ -175,6 +176,7 @@ class DistillationCallback(pl.Callback):
         answers = [spoken[text.name, text.fold] for text in texts]
         tags = len(asking.student.tag_set)
         dataset.targets = CachedTargets(answers, owner, place, tags, objective.needs)
+        asking.dismiss()
         seconds = time.perf_counter() - began
         self.seconds += seconds
         for folder in dict.fromkeys(

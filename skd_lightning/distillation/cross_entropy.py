@@ -21,6 +21,18 @@ def expected(weights: Tensor, log_student: Tensor) -> Tensor:
     return -weights * torch.nan_to_num(log_student, nan=torch.nan, posinf=torch.inf, neginf=0.0)
 
 
+def refuse_by_word(crf: LinearChainCRF) -> None:
+    """Refuse a chain whose transitions differ from word to word.
+
+    Raises:
+        ValueError: they are (batch, words − 1, tags, tags).
+    """
+    if crf.transitions.dim() == 4:
+        raise ValueError(
+            "transitions that differ from word to word; structural takes (tags, tags) or one a sentence"
+        )
+
+
 def expected_paths(student: LinearChainCRF, paths: Tensor, weights: Tensor) -> Tensor:
     """Return (batch,) −Σ weight · log p_s(path) in nats; the paths share one log-partition.
 
@@ -41,6 +53,10 @@ def expected_chain(student: LinearChainCRF, marginals: Tensor, counts: Tensor) -
         student: the student's distributions.
         marginals: (batch, words, tags) of p.
         counts: (batch, tags, tags) expected transition counts of p.
+
+    Raises:
+        ValueError: the student's transitions differ from word to word, which takes more than counts.
     """
+    refuse_by_word(student)
     unary = expected(marginals, student.unary).sum(dim=(1, 2))
     return student.log_partition + unary + expected(counts, student.transitions).sum(dim=(1, 2))

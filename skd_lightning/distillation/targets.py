@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
+from skd_lightning.distillation.cross_entropy import refuse_by_word
 from skd_lightning.distillation.path_sets import path_set
 
 if TYPE_CHECKING:
@@ -56,11 +57,15 @@ class TeacherTargets:
         """Return the targets that an objective needs, from any distribution over the student's tags.
 
         No gradient flows to the teacher.
+
+        Raises:
+            ValueError: the objective needs its potentials, and its transitions differ from word to word.
         """
         needs, targets = objective.needs, cls()
         if needs.emissions:
             targets.emissions = teacher.emissions.detach()
         if needs.chain:
+            refuse_by_word(teacher)
             targets.unary = teacher.unary.detach()
             targets.transitions = teacher.transitions.detach().expand(len(teacher.lengths), -1, -1)
         if needs.marginals is not None:

@@ -83,9 +83,8 @@ class PretrainedTransformer(nn.Module):
     def fingerprint(self) -> str:
         """Return a hash of all that a vector depends on beside its sentence, while nothing is trained."""
         tokenizer = self.saved["tokenizer"]["tokenizer"]
-        digest = hashlib.sha256(
-            json.dumps([self.hidden_states, self.pooling, self.featurizer.windows.window, tokenizer]).encode()
-        )
+        read = [self.hidden_states, self.pooling, self.featurizer.windows.window, tokenizer]
+        digest = hashlib.sha256(json.dumps([*read, described(self.saved["architecture"])]).encode())
         add_weights(digest, self.model)
         return digest.hexdigest()[:24]
 
@@ -131,8 +130,18 @@ def _load(name: str) -> tuple[Any, dict[str, Any]]:
     from transformers import AutoModel  # seconds to import: only where one is used
 
     model, settings = load_pretrained(name, AutoModel, "embedder")
-    saved = {"architecture": json.loads(model.config.to_json_string(use_diff=False)), "tokenizer": settings}
-    return _without_pooler(model), saved
+    return _without_pooler(model), {"architecture": architecture(model), "tokenizer": settings}
+
+
+def architecture(model: Any) -> dict[str, Any]:
+    """Return the configuration of a model, as plain values."""
+    return json.loads(model.config.to_json_string(use_diff=False))  # type: ignore[no-any-return]
+
+
+def described(architecture: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a configuration may change an answer: not where it was loaded from, nor by which version."""
+    others = ("architectures", "dtype", "torch_dtype", "transformers_version")
+    return {name: value for name, value in _without_code(architecture).items() if name not in others}
 
 
 def load_pretrained(name: str, auto: Any, role: str, **loading: Any) -> tuple[Any, dict[str, Any]]:

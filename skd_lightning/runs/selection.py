@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from skd_lightning.data.module import TaggingData
-from skd_lightning.distillation.cache.answers import SENTENCES
+from skd_lightning.distillation.cache.answers import WORDS
 from skd_lightning.errors import UserError
 
 SILENT = {
@@ -94,12 +94,13 @@ def refuse_paths_beyond_memory(k: int, data: TaggingData) -> None:
         UserError: naming what they would take, and what there is.
     """
     longest = max(len(sentence.words) for sentence in data.train_sentences + data.unlabelled_sentences)
-    needed = SENTENCES * longest * len(data.tag_set) * k * BYTES / 2**30
+    words = max(WORDS, longest)
+    needed = words * len(data.tag_set) * k * BYTES / 2**30
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     if needed > there:
         raise UserError(
-            f"--model.objective.k is {k}: the best sequences of {SENTENCES} sentences of up to {longest} words and "
-            f"{len(data.tag_set)} tags take {needed:,.0f} GiB, this machine has {there:,.0f}; give a smaller k"
+            f"--model.objective.k is {k}: the best sequences of {words:,} words with {len(data.tag_set)} tags take "
+            f"{needed:,.0f} GiB, this machine has {there:,.0f}; give a smaller k"
         )
 
 

@@ -16,10 +16,10 @@ from skd_lightning.distillation.cache.sparse import SparseRows, joined, sparsifi
 from skd_lightning.distillation.mixtures import Weights, mixed
 from skd_lightning.distillation.path_sets import PackedPairs, path_set
 from skd_lightning.distillation.targets import softened
-from skd_lightning.ragged import cells, ranges
+from skd_lightning.ragged import cells, cut_by_budget, ranges
 
-SENTENCES = 256
-"""A batch while something is derived."""
+WORDS = 8192
+"""A batch while something is derived, padding included."""
 
 
 class Answers:
@@ -49,7 +49,7 @@ class Answers:
         self._starts = np.cumsum(lengths) - lengths
 
     def expectations(self, temperature: float = 1.0, softening: float = 1.0) -> tuple[SparseRows, SparseRows]:
-        """Return marginals and transition counts; values below 0.0001 are 0.
+        """Return marginals and transition counts; values near 0 are 0, see :func:`sparsified`.
 
         Args:
             temperature: divides the potentials.
@@ -170,9 +170,9 @@ class Answers:
         Members of other kinds have what is asked of them here, too: others have been refused.
         """
         known = [member.known for member in members]
-        order = np.argsort(self.lengths, kind="stable")
-        for first in range(0, len(order), SENTENCES):
-            sentences = order[first : first + SENTENCES]
+        order = np.argsort(self.lengths, kind="stable").tolist()
+        for batch in cut_by_budget(order, self.lengths, WORDS):
+            sentences = np.array(batch)
             made: list[Any] = [member.chain(sentences, self.lengths, self._starts) for member in members]
             weights: Weights = self.weights
             if len(members) > 1 and any(mask is not None for mask in known):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,9 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from skd_lightning.parsing import read_json
-from skd_lightning.storage import alone_in, new_folder
+from skd_lightning.storage import UNFINISHED, alone_in, new_folder
 
-SCHEMA = 3
+SCHEMA = 4
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -40,7 +41,12 @@ class Parts:
 
     def bytes(self) -> int:
         """Return the size of all parts on disk, in bytes."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        total = 0
+        for folder in self.folder.iterdir():
+            with suppress(FileNotFoundError):  # another process writes parts, or replaces a damaged one
+                if not UNFINISHED.fullmatch(folder.name):
+                    total += sum(file.stat().st_size for file in folder.glob("*"))
+        return total
 
     def has(self, part: str) -> bool:
         """Return True if a part was written, damaged or not."""

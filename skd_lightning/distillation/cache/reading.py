@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +47,11 @@ class TeacherWords:
 
     def __post_init__(self) -> None:
         self.starts = np.cumsum(self.lengths) - self.lengths
-        self._one_to_one = len(np.unique(self.columns)) == len(self.columns)
+        self.one_to_one = len(np.unique(self.columns)) == len(self.columns)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the function, for loader workers that are other processes: they read what the objective needs."""
+        return {**vars(self), "expectations": None}
 
     def put(self, array: np.ndarray, at: tuple[np.ndarray, ...], values: np.ndarray) -> None:
         """Put values over the student's tags into an array of zeros; teacher's tags that are one there add up.
@@ -56,7 +61,7 @@ class TeacherWords:
             at: the places, an index for each axis.
             values: of the places.
         """
-        if self._one_to_one:
+        if self.one_to_one:
             array[at] = values
         else:
             np.add.at(array, at, values)  # twenty times slower
@@ -134,6 +139,8 @@ class CachedTargets:
         if teacher.paths is not None and teacher.log_probs is not None:
             filled["paths"][row, :, word] = columns[teacher.paths[source]]
             filled["log_probs"][rows] = teacher.log_probs[place]
+            if not teacher.one_to_one:
+                filled["log_probs"][rows] = _added_up(filled["paths"][rows], teacher.log_probs[place])
         if teacher.potentials is not None:
             self._fill_potentials(filled, teacher, rows, row, word, source, lengths)
         if teacher.marginals is not None:
@@ -198,3 +205,16 @@ class CachedTargets:
         if any(teacher.taught is not None for teacher in self.teachers):
             filled["taught"] = np.ones(batch, dtype=bool)
         return filled
+
+
+def _added_up(paths: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
+    """Return log-probabilities of sequences of which some are the same by now: the first has them all, the others none.
+
+    Args:
+        paths: (sentences, k, words) tags.
+        log_probs: (sentences, k) nats, best first.
+    """
+    same = (paths[:, :, None] == paths[:, None]).all(-1) & ~np.isneginf(log_probs)[:, None]
+    first = same.argmax(-1) == np.arange(paths.shape[1])
+    sums = np.logaddexp.reduce(np.where(same, log_probs[:, None], -np.inf), axis=-1)
+    return np.where(first & ~np.isneginf(log_probs), sums, -np.inf)

@@ -10,7 +10,10 @@ import numpy as np
 from skd_lightning.ragged import ranges
 
 LEAST = 1e-4
-"""Smaller values are not stored."""
+"""Smaller values are not stored, as long as they are no more than ``LOST`` of their row together."""
+
+LOST = 0.01
+"""The largest share of a row's sum that is not stored."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,17 @@ class SparseRows:
 
 
 def sparsified(matrix: np.ndarray, dtype: type[np.floating]) -> dict[str, np.ndarray]:
-    """Return the arrays of a matrix (rows, columns) without its values below ``LEAST``.
+    """Return the arrays of a matrix (rows, columns) without its values near 0.
 
-    What a row loses, all its other values gain in proportion: its sum stays.
+    These are below ``LEAST``, and below ``LOST`` of the mean where a row has little: of a short sentence's counts, most
+    pairs of many tags are. What a row loses, all its other values gain in proportion: its sum stays.
 
     Args:
         matrix: (rows, columns) float32, not negative.
         dtype: of the stored values.
     """
-    kept = matrix >= LEAST
     total = matrix.sum(1, keepdims=True)
+    kept = (matrix >= np.minimum(LEAST, LOST * total / matrix.shape[1])) & (matrix > 0)
     left = np.where(kept, matrix, 0.0).sum(1, keepdims=True)
     scaled = matrix * np.divide(total, left, out=np.ones_like(total), where=left > 0)
     _, columns = np.nonzero(kept)

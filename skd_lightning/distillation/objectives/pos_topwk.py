@@ -19,7 +19,7 @@ class PosTopWK(Objective):
 
     Attributes:
         k: see :class:`TopWK`.
-        temperature: see both.
+        temperature: see both; T² multiplies the posterior's loss alone, which then weighs more.
         tempering: see both.
         posterior_weight: of the posterior's loss; with the default weights the sum is the mean of the two losses.
         topwk_weight: of the sequences' loss; weights of 1 and 1 make the sum that the paper's code takes.

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.distillation.cross_entropy import expected_chain
+from skd_lightning.distillation.cross_entropy import expected_chain, refuse_by_word
 from skd_lightning.distillation.objective import Needs, Objective, refuse_temperature, refuse_unless
 from skd_lightning.distillation.targets import TeacherTargets, given
 
 
 @dataclass(frozen=True)
 class Structural(Objective):
-    """−T² Σ_y p_t(y|x) log p_s(y|x) over all tag sequences: Top-WK with every path.
+    """−T² Σ_y p_t(y|x) log p_s(y|x) over all tag sequences: at T = 1, Top-WK with every path.
 
     For chains it is log Z_s − Σ_i Σ_y μ_t(i, y) unary_s(i, y) − Σ N_t(a, b) transitions_s(a, b), with the teacher's
     marginals μ_t and transition counts N_t; its gradient, μ_s − μ_t and N_s − N_t, costs as much as that of the
@@ -25,9 +25,9 @@ class Structural(Objective):
     With 0 < α < 1 it is T² D_α(p_t‖p_s) / α, Rényi's divergence, between the forward divergence (α → 1) and the reverse
     one (α → 0), which α = 0 is: T² KL(p_s‖p_t). These ask for the teacher's whole distribution at every step.
 
-    Where the student's tag scheme forbids what the teacher allows, α = 1 drops the teacher's mass there; where the
-    teacher forbids what the student allows, α = 0 drops the student's. Between them, such sequences count for nothing,
-    and the loss is infinite only where the two have no sequence in common.
+    Where the student's tag scheme forbids what the teacher allows, α = 1 drops the teacher's mass there. Where the
+    teacher forbids what the student allows, α = 0 does without these sequences, see :func:`reverse_divergence`. Between
+    them, either is part of the divergence, and the loss is infinite only where the two have no sequence in common.
 
     Attributes:
         alpha: α, 0, 1, or between 0.001 and 0.999: nearer to the ends, rounding would decide about the loss.
@@ -66,17 +66,17 @@ class Structural(Objective):
 
 
 def reverse_divergence(student: LinearChainCRF, teacher: LinearChainCRF) -> Tensor:
-    """Return (batch,) KL(student‖teacher) in nats; what the teacher forbids counts for nothing.
+    """Return (batch,) KL(student‖teacher) in nats.
 
-    One expectation of the potentials' difference: that of two large cross-entropies would be rounded.
+    Where the teacher forbids a set of sequences F that the student allows, it would be infinite: instead the student
+    without F is compared, and its mass there costs −log(1 − p_s(F)).
+
+    Raises:
+        ValueError: the student's transitions differ from word to word.
     """
-
-    def drawn(probability: Tensor, own: Tensor, other: Tensor) -> Tensor:
-        both = ~(torch.isneginf(own) | torch.isneginf(other))
-        return torch.where(
-            both, probability * (torch.where(both, own, 0.0) - torch.where(both, other, 0.0)), 0.0
-        )
-
-    unary = drawn(student.marginals, student.unary, teacher.unary).sum(dim=(1, 2))
-    pairs = drawn(student.transition_counts, student.transitions, teacher.transitions).sum(dim=(1, 2))
-    return teacher.log_partition - student.log_partition + unary + pairs
+    refuse_by_word(student)
+    unary = student.unary.masked_fill(torch.isneginf(teacher.unary), -torch.inf)
+    transitions = torch.where(torch.isneginf(teacher.transitions), -torch.inf, student.transitions)
+    both = LinearChainCRF(unary, transitions, student.lengths)
+    distance = student.log_partition - both.log_partition + both.kl(teacher)
+    return distance.masked_fill(torch.isneginf(both.log_partition), torch.inf)

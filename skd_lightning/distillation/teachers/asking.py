@@ -161,6 +161,10 @@ class Asking:
             self._loaded[folder] = open_teacher(folder, self.student, self.outside, tags, pieces)
         return self._loaded[folder]
 
+    def dismiss(self) -> None:
+        """Let go of the last teacher, which would stay on the device with the student."""
+        self._loaded.clear()
+
     def check(self, language: str) -> None:
         """Refuse teachers that are missing, cannot be loaded, or do not go with the student or its objective.
 
@@ -187,6 +191,12 @@ class Asking:
                     f"{folder}: several of its tags are one tag of the student's; that goes with a single teacher "
                     "and an objective that asks for no potentials, such as posterior, topk, or structural with alpha 1"
                 )
+        tags = [set(self._identity(folder).columns.tolist()) for folder in pool.folders]
+        if pool.kind == "product" and tags and not set.intersection(*tags):
+            raise UserError(
+                f"{', '.join(map(str, pool.folders))}: these teachers of '{language}' have no tag in common, which "
+                "leaves their product none: give --distillation.pool mixture"
+            )
         if len(pool.folders) > 1 and pool.kind == "mixture" and self._needs_potentials:
             raise UserError(
                 f"{len(pool.folders)} teachers speak on '{language}' as a mixture, which has no potentials for this "

@@ -14,7 +14,13 @@ import torch
 from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.distillation.label_reading import read_labels
 from skd_lightning.encoders.pieces import PieceFeaturizer
-from skd_lightning.encoders.word_vectors import PIECES, load_pretrained, means_of_pieces
+from skd_lightning.encoders.word_vectors import (
+    PIECES,
+    architecture,
+    described,
+    load_pretrained,
+    means_of_pieces,
+)
 from skd_lightning.errors import UserError
 from skd_lightning.features.windows import PieceWindows, Pooling
 from skd_lightning.ragged import cut_by_budget
@@ -74,15 +80,16 @@ class TokenClassifier:
             raise UserError(f"teacher {name}: it reads {self._tokenizer['readable']} pieces at once, too few")
 
     def fingerprint(self) -> str:
-        """Return a hash of weights, tokenizer, labels and the pieces that count."""
-        described: list[Any] = [
+        """Return a hash of weights, configuration, tokenizer, labels and the pieces that count."""
+        read: list[Any] = [
+            described(architecture(self._model)),
             self._tokenizer,
             self._featurizer.windows.pooling,
             self._featurizer.windows.window,
             self.reading.labels,
             self.tag_set.names,
         ]
-        digest = hashlib.sha256(json.dumps(described).encode())
+        digest = hashlib.sha256(json.dumps(read).encode())
         add_weights(digest, self._model)
         return digest.hexdigest()
 
