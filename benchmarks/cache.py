@@ -18,33 +18,33 @@ from common import report
 
 from skd_lightning.cli.main import quiet
 from skd_lightning.data import demo
-from skd_lightning.data.sampling import TrainingBatches
+from skd_lightning.data.batch_sampling import TrainingBatches
 from skd_lightning.distillation.cache.answers import Answers
 from skd_lightning.distillation.cache.entry import CacheEntry, Potentials
 from skd_lightning.distillation.cache.parts import Parts
-from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
+from skd_lightning.distillation.cache.reading import CachedTargets, LanguageAnswers
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.runs import execution
 from skd_lightning.runs.plan import Plan
 from skd_lightning.taggers.checkpoints import load
 
 K = 10
-Fill = Callable[[TeacherWords, Answers, CacheEntry], None]
+Fill = Callable[[LanguageAnswers, Answers, CacheEntry], None]
 
 
-def emissions(words: TeacherWords, answers: Answers, entry: CacheEntry) -> None:
+def emissions(words: LanguageAnswers, answers: Answers, entry: CacheEntry) -> None:
     words.potentials = entry.spoken(Potentials, _nobody)[0]
 
 
-def paths(words: TeacherWords, answers: Answers, entry: CacheEntry) -> None:
+def paths(words: LanguageAnswers, answers: Answers, entry: CacheEntry) -> None:
     words.paths, words.log_probs = answers.paths(K)
 
 
-def expectations(words: TeacherWords, answers: Answers, entry: CacheEntry) -> None:
+def expectations(words: LanguageAnswers, answers: Answers, entry: CacheEntry) -> None:
     words.marginals, words.transition_counts = answers.expectations()
 
 
-def path_sets(words: TeacherWords, answers: Answers, entry: CacheEntry) -> None:
+def path_sets(words: LanguageAnswers, answers: Answers, entry: CacheEntry) -> None:
     words.path_sets = answers.path_sets(0.95)
 
 
@@ -101,9 +101,9 @@ def main() -> None:
             bare.append(seconds(lambda: teacher.predict_emissions(sentences)))
             for field, (part, fill, needs) in FIELDS.items():
 
-                def run(parts: Parts, fill: Fill = fill) -> TeacherWords:
+                def run(parts: Parts, fill: Fill = fill) -> LanguageAnswers:
                     entry = CacheEntry(parts.folder, "float16")
-                    words = TeacherWords(lengths, np.arange(tags))
+                    words = LanguageAnswers(lengths, np.arange(tags))
                     fill(
                         words, Answers(parts, lengths, lambda: [entry.spoken(Potentials, _nobody)[0]]), entry
                     )

@@ -18,8 +18,8 @@ from common import report
 from frozen import save_transformer
 
 from skd_lightning.data import demo
+from skd_lightning.data.batch_sampling import TrainingBatches
 from skd_lightning.data.batches import Batch, SentenceDataset
-from skd_lightning.data.sampling import TrainingBatches
 from skd_lightning.encoders import (
     BiLSTM,
     Context,

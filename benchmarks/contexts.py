@@ -27,8 +27,8 @@ from matplotlib.figure import Figure
 
 import skd_lightning
 from skd_lightning.cli.main import quiet
+from skd_lightning.data.batch_sampling import EvaluationBatches
 from skd_lightning.data.batches import Batch, SentenceDataset
-from skd_lightning.data.sampling import EvaluationBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.display.style import Plot, draw, legend, looks
 from skd_lightning.encoders.description import CONTEXTS

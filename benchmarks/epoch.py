@@ -21,7 +21,7 @@ from common import report, synchronize
 
 from skd_lightning.cli.main import quiet
 from skd_lightning.data.batches import Batch
-from skd_lightning.distillation.names import BASELINE, names
+from skd_lightning.distillation.names import BASELINE, objective_names
 from skd_lightning.distillation.objectives import by_name
 from skd_lightning.encoders import JoinedFeaturizer
 from skd_lightning.runs import execution as experiment
@@ -31,7 +31,7 @@ from skd_lightning.taggers import Student
 
 SOFTMAX = "none-softmax"
 """The baseline of objectives for softmax decoders, whose likelihood costs less than a CRF's."""
-VARIANTS = (BASELINE, SOFTMAX, *names())
+VARIANTS = (BASELINE, SOFTMAX, *objective_names())
 PARTS = ("batch", "encoder", "CRF and loss", "backward", "clipping", "optimiser")
 
 

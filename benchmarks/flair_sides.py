@@ -128,8 +128,8 @@ class Ours(Side):
         import pytorch_lightning as pl
         from torch.utils.data import DataLoader
 
+        from skd_lightning.data.batch_sampling import TrainingBatches
         from skd_lightning.data.batches import as_is
-        from skd_lightning.data.sampling import TrainingBatches
 
         tagger, lengths = self.make(), self.data.lengths
         budget = int(1.06 * self.options.batch * lengths.mean())  # in words; batches are not quite full

@@ -29,8 +29,8 @@ from transformers import (
 )
 
 from skd_lightning.data import demo
+from skd_lightning.data.batch_sampling import TrainingBatches
 from skd_lightning.data.batches import Batch, SentenceDataset
-from skd_lightning.data.sampling import TrainingBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.encoders import BiLSTM, FrozenTransformerEmbedder
 from skd_lightning.taggers import Teacher

@@ -32,7 +32,7 @@ def _seeded() -> None:
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparisons from a few hundred resamples instead of ten thousand."""
     monkeypatch.setattr("skd_lightning.analysis.bootstrap.scores.__defaults__", (200, 0))
-    monkeypatch.setattr("skd_lightning.analysis.comparison.Comparison.draw.__defaults__", (200,))
+    monkeypatch.setattr("skd_lightning.analysis.comparison.Comparison.resample.__defaults__", (200,))
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ from skd_lightning.parsing import read_yaml
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs import execution
 from skd_lightning.runs.option_ranges import RANGES, refuse_out_of_range
+from skd_lightning.runs.preconditions import refuse_before_first_score
 from skd_lightning.runs.record import Results
-from skd_lightning.runs.selection import refuse_before_first_score
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.wide import Wide
 

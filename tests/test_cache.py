@@ -22,7 +22,7 @@ from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.answers import Answers
 from skd_lightning.distillation.cache.entry import CacheEntry, Potentials, content_key
 from skd_lightning.distillation.cache.parts import Parts
-from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
+from skd_lightning.distillation.cache.reading import CachedTargets, LanguageAnswers
 from skd_lightning.distillation.cache.sparse import SparseRows, sparsified
 from skd_lightning.distillation.callback import DistillationCallback
 from skd_lightning.distillation.objective import Needs
@@ -179,7 +179,7 @@ def read(entry: CacheEntry, columns: np.ndarray, tags: int, temperature: float =
     """Everything about sentences 2, none and 0, padded to six words."""
     needs = Needs(True, 3, temperature, 1.0, temperature, True, 0.95)
     found = answers(entry)
-    words = TeacherWords(
+    words = LanguageAnswers(
         LENGTHS,
         columns,
         said_by(entry, forbidden)[0],
@@ -299,7 +299,7 @@ def test_paths_of_more_tags_than_a_byte_counts(tmp_path: Path) -> None:
     for _ in range(2):  # made, and read again
         paths, log_probs = answers(entry).paths(1)
         assert paths[:, 0].tolist() == [*wanted, *wanted, 256]
-    words = TeacherWords(LENGTHS, np.arange(tags), paths=paths, log_probs=log_probs)
+    words = LanguageAnswers(LENGTHS, np.arange(tags), paths=paths, log_probs=log_probs)
     cached = CachedTargets([words], np.zeros(4, np.int64), np.arange(4), tags, Needs(k=1))
     assert cached.read([2], words=5).paths[0, 0].tolist() == [299, *wanted]
 

@@ -8,10 +8,10 @@ import pytest
 from made_up_runs import SMALL, make_runs
 from made_up_tags import SETTINGS, tagged_run
 
-from skd_lightning.analysis.changed_sides import changed_sides, draw
-from skd_lightning.analysis.collection import read as read_task
+from skd_lightning.analysis.changed_sides import changed_sides, take_turns
+from skd_lightning.analysis.collection import read_task as read_task
 from skd_lightning.analysis.scores import Scores
-from skd_lightning.analysis.tagged_words import TaggedWords, read
+from skd_lightning.analysis.tagged_words import TaggedWords, read_tagged_words
 from skd_lightning.analysis.tested_corpus import read_corpus
 from skd_lightning.data.module import TaggingData
 from skd_lightning.data.sentence import Sentence
@@ -65,13 +65,13 @@ def test_sides_by_hand() -> None:
 
 def test_sentences_are_drawn_in_turn_and_always_the_same() -> None:
     places = {"en": [*range(50)], "de": [*range(100, 103)], "fi": []}
-    drawn = draw(places, 10, "seed")
-    assert drawn == draw(places, 10, "seed") != draw(places, 10, "other")
+    drawn = take_turns(places, 10, "seed")
+    assert drawn == take_turns(places, 10, "seed") != take_turns(places, 10, "other")
     assert len(set(drawn)) == 10
     assert [language for language, _ in drawn] == ["de", "en"] * 3 + ["en"] * 4
     assert all(place in places[language] for language, place in drawn)
-    assert len(draw(places, 99, "seed")) == 53
-    assert draw({}, 10, "seed") == []
+    assert len(take_turns(places, 99, "seed")) == 53
+    assert take_turns({}, 10, "seed") == []
 
 
 def test_entities_are_pieces_and_only_those_of_the_gold_tags_are_right() -> None:
@@ -121,7 +121,7 @@ def test_the_section_shows_what_the_runs_said(runs: Path, data: TaggingData) -> 
     assert min(numbers) > 10
     assert f": {numbers[0]:,} test sentences are right" in text
     assert f"{numbers[1]:,} with the baseline alone" in text
-    before, after = (read(run, []) for run in (control, student))
+    before, after = (read_tagged_words(run, []) for run in (control, student))
     for passages, right, wrong in ((gained, 3, 2), (lost, 2, 3)):
         assert len(passages.passages) == 10
         for shown in passages.passages:
@@ -182,7 +182,7 @@ def test_without_the_corpus_a_line_says_so(tmp_path: Path, data: TaggingData) ->
     ):
         run.folder.config.write_text(f"data: {settings}\n")
         with pytest.raises(UserError, match=message):
-            read_corpus(run, read(run, []))
+            read_corpus(run, read_tagged_words(run, []))
 
 
 def test_nothing_is_shown_without_a_baseline_or_without_predictions(

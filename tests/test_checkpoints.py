@@ -163,7 +163,7 @@ def test_nothing_outside_of_the_folder_is_read(
             "settings": {"embedders": [part]},
         }
 
-    monkeypatch.setattr("skd_lightning.encoders.word_vectors._load", lambda _: pytest.fail("read"))
+    monkeypatch.setattr("skd_lightning.encoders.pretrained_transformer._load", lambda _: pytest.fail("read"))
     with pytest.raises(UserError, match=message):
         skd_lightning.load(save(tmp_path, teacher(), named))
 
@@ -276,7 +276,7 @@ def test_a_fine_tuned_transformer_brings_no_code(tmp_path: Path, monkeypatch: py
         architecture |= dict.fromkeys(("attn_implementation", "_attn_implementation"), "evil/kernel")
         architecture |= {"_name_or_path": "evil/model", "auto_map": {"AutoModel": "evil/model--code.Model"}}
 
-    monkeypatch.setattr("skd_lightning.encoders.word_vectors._load", lambda _: pytest.fail("read"))
+    monkeypatch.setattr("skd_lightning.encoders.pretrained_transformer._load", lambda _: pytest.fail("read"))
     again = skd_lightning.load(save(tmp_path / "run", tagger, evil))
     assert again.predict(SENTENCES) == tagger.predict(SENTENCES)
 

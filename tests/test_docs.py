@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from skd_lightning.cli import main
+from skd_lightning.cli.commands import COMMANDS as TABLE
 from skd_lightning.cli.distill import run_of
 from skd_lightning.cli.options import plan_of
-from skd_lightning.cli.table import COMMANDS as TABLE
 from skd_lightning.distillation.teachers import TeacherSet
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ import pytest
 
 from skd_lightning.cli import main
 from skd_lightning.cli.command import Command
-from skd_lightning.cli.table import COMMANDS
+from skd_lightning.cli.commands import COMMANDS
 from skd_lightning.errors import UserError, user_error
 
 

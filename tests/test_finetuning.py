@@ -155,7 +155,7 @@ def test_a_checkpoint_needs_neither_hub_nor_folder(tmp_path: Path, monkeypatch: 
     expected, fingerprint = there.predict(SENTENCES[:3]), there.fingerprint()
     shutil.rmtree(folder)
     monkeypatch.setattr(
-        "skd_lightning.encoders.word_vectors._load", lambda _: pytest.fail("asked for the folder")
+        "skd_lightning.encoders.pretrained_transformer._load", lambda _: pytest.fail("asked for the folder")
     )
     tagger = skd_lightning.load(run)
     assert tagger.predict(SENTENCES[:3]) == expected

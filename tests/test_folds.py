@@ -9,7 +9,7 @@ import pytest
 from small_corpus import write_corpus
 from small_runs import SMALL, refused
 
-from skd_lightning.analysis.collection import read
+from skd_lightning.analysis.collection import read_task
 from skd_lightning.cli import main
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.folds import Fold, fold_of
@@ -170,7 +170,7 @@ def test_a_student_learns_from_the_teachers_of_folds(home: Path, capsys: pytest.
     assert "0 hits, 4 misses" in told
     skd(home, "distill", "--loss", "structural", "--folds", "2", "--trainer.max_epochs", "1")
     assert "4 hits, 0 misses" in capsys.readouterr().out
-    found = read(home / "runs", "mine")
+    found = read_task(home / "runs", "mine")
     assert sorted(found.teachers) == ["de", "en"]
     assert {run.folder.path.parent.name for run in found.teachers.values()} == {"teachers"}
     assert not found.notes

@@ -15,7 +15,7 @@ from skd_lightning.cli import main
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.distillation import objectives as package
 from skd_lightning.distillation.annealing import Annealing
-from skd_lightning.distillation.names import losses, names
+from skd_lightning.distillation.names import losses, objective_names
 from skd_lightning.distillation.objectives import (
     Emission,
     Objective,
@@ -399,8 +399,8 @@ def test_no_gradient_flows_to_the_teacher() -> None:
 
 def test_each_module_defines_the_objective_of_its_name() -> None:
     folder = Path(package.__file__).parent
-    assert sorted(names()) == sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
-    for name in names():
+    assert sorted(objective_names()) == sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
+    for name in objective_names():
         module = sys.modules[f"{package.__name__}.{name}"]
         defined = [
             value

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from skd_lightning.cli import main
-from skd_lightning.cli.table import COMMANDS
+from skd_lightning.cli.commands import COMMANDS
 from skd_lightning.errors import UserError
 from skd_lightning.runs.lightning_cli import TaggingCLI
 

@@ -8,7 +8,7 @@ import pytest
 from made_up_runs import LANGUAGES, SMALL, make_runs
 
 from skd_lightning.analysis import paper
-from skd_lightning.analysis.collection import read
+from skd_lightning.analysis.collection import read_task
 from skd_lightning.analysis.comparison import on_trained_languages
 from skd_lightning.errors import UserError
 from skd_lightning.report.sections.paper import beside_tables
@@ -49,7 +49,7 @@ def test_ours_stand_beside_the_papers(tmp_path: Path) -> None:
     file.write_text(json.dumps(content))
     printed = paper.load(file)
     make_runs(tmp_path / "runs", **SMALL)
-    comparison = on_trained_languages(read(tmp_path / "runs", "wikiann"))
+    comparison = on_trained_languages(read_task(tmp_path / "runs", "wikiann"))
     scores, gains = beside_tables(comparison, printed.find("wikiann", "scores"), "paper", "Beside")
     assert scores.columns == ["", "de", "average"]
     assert scores.rows[-1] == ["posterior", *[f"{100 * comparison.mean('posterior', 'de'):.2f} / 82.50"] * 2]
@@ -71,7 +71,7 @@ def test_languages_that_one_row_lacks_are_compared_in_no_row(tmp_path: Path) -> 
         file.write_text(json.dumps(record))
     rows = {name: {"de": 80.0, "en": 90.0} for name in ("teachers", "none", "topk", "posterior")}
     found = paper.beside(
-        on_trained_languages(read(tmp_path, "wikiann")),
+        on_trained_languages(read_task(tmp_path, "wikiann")),
         paper.PaperTable("t", "wikiann", "scores", "f1", rows),
     )
     assert found is not None
@@ -84,7 +84,7 @@ def test_weaker_teachers_have_a_table_of_their_own(tmp_path: Path) -> None:
     tables = [paper.PaperTable(kind, "wikiann", kind, "f1", {}) for kind in ("weaker teachers", "scores")]
     printed = paper.Paper("", "", "", "", [], tables)
     make_runs(tmp_path, **SMALL)
-    runs = read(tmp_path, "wikiann")
+    runs = read_task(tmp_path, "wikiann")
 
     def table(teachers: str | None, students: str) -> str:
         for run in runs.runs():

@@ -18,7 +18,7 @@ from skd_lightning.cli import main
 from skd_lightning.data import tasks
 from skd_lightning.runs.configurations import experiments
 from skd_lightning.runs.jobs import Job
-from skd_lightning.runs.record import Results, TransferResults
+from skd_lightning.runs.record import Results, ZeroshotResults
 from skd_lightning.studies import suite
 
 PAPER = (experiments() / "paper").resolve()
@@ -114,7 +114,7 @@ def test_a_suite_of_the_paper_runs_to_the_end(
             assert results is not None
             assert list(results.languages) == (own.languages if run.role == "student" else [run.path.name])
             assert all(row.sentences for row in results.languages.values())
-            found = TransferResults.read(run.folder.zeroshot)
+            found = ZeroshotResults.read(run.folder.zeroshot)
             assert set(found.languages if found else ()) == set(own.zeroshot) - set(results.languages)
         main(["report", "--runs", str(wanted.runs), "--task", task, "--out", f"{name}/{task}"])
         capsys.readouterr()

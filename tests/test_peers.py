@@ -12,7 +12,7 @@ import pytest
 from made_up_runs import SMALL, make_peers, make_runs
 
 from skd_lightning.analysis import tagged_words
-from skd_lightning.analysis.collection import read
+from skd_lightning.analysis.collection import read_task
 from skd_lightning.analysis.comparison import on_trained_languages
 from skd_lightning.data.module import TaggingData
 from skd_lightning.report.findings import gather
@@ -41,7 +41,7 @@ def scores_of(runs: Path, name: str, seed: int) -> float:
 
 
 def test_peers_stand_after_the_teachers_and_are_never_bold(runs: Path) -> None:
-    found = on_trained_languages(read(runs, "wikiann"))
+    found = on_trained_languages(read_task(runs, "wikiann"))
     table = scores_table(found, "table", "")
     names = [row[0] for row in table.rows]
     assert names == ["teachers", "crfsuite (peer)", "spacy (peer)", "none (baseline)", "topk", "posterior"]
@@ -57,7 +57,7 @@ def test_peers_stand_after_the_teachers_and_are_never_bold(runs: Path) -> None:
 
 
 def test_the_table_of_the_terminal_has_their_cpu_seconds(runs: Path) -> None:
-    task = read(runs, "wikiann")
+    task = read_task(runs, "wikiann")
     table = brief_table(task, on_trained_languages(task), "")
     cells = {row[0]: row[-2:] for row in table.rows}
     assert cells["crfsuite (peer)"] == ["1", "13"]
@@ -133,7 +133,7 @@ def test_peers_alone_are_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_a_peer_that_cannot_be_read_or_compared_is_named(runs: Path) -> None:
     peer_folder(runs, "wikiann", "crfsuite", 1).results.write_text("{")
     make_peers(runs, metric="accuracy", peers=(("spacy", (2,)),), **OF_SMALL)
-    task = read(runs, "wikiann")
+    task = read_task(runs, "wikiann")
     assert list(task.peers) == ["spacy (peer)"]
     assert [peer.results.seed for peer in task.peers["spacy (peer)"]] == [1]
     assert task.notes[0].startswith("peers/crfsuite/seed1/results.json: not readable")
@@ -190,7 +190,7 @@ def trained(script: str, folder: Path, *words: str, task: str = "demo") -> PeerR
 def check(results: PeerResults, folder: Path) -> None:
     """The record, the counts and the matrix of a small suite tell of the same sentences."""
     place = peer_folder(folder / "runs", results.task, results.variant, 1)
-    peers = read(folder / "runs", results.task).peers
+    peers = read_task(folder / "runs", results.task).peers
     (found,) = peers[f"{results.variant} (peer)"]
     assert set(found.test.counts) == {"de", "en"}
     settings = {
@@ -203,7 +203,7 @@ def check(results: PeerResults, folder: Path) -> None:
     for language, row in results.languages.items():
         assert row.words == sum(len(s.words) for s in data.sentences["test"][language])
     assert np.load(place.confusion).sum() == sum(row.words for row in results.languages.values())
-    words = tagged_words.read(found, [])
+    words = tagged_words.read_tagged_words(found, [])
     assert set(words) == {"de", "en"}
     for language, tagged in words.items():
         (known, test) = (

@@ -22,7 +22,7 @@ from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.entry import Potentials
-from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
+from skd_lightning.distillation.cache.reading import CachedTargets, LanguageAnswers
 from skd_lightning.distillation.objective import Needs, Objective
 from skd_lightning.distillation.objectives import PathSet, Posterior, Structural, TopK, TopWK
 from skd_lightning.distillation.targets import TeacherTargets
@@ -55,7 +55,7 @@ def asking(
 
 def answer(
     folder: Path, needs: Needs, *files: Path, tags: TagSet = BIOES, kind: str = "mixture"
-) -> tuple[TeacherTargets, TeacherWords, Found]:
+) -> tuple[TeacherTargets, LanguageAnswers, Found]:
     """The targets of the sentences as one batch."""
     one = asking(folder, needs, *files, tags=tags, kind=kind)
     one.check("en")

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.demo import demo_corpus
 from skd_lightning.encoders import FineTunedTransformerEmbedder, FrozenTransformerEmbedder, NoContext
-from skd_lightning.encoders.word_vectors import frozen
+from skd_lightning.encoders.pretrained_transformer import frozen
 from skd_lightning.taggers import Teacher
 from skd_lightning.taggers.optimization import Optimization
 

@@ -13,15 +13,14 @@ import pandas as pd
 import pytest
 from made_up_runs import SMALL, counts, make_runs, results, write_log, write_run
 
-from skd_lightning.analysis import curves as logs
-from skd_lightning.analysis import paper
-from skd_lightning.analysis.collection import natural, read
+from skd_lightning.analysis import paper, training_logs
+from skd_lightning.analysis.collection import natural, read_task
 from skd_lightning.analysis.comparison import (
     BEST_TEACHER,
     MEAN_TEACHER,
     Comparison,
     on_trained_languages,
-    on_unseen_languages,
+    on_zeroshot_languages,
 )
 from skd_lightning.analysis.origins import origins
 from skd_lightning.analysis.scores import Scores
@@ -59,7 +58,7 @@ def rows(table: Table) -> dict[str, list[str]]:
 
 
 def test_scores_are_means_and_sample_deviations_over_seeds(small: Path) -> None:
-    comparison = on_trained_languages(read(small, "wikiann"))
+    comparison = on_trained_languages(read_task(small, "wikiann"))
     table = rows(scores_table(comparison, "table", ""))
     assert list(table) == ["teachers", "none (baseline)", "topk", "posterior"]
     for variant in ("topk", "posterior"):
@@ -79,8 +78,8 @@ def test_scores_are_means_and_sample_deviations_over_seeds(small: Path) -> None:
 
 
 def test_comparisons_by_hand(small: Path) -> None:
-    comparison = on_trained_languages(read(small, "wikiann"))
-    comparison.draw([])
+    comparison = on_trained_languages(read_task(small, "wikiann"))
+    comparison.resample([])
     found = comparison.contrast("posterior", "none")
     assert found
     means = {
@@ -101,7 +100,7 @@ def test_comparisons_by_hand(small: Path) -> None:
 
 
 def test_no_gap_where_teachers_are_not_better(small: Path) -> None:
-    task = read(small, "wikiann")
+    task = read_task(small, "wikiann")
     for run in task.teachers.values():
         run.test.languages = dict.fromkeys(run.test.languages, 0.01)
     comparison = on_trained_languages(task)
@@ -113,7 +112,7 @@ def test_no_gap_where_teachers_are_not_better(small: Path) -> None:
 
 
 def test_zeroshot_has_the_best_teacher_of_each_language_and_the_mean(small: Path) -> None:
-    comparison = on_unseen_languages(read(small, "wikiann"))
+    comparison = on_zeroshot_languages(read_task(small, "wikiann"))
     assert comparison
     assert comparison.languages == ["nl", "sv"]
     files = [small / f"wikiann/teachers/{x}/zeroshot/results.json" for x in ("de", "en")]
@@ -122,7 +121,7 @@ def test_zeroshot_has_the_best_teacher_of_each_language_and_the_mean(small: Path
         scores = [rows[language]["f1"] for rows in found]
         assert comparison.mean(BEST_TEACHER, language) == max(scores)
         assert comparison.mean(MEAN_TEACHER, language) == pytest.approx(fmean(scores))
-    comparison.draw([])
+    comparison.resample([])
     against = comparison.contrast("topk", BEST_TEACHER)
     assert against
     assert against.certain
@@ -130,7 +129,7 @@ def test_zeroshot_has_the_best_teacher_of_each_language_and_the_mean(small: Path
     for variant in ("topk", "posterior"):
         for seed in (1, 2, 3):
             shutil.rmtree(small / f"wikiann/{variant}/seed{seed}/zeroshot")
-    teachers_only = on_unseen_languages(read(small, "wikiann"))
+    teachers_only = on_zeroshot_languages(read_task(small, "wikiann"))
     assert teachers_only
     assert list(teachers_only.systems) == [BEST_TEACHER, MEAN_TEACHER]
     write_report(small, "wikiann")  # without a baseline, too
@@ -141,13 +140,13 @@ def test_a_variant_is_its_loss_in_older_files(small: Path) -> None:
     old = json.loads(file.read_text())
     del old["variant"]
     file.write_text(json.dumps(old))
-    assert [run.results.seed for run in read(small, "wikiann").students["topk"]] == [1, 2, 3]
+    assert [run.results.seed for run in read_task(small, "wikiann").students["topk"]] == [1, 2, 3]
 
 
 def test_order_of_variants(tmp_path: Path) -> None:
     names = ("none", "topk", "topk-k10", "topk-k3", "posterior", "posterior+unlabelled", "pos_topwk")
     make_runs(tmp_path, **{**SMALL, "variants": names, "seeds": (1,)})
-    assert list(read(tmp_path, "wikiann").students) == [
+    assert list(read_task(tmp_path, "wikiann").students) == [
         "none", "topk", "topk-k3", "topk-k10", "posterior", "posterior+unlabelled", "pos_topwk",
     ]  # fmt: skip
     assert sorted(["k10", "k9", "b"], key=natural) == ["b", "k9", "k10"]
@@ -159,7 +158,7 @@ def test_variants_of_other_names_are_what_their_loss_says(small: Path) -> None:
         (small / "wikiann" / variant).rename(small / "wikiann" / f"best-{variant}")
         for file in (small / "wikiann" / f"best-{variant}").glob("*/results.json"):
             file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": f"best-{variant}"}))
-    task = read(small, "wikiann")
+    task = read_task(small, "wikiann")
     comparison = on_trained_languages(task)
     assert list(task.students) == ["best-none", "best-topk", "best-posterior"]
     assert comparison.baseline == "best-none"
@@ -186,13 +185,13 @@ def test_variants_of_other_names_are_what_their_loss_says(small: Path) -> None:
 
 def test_a_student_stands_against_the_same_one_without_teachers(small: Path) -> None:
     """As ``best`` against ``best-none``; the baseline is nobody's control, whatever its name."""
-    assert controls_table(on_trained_languages(read(small, "wikiann"))) is None
+    assert controls_table(on_trained_languages(read_task(small, "wikiann"))) is None
     (small / "wikiann/topk").rename(small / "wikiann/posterior-none")
     for file in (small / "wikiann/posterior-none").glob("*/results.json"):
         file.write_text(
             json.dumps(json.loads(file.read_text()) | {"variant": "posterior-none", "loss": "none"})
         )
-    comparison = on_trained_languages(read(small, "wikiann"))
+    comparison = on_trained_languages(read_task(small, "wikiann"))
     assert comparison.controls == {"posterior": "posterior-none"}
     table = controls_table(comparison)
     assert table
@@ -213,8 +212,8 @@ def test_runs_without_counts_have_no_bootstrap_and_it_says_so(small: Path) -> No
     shutil.rmtree(small / "wikiann/posterior/seed2/counts")
     for seed in (1, 2, 3):
         shutil.rmtree(small / f"wikiann/topk/seed{seed}/counts")
-    comparison = on_trained_languages(read(small, "wikiann"))
-    comparison.draw([])
+    comparison = on_trained_languages(read_task(small, "wikiann"))
+    comparison.resample([])
     table = baseline_table(comparison, "baseline", "")
     assert table
     assert rows(table)["topk"][1:4] == ["–", "–", "–"]
@@ -225,7 +224,7 @@ def test_runs_without_counts_have_no_bootstrap_and_it_says_so(small: Path) -> No
     )
     whole = comparison.contrast("posterior", "none")
     assert whole
-    of_two = [run.test for run in read(small, "wikiann").students["posterior"] if run.results.seed != 2]
+    of_two = [run.test for run in read_task(small, "wikiann").students["posterior"] if run.results.seed != 2]
     assert whole.value == pytest.approx(fmean(s.mean() for s in of_two) - comparison.average("none"))
 
 
@@ -274,7 +273,7 @@ def test_damaged_and_foreign_files_are_named_and_left_out(small: Path) -> None:
     ):
         assert name in page, name
     assert str(small) not in page
-    assert [run.results.seed for run in read(small, "wikiann").students["posterior"]] == [2, 3]
+    assert [run.results.seed for run in read_task(small, "wikiann").students["posterior"]] == [2, 3]
 
 
 def test_nothing_readable_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -307,8 +306,8 @@ def test_languages_that_not_all_have(small: Path) -> None:
     del found["languages"]["en"]
     file.write_text(json.dumps(found))
     shutil.rmtree(small / "wikiann/teachers/de")
-    comparison = on_trained_languages(read(small, "wikiann"))
-    comparison.draw([])
+    comparison = on_trained_languages(read_task(small, "wikiann"))
+    comparison.resample([])
     assert comparison.has("topk") == ["de"]
     assert comparison.best() in ("none", "posterior")
     table = rows(scores_table(comparison, "table", ""))
@@ -335,7 +334,7 @@ def test_a_teacher_of_a_language_that_no_student_has_takes_nothing_away(small: P
     shutil.rmtree(small / "wikiann/none")
     for loss in ("topk", "posterior"):
         shutil.rmtree(small / "wikiann" / loss)
-    assert on_trained_languages(read(small, "wikiann")).languages == ["de", "en", "es"]
+    assert on_trained_languages(read_task(small, "wikiann")).languages == ["de", "en", "es"]
 
 
 def test_nothing_is_said_to_be_worse_than_the_baseline_that_was_not_compared(small: Path) -> None:
@@ -344,7 +343,7 @@ def test_nothing_is_said_to_be_worse_than_the_baseline_that_was_not_compared(sma
         record = json.loads(file.read_text())
         del record["languages"]["en"]
         file.write_text(json.dumps(record))
-    text = " ".join(summary(on_trained_languages(read(small, "wikiann"))))
+    text = " ".join(summary(on_trained_languages(read_task(small, "wikiann"))))
     assert "Best student: none (baseline)" in text
     assert "No distillation beats" not in text
     for file in small.glob("wikiann/*/*/results.json"):
@@ -352,7 +351,7 @@ def test_nothing_is_said_to_be_worse_than_the_baseline_that_was_not_compared(sma
         for row in record["languages"].values():
             row.update(sentences=0, words=0)
         file.write_text(json.dumps(record))
-    assert summary(on_trained_languages(read(small, "wikiann"))) == []
+    assert summary(on_trained_languages(read_task(small, "wikiann"))) == []
 
 
 def test_languages_without_test_sentences_are_not_counted(small: Path) -> None:
@@ -361,17 +360,17 @@ def test_languages_without_test_sentences_are_not_counted(small: Path) -> None:
     results["languages"]["xx"] = {**results["languages"]["en"], "sentences": 0, "words": 0}
     results["types"]["xx"] = {}
     file.write_text(json.dumps(results))
-    runs = read(small, "wikiann")
+    runs = read_task(small, "wikiann")
     assert "xx" not in runs.students["topk"][0].test.languages
 
 
 def test_the_states_of_the_code_are_counted(small: Path) -> None:
-    assert origins(read(small, "wikiann")).keys() == {("",)}
+    assert origins(read_task(small, "wikiann")).keys() == {("",)}
     made = {"code of skd_lightning": "abc", "torch": "2", "pytorch-lightning": "3"}
     (small / "wikiann/topk/seed1/provenance.json").write_text(json.dumps(made))
-    found = origins(read(small, "wikiann"))
+    found = origins(read_task(small, "wikiann"))
     assert found[("abc", "2", "3")] == 1
-    assert found.total() == sum(1 for _ in read(small, "wikiann").runs())
+    assert found.total() == sum(1 for _ in read_task(small, "wikiann").runs())
     section = origins_section(gather(small, "wikiann"))
     assert section is not None
     assert "1 run was made by the code whose hash is abc, with torch 2, pytorch-lightning 3." in str(
@@ -492,7 +491,7 @@ def test_a_list_of_files_that_is_not_a_reports_removes_nothing(small: Path, tmp_
 
 def test_of_two_teachers_of_a_language_the_one_in_its_place_counts(small: Path) -> None:
     shutil.copytree(small / "wikiann/teachers", small / "wikiann/teachers-backup")
-    found = read(small, "wikiann")
+    found = read_task(small, "wikiann")
     assert found.teachers["de"].folder.path.parent.name == "teachers"
     assert any("teachers-backup/de: a second teacher of de; left out" in note for note in found.notes)
 
@@ -616,14 +615,14 @@ def test_one_run_alone_is_a_report(tmp_path: Path) -> None:
 
 def test_k_is_plotted_where_a_loss_has_several(tmp_path: Path) -> None:
     make_runs(tmp_path / "one", **SMALL)
-    task = read(tmp_path / "one", "wikiann")
+    task = read_task(tmp_path / "one", "wikiann")
     assert (
         score_by_k(task, on_trained_languages(task), system_looks(["teachers", *task.students], task.losses))
         is None
     )
     names = ("none", "topk", "topk-k1", "topk-k10", "topk+unlabelled", "structural", "structural-half")
     make_runs(tmp_path / "two", **{**SMALL, "variants": names})
-    task = read(tmp_path / "two", "wikiann")
+    task = read_task(tmp_path / "two", "wikiann")
     found = score_by_k(
         task, on_trained_languages(task), system_looks(["teachers", *task.students], task.losses)
     )
@@ -638,8 +637,8 @@ def test_all_dev_scores_of_an_epoch_are_in_the_log_by_steps(tmp_path: Path) -> N
     lines = ["dev/average,epoch,step,train/loss", "0.5,0,1,", "0.9,0,3,", "0.7,0,5,", ",0,5,1.5", "0.6,1,7,"]
     folder = RunFolder(tmp_path)
     folder.metrics.write_text("\n".join(lines) + "\n")
-    assert logs.read(folder)["dev/average"].tolist() == [0.7, 0.6]
-    steps = logs.read_steps(folder)
+    assert training_logs.read(folder)["dev/average"].tolist() == [0.7, 0.6]
+    steps = training_logs.read_steps(folder)
     assert steps["dev/average"].tolist() == [0.5, 0.9, 0.7, 0.6]
     assert steps["step"].tolist() == [2, 4, 6, 8]
     assert steps.index.tolist() == [1, 1, 1, 2]
@@ -649,7 +648,7 @@ def test_a_resumed_log_is_one(tmp_path: Path) -> None:
     """Two parts, the second of which does an epoch again: one row an epoch, the later values."""
     folder = tmp_path / "run"
     write_log(folder, "topk", 6, 0.9, np.random.default_rng(0))
-    whole = logs.read(RunFolder(folder))
+    whole = training_logs.read(RunFolder(folder))
     assert list(whole.index) == [1, 2, 3, 4, 5, 6]
     assert list(whole.step) == [40, 80, 120, 160, 200, 240]
     lines = (folder / "metrics.csv").read_text().splitlines()
@@ -657,20 +656,20 @@ def test_a_resumed_log_is_one(tmp_path: Path) -> None:
     early = [line.replace("0.", "0.9", 1) if ",3," in line else line for line in body[:8]]  # epochs 0 to 3
     (folder / "metrics-1.csv").write_text("\n".join([head, *early]) + "\n")
     (folder / "metrics.csv").write_text("\n".join([head, *body[6:]]) + "\n")
-    pd.testing.assert_frame_equal(logs.read(RunFolder(folder)), whole)
-    assert logs.read(RunFolder(tmp_path)).empty
+    pd.testing.assert_frame_equal(training_logs.read(RunFolder(folder)), whole)
+    assert training_logs.read(RunFolder(tmp_path)).empty
 
 
 def test_curves_average_over_seeds_while_all_go_on() -> None:
     one = pd.DataFrame({"step": [10.0, 20.0, 30.0], "x": [1.0, 2.0, 3.0]}, index=[1, 2, 3])
     two = pd.DataFrame({"step": [12.0, 22.0], "x": [2.0, 4.0]}, index=[1, 2])
-    found = logs.curve([one, two], "x")
+    found = training_logs.curve([one, two], "x")
     assert found.to_dict("list") == {"step": [11, 21], "mean": [1.5, 3.0], "low": [1, 2], "high": [2, 4]}
-    assert logs.curve([one, two], "y").empty
+    assert training_logs.curve([one, two], "y").empty
 
 
 def test_cost_is_relative_to_the_baseline(small: Path) -> None:
-    task = read(small, "wikiann")
+    task = read_task(small, "wikiann")
     found = {row["system"]: row for row in cost_table(task).data}
     fits = {
         v: [

@@ -26,7 +26,7 @@ from skd_lightning.report.sections import (
     notes,
     seen,
     training,
-    transfer,
+    zeroshot,
 )
 from skd_lightning.report.sections import paper as beside
 from skd_lightning.report.write import make_sections, write_report
@@ -46,7 +46,7 @@ def test_the_page_is_the_list_of_sections(small: Path) -> None:
     findings = gather(small, "wikiann")
     sections = make_sections(findings)
     assert [section.name for section in sections] == [
-        "scores", "differences", "types", "confusion", "calibration", "transfer", "training", "cost", "paper",
+        "scores", "differences", "types", "confusion", "calibration", "zeroshot", "training", "cost", "paper",
         "origins",
     ]  # fmt: skip
     assert len(SECTIONS) == len(sections) + 4  # one k only, no predictions (two), and nothing unreadable
@@ -66,7 +66,7 @@ def test_a_section_without_findings_is_none(tmp_path: Path) -> None:
     (runs / "wikiann/posterior/seed1/calibration.json").unlink()
     findings = gather(runs, "wikiann")
     for module in (
-        *(differences, entity_types, seen, confusion, calibration, changed_sides, transfer, by_k),
+        *(differences, entity_types, seen, confusion, calibration, changed_sides, zeroshot, by_k),
         *(training, notes),
     ):
         assert module.section(findings) is None, module.__name__

@@ -8,7 +8,7 @@ from skd_lightning.errors import UserError
 from skd_lightning.run_folder import KEY, RunFolder
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.run import Run
-from skd_lightning.runs.work import from_json, to_json
+from skd_lightning.runs.work_as_json import from_json, to_json
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
+from skd_lightning.data.batch_sampling import EvaluationBatches, TrainingBatches
 from skd_lightning.ragged import cut_by_budget, regroup_into
 
 

@@ -11,7 +11,7 @@ from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.distillation.label_reading import LEAST, read_labels
 from skd_lightning.distillation.scheme_conversion import IntoBioes, counterpart
 from skd_lightning.distillation.tag_mapping import map_tags
-from skd_lightning.distillation.teachers.converted import in_scheme
+from skd_lightning.distillation.teachers.converted import speaking_in
 from skd_lightning.encoders import BiLSTM, NgramEmbedder
 from skd_lightning.errors import UserError
 from skd_lightning.taggers import Tagger
@@ -89,7 +89,7 @@ def test_a_tagger_in_iob2_speaks_in_bioes() -> None:
     sentences = [("Anna", "in", "New", "York"), ("Hi",)]
     lengths = np.array([4, 1])
     found = []
-    for speaker in (tagger, in_scheme(tagger, "bioes")):
+    for speaker in (tagger, speaking_in(tagger, "bioes")):
         said = speaker.speak(sentences, lambda _: None, "en")
         crf = said.chain(np.arange(2), lengths, np.cumsum(lengths) - lengths)
         best = crf.kbest(20)
@@ -101,8 +101,8 @@ def test_a_tagger_in_iob2_speaks_in_bioes() -> None:
         if log_probs[row, rank] > -math.inf:
             path = iob2.decode(theirs[row, rank, : lengths[row]].tolist())
             assert bioes.decode(ours[row, rank, : lengths[row]].tolist()) == convert(path, "bioes")
-    assert in_scheme(tagger, "bioes").fingerprint() != tagger.fingerprint()
-    assert in_scheme(tagger, "iob2") is tagger
+    assert speaking_in(tagger, "bioes").fingerprint() != tagger.fingerprint()
+    assert speaking_in(tagger, "iob2") is tagger
 
 
 def by_label(labels: list[str], words: int, seed: int = 0) -> np.ndarray:

@@ -10,9 +10,9 @@ import pytest
 from made_up_runs import SMALL, make_runs
 from made_up_tags import SETTINGS, tagged_run
 
-from skd_lightning.analysis.collection import read as read_task
+from skd_lightning.analysis.collection import read_task as read_task
 from skd_lightning.analysis.seen import comparisons, items, parts, recall
-from skd_lightning.analysis.tagged_words import TaggedWords, read, spans
+from skd_lightning.analysis.tagged_words import TaggedWords, read_tagged_words, spans
 from skd_lightning.data.module import TaggingData
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.display.table import Table
@@ -115,7 +115,7 @@ def test_parts_add_up_to_the_counts_of_the_run(runs: Path) -> None:
     task = read_task(runs, "demo")
     notes: list[str] = []
     for run in [*task.runs()]:
-        found = read(run, notes)
+        found = read_tagged_words(run, notes)
         assert found.keys() == run.test.counts.keys()
         for language, words in found.items():
             both = parts(words)
@@ -185,7 +185,7 @@ def test_files_that_are_not_of_the_run_are_named(runs: Path) -> None:
     ):
         np.save(folder / "de.npy", wrong)
         notes: list[str] = []
-        assert read(run, notes) == {}
+        assert read_tagged_words(run, notes) == {}
         assert notes[0].startswith("topk/seed1/predictions/de.npy: not readable (")
         assert message in notes[0]
         assert notes[1] == "topk/seed1/predictions/en.npy: not readable (not an array); not used"

@@ -24,7 +24,7 @@ from small_taggers import KINDS, SENTENCES, TAGS
 import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.data.readers import read
-from skd_lightning.distillation.names import PAPER, names
+from skd_lightning.distillation.names import PAPER, objective_names
 from skd_lightning.encoders import ConcatenatedEmbedder, Embedder, NgramEmbedder, NoContext
 from skd_lightning.encoders.ngram_features import NgramFeaturizer
 from skd_lightning.errors import UserError
@@ -144,7 +144,7 @@ def test_long_sentences_have_alternatives_with_and_without_pytorch(tmp_path: Pat
 def test_words_are_forgotten_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tagger = KINDS["wide"]()
     tagger.save(tmp_path / "saved")
-    monkeypatch.setattr("skd_lightning.serving.words.REMEMBERED", 5)
+    monkeypatch.setattr("skd_lightning.serving.word_memory.REMEMBERED", 5)
     runtime = Runtime.load(tmp_path / "saved")
     expected = tagger.predict(SENTENCES, "en")
     for _ in range(3):
@@ -159,7 +159,7 @@ def test_threads_that_share_a_runtime_get_the_answers_of_one(
 ) -> None:
     """Also while what one of them has remembered is forgotten for another."""
     KINDS["wide"]().save(tmp_path / "saved")
-    monkeypatch.setattr("skd_lightning.serving.words.REMEMBERED", 20)
+    monkeypatch.setattr("skd_lightning.serving.word_memory.REMEMBERED", 20)
     runtime, draw = Runtime.load(tmp_path / "saved"), np.random.default_rng(0)
     texts = [[f"w{n}" for n in draw.integers(0, 40, length)] for length in draw.integers(1, 9, 400)]
     alone = [runtime.predict([words], "en")[0] for words in texts]
@@ -306,7 +306,7 @@ def test_the_card_names_the_source_of_the_objective() -> None:
         ("path_set", "[Kurniawan et al. 2022]"),
     ):
         assert f"objective `{loss}` ({source}" in card("t", description, {**results, "loss": loss})
-    assert set(SOURCES) == set(names())
+    assert set(SOURCES) == set(objective_names())
     assert "objective `mine`, and learned" in card("t", description, {**results, "loss": "mine"})
     for lacking, said in (((), "sentences alone.\n"), (["de"], "sentences of en_ewt alone. It has seen no")):
         assert f"It learned from annotated {said}" in card(

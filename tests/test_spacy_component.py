@@ -127,7 +127,7 @@ def test_long_documents_are_cut_where_sentences_end(
 ) -> None:
     monkeypatch.setattr(spacy_component, "LONGEST", 15)
     words = [word for size in sizes for word in [*["word"] * (size - 1), "."]]
-    found = spacy_component.passages(Doc(spacy.blank("sv").vocab, words))
+    found = spacy_component.stretches(Doc(spacy.blank("sv").vocab, words))
     assert [place for passage in found for place in passage.places] == [*range(len(words))]
     assert all(len(passage.places) == len(passage.words) <= 15 for passage in found)
     if max(sizes) <= 15:

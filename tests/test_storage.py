@@ -14,7 +14,7 @@ import pytest
 from skd_lightning import storage
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
-from skd_lightning.runs.record import TransferResults
+from skd_lightning.runs.record import ZeroshotResults
 from skd_lightning.runs.succession import make_room, take_place
 from skd_lightning.storage import (
     LOCK,
@@ -171,7 +171,7 @@ def test_results_are_written_over_links_and_not_through_them(tmp_path: Path, pre
     run.path.mkdir()
     run.confusion.symlink_to(precious / "thesis.txt")
     run.counts.symlink_to(precious)
-    results = TransferResults.model_validate(
+    results = ZeroshotResults.model_validate(
         {
             **{
                 "task": "mine",
@@ -186,7 +186,7 @@ def test_results_are_written_over_links_and_not_through_them(tmp_path: Path, pre
         }
     )
     results.save(run, {"de": np.zeros((2, 9))}, np.eye(2))
-    assert TransferResults.read(run) == results
+    assert ZeroshotResults.read(run) == results
     assert (np.load(run.confusion) == np.eye(2)).all()
     assert np.load(run.counts / "de.npy").shape == (2, 9)
 

@@ -28,12 +28,12 @@ from skd_lightning.report.write import make_sections
 from skd_lightning.runs.configurations import recipe_names
 from skd_lightning.runs.plan import Plan
 from skd_lightning.runs.run import Run
-from skd_lightning.runs.work import from_json, to_json
+from skd_lightning.runs.work_as_json import from_json, to_json
 from skd_lightning.storage import alone_in
 from skd_lightning.studies import suite as suite_module
 from skd_lightning.studies import zeroshot
 from skd_lightning.studies.suite import phases, planned_runs, read_suite
-from skd_lightning.studies.zeroshot import Transfer, evaluate
+from skd_lightning.studies.zeroshot import ZeroshotTest, evaluate
 
 EXPERIMENTS = Path("experiments")
 SIZES = {"train": 40, "dev": 10, "test": 15}
@@ -124,7 +124,7 @@ def test_options_reach_the_runs_that_they_are_for(home: Path) -> None:
     assert all(("--data.tokens" in run.arguments) == (run.role == "student") for run in runs)
     assert all(from_json(Run, to_json(run)) == run for run in runs)  # as a process of its own receives it
     *_, (transfer,) = phases(read_suite(home / "small.yaml"), str(home))
-    assert transfer.command[:2] == ("job", "transfer")
+    assert transfer.command[:2] == ("job", "zeroshot")
     found = _transfer_of(home / "small.yaml", home)
     assert (found.task, found.on, found.data, found.languages) == ("mine", "mine", str(home), ("fi",))
 
@@ -138,9 +138,9 @@ def test_a_transfer_may_read_what_the_students_teachers_may(home: Path) -> None:
     assert _transfer_of(home / "outside.yaml", home).outside
 
 
-def _transfer_of(file: Path, data: Path) -> Transfer:
+def _transfer_of(file: Path, data: Path) -> ZeroshotTest:
     *_, (transfer,) = phases(read_suite(file), str(data))
-    return from_json(Transfer, transfer.command[2])
+    return from_json(ZeroshotTest, transfer.command[2])
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_predictions_are_those_of_the_tagger_and_know_the_training_sentences(hom
     assert [section.name for section in make_sections(findings)][2:4] == ["types", "seen"]
     runs = [*findings.runs.runs()]
     for run in runs:
-        found = tagged_words.read(run, findings.notes)
+        found = tagged_words.read_tagged_words(run, findings.notes)
         for language, sentences in read_corpus(run, found).items():
             assert [s.words for s in sentences] == [s.words for s in demo_corpus(language, SIZES)["test"]]
     assert len(runs) == 4
@@ -311,8 +311,8 @@ def test_a_run_that_was_trained_on_all_the_languages_has_nothing_to_be_tested_on
     lines = capsys.readouterr().out.splitlines()
     assert any("teachers/en" in line for line in lines)
     assert not any("teachers/de" in line for line in lines)
-    assert Transfer(home / "runs", "mine", "mine", str(home), ("de",), (german, english)).finished()
-    assert Transfer(home / "runs", "mine", "mine", str(home), ("de",), (german,)).finished()
+    assert ZeroshotTest(home / "runs", "mine", "mine", str(home), ("de",), (german, english)).finished()
+    assert ZeroshotTest(home / "runs", "mine", "mine", str(home), ("de",), (german,)).finished()
     line = refused(capsys, "zeroshot", str(german), *place, "de")
     assert "every run was trained on annotated sentences of de; give --langs others" in line
     assert (german / "zeroshot/results.json").read_bytes() == earlier
@@ -337,8 +337,8 @@ def test_entities_are_not_looked_for_in_parts_of_speech(
 
 def test_a_test_on_another_tasks_sentences_is_another_test(tmp_path: Path) -> None:
     make_runs(tmp_path, **SMALL, zeroshot=("nl",))
-    assert Transfer(tmp_path, "wikiann", "wikiann", None, ("nl",)).finished()
-    assert not Transfer(tmp_path, "wikiann", "uner", None, ("nl",)).finished()
+    assert ZeroshotTest(tmp_path, "wikiann", "wikiann", None, ("nl",)).finished()
+    assert not ZeroshotTest(tmp_path, "wikiann", "uner", None, ("nl",)).finished()
 
 
 def test_a_tagger_in_iob2_is_tested_on_sentences_with_tags_alone(

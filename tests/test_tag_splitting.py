@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from skd_lightning.errors import UserError
 from skd_lightning.serving.text import sentences as splitting
-from skd_lightning.serving.text import words as word_rules
+from skd_lightning.serving.text import word_splitting as word_rules
 from skd_lightning.serving.text.documents import (
     Sentence,
     decoded,
@@ -24,7 +24,7 @@ from skd_lightning.serving.text.documents import (
 )
 from skd_lightning.serving.text.languages import ABBREVIATIONS
 from skd_lightning.serving.text.sentences import by_rules, by_spaces
-from skd_lightning.serving.text.words import Spans, spans_of
+from skd_lightning.serving.text.word_splitting import Spans, spans_of
 
 ANY = st.text(st.characters(codec=None), max_size=80)
 TRIED = ["", "en", "de", "fr", "it", "nl", "fi", "ja", "xx"]

@@ -25,8 +25,8 @@ QUICK += ["--model.embedder.buckets", "512", "--trainer.max_epochs", "1"]
 
 NAMES_ALONE = """
 import sys
-from skd_lightning.data.tasks import names, suggestion
-assert "upos" in names() and suggestion("upso")
+from skd_lightning.data.tasks import task_names, suggestion
+assert "upos" in task_names() and suggestion("upso")
 print(*sorted({"torch", "numpy", "pytorch_lightning", "datasets"} & sys.modules.keys()))
 """
 
@@ -41,7 +41,7 @@ def test_names_are_known_without_heavy_imports() -> None:
     assert done.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", tasks.task_names())
 def test_every_entry_says_where_its_corpora_are_and_how_to_train(name: str, tmp_path: Path) -> None:
     task = tasks.entry(name)
     assert task.generate or task.hub or task.licensed
@@ -94,7 +94,7 @@ def test_a_new_task_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
     tasks.names.cache_clear()
     try:
-        assert "reviews" in tasks.names()
+        assert "reviews" in tasks.task_names()
         assert tasks.entry("reviews").languages == ("xx",)
         plan = Plan(tmp_path, "reviews", str(tmp_path), ["en"])
         assert plan.student("none", seed=1).parse().cli.config.data.tokens == 321

@@ -16,9 +16,9 @@ from transformers import AutoModel, AutoTokenizer, RobertaConfig, RobertaModel
 import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.encoders import BiLSTM, Encoder, FrozenTransformerEmbedder, vector_store
+from skd_lightning.encoders.pretrained_transformer import PretrainedTransformer, frozen
 from skd_lightning.encoders.stored import StoredVectors
 from skd_lightning.encoders.vector_store import Precision, VectorStore, packed, unpacked
-from skd_lightning.encoders.word_vectors import PretrainedTransformer, frozen
 from skd_lightning.errors import UserError
 from skd_lightning.features.windows import Pooling
 from skd_lightning.storage import alone_in

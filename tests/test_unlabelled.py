@@ -11,10 +11,10 @@ from small_corpus import write_corpus
 
 from skd_lightning.cli import main
 from skd_lightning.crf import LinearChainCRF
+from skd_lightning.data.batch_sampling import TrainingBatches
 from skd_lightning.data.corpora import load_corpora
-from skd_lightning.data.sampling import TrainingBatches
 from skd_lightning.data.sentence import Sentence
-from skd_lightning.data.unlabelled import read_text, sample_of_text
+from skd_lightning.data.unlabelled import read_untagged, sample_of_text
 from skd_lightning.errors import UserError
 
 LANGUAGES = ("de", "en")
@@ -25,7 +25,7 @@ QUICK = ["--trainer.enable_progress_bar", "false", "--model.context.hidden_size"
 def test_plain_text_is_split_at_white_space(tmp_path: Path) -> None:
     file = tmp_path / "en.txt.gz"
     file.write_bytes(gzip.compress(b"Anna  lives\there .\n\n   \nYes\n"))
-    first, second = read_text(file, "en")
+    first, second = read_untagged(file, "en")
     assert first.words == ("Anna", "lives", "here", ".")
     assert first.tags is None
     assert first.place(2) == f"{file}:1"
@@ -34,7 +34,7 @@ def test_plain_text_is_split_at_white_space(tmp_path: Path) -> None:
 
 def test_annotated_files_lose_their_tags(tmp_path: Path) -> None:
     (tmp_path / "en.tsv").write_text("Anna\tB-PER\nlives\tO\n")
-    assert [(s.words, s.tags) for s in read_text(tmp_path / "en.tsv", "en")] == [(("Anna", "lives"), None)]
+    assert [(s.words, s.tags) for s in read_untagged(tmp_path / "en.tsv", "en")] == [(("Anna", "lives"), None)]
 
 
 def test_unlabelled_text_beside_the_corpus_and_from_another_folder(tmp_path: Path) -> None:

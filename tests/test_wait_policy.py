@@ -9,7 +9,7 @@ import pytest
 SCRIPT = """
 import os, sys
 from skd_lightning.cli import main
-from skd_lightning.cli.table import COMMANDS
+from skd_lightning.cli.commands import COMMANDS
 loaded = "torch" in sys.modules
 try:
     main(["--version"])

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.sentence import Sentence
-from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
+from skd_lightning.distillation.cache.reading import CachedTargets, LanguageAnswers
 from skd_lightning.distillation.cache.sparse import SparseRows, sparsified
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.encoders.bag_sums import bag_sums
@@ -219,7 +219,7 @@ def test_a_certain_teacher_is_as_good_as_annotation() -> None:
         marginals[:, TAGS.index("O")] += 1 - sureness
         counts[0, TAGS.index("B-LOC") * len(TAGS) + TAGS.index("I-LOC")] = sureness
         counts[0, TAGS.index("O") * len(TAGS) + TAGS.index("O")] = 1 - sureness
-        words = TeacherWords(np.array([2, 1]), np.arange(len(TAGS)), taught=np.array([heard, True]))
+        words = LanguageAnswers(np.array([2, 1]), np.arange(len(TAGS)), taught=np.array([heard, True]))
         words.marginals, words.transition_counts = (
             SparseRows.of(sparsified(rows, np.float32)) for rows in (marginals, counts)
         )

@@ -11,7 +11,7 @@ from small_corpus import write_corpus
 import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.data.sentence import Sentence
-from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
+from skd_lightning.distillation.cache.reading import CachedTargets, LanguageAnswers
 from skd_lightning.distillation.cache.sparse import SparseRows, sparsified
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.taggers.head import Decoder
@@ -92,7 +92,7 @@ def test_other_answers_of_the_teachers_are_another_entry(tmp_path: Path) -> None
     text = [SENTENCES[0], Sentence(("house",), None, "en")]
 
     def cached_with(sureness: float, heard: bool = True) -> bool:
-        words = TeacherWords(np.array([1]), np.arange(2), taught=np.array([heard]))
+        words = LanguageAnswers(np.array([1]), np.arange(2), taught=np.array([heard]))
         words.marginals = SparseRows.of(
             sparsified(np.array([[sureness, 1 - sureness]], np.float32), np.float32)
         )

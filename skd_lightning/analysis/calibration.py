@@ -74,17 +74,17 @@ def of_task(runs: TaskRuns, notes: list[str]) -> dict[str, list[Tested]]:
     Returns:
         {system: its taggers, one a seed}; runs without the file are left out, as are systems without any.
     """
-    own = {name: read(run, notes) for name, run in runs.teachers.items()}
+    own = {name: read_calibration(run, notes) for name, run in runs.teachers.items()}
     teachers = {language: found[language] for language, found in own.items() if language in found}
     systems: dict[str, list[Tested]] = {TEACHERS: [teachers]} if teachers else {}
     groups: dict[str, Sequence[Finished]] = {**runs.peers, **runs.students}
     for name, group in groups.items():
-        if taggers := [found for run in group if (found := read(run, notes))]:
+        if taggers := [found for run in group if (found := read_calibration(run, notes))]:
             systems[name] = taggers
     return systems
 
 
-def read(run: Finished, notes: list[str]) -> Tested:
+def read_calibration(run: Finished, notes: list[str]) -> Tested:
     """Return the counts of a run by language; none where it has no such file, or one that is not of its results."""
     try:
         found = Calibration.read(run.folder)

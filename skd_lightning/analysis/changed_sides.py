@@ -54,7 +54,7 @@ def is_right(counts: Counts, metric: str) -> NDArray[np.bool_]:
     return right
 
 
-def draw(places: Mapping[str, Sequence[int]], number: int, seed: str) -> list[tuple[str, int]]:
+def take_turns(places: Mapping[str, Sequence[int]], number: int, seed: str) -> list[tuple[str, int]]:
     """Draw sentences at random, in turn one of each language; the same seed draws the same ones.
 
     Args:
@@ -62,7 +62,7 @@ def draw(places: Mapping[str, Sequence[int]], number: int, seed: str) -> list[tu
         number: of the sentences to draw; fewer where there are not so many.
         seed: any text.
 
-    >>> [language for language, _ in draw({"de": [3, 4, 9], "en": [1]}, 3, "seed")]
+    >>> [language for language, _ in take_turns({"de": [3, 4, 9], "en": [1]}, 3, "seed")]
     ['de', 'en', 'de']
     """
     shuffled = []

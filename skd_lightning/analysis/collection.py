@@ -88,7 +88,7 @@ class TaskRuns:
         return found
 
 
-def read(runs: Path, task: str, variants: Collection[str] | None = None) -> TaskRuns:
+def read_task(runs: Path, task: str, variants: Collection[str] | None = None) -> TaskRuns:
     """Read all finished runs of a task; what cannot be read is left out and named in ``notes``.
 
     Args:

@@ -64,7 +64,7 @@ class Comparison:
         baseline: name of the student without teachers; it may not be among the systems.
         peers: names of the systems of other libraries.
         text_only: students that have no labels of some languages -> these languages.
-        without: systems of which not all runs have counts -> how many have.
+        partly_counted: systems of which not all runs have counts -> how many have.
     """
 
     metric: str
@@ -75,7 +75,7 @@ class Comparison:
     baseline: str = BASELINE
     peers: list[str] = field(default_factory=list)
     text_only: dict[str, list[str]] = field(default_factory=dict)
-    without: dict[str, int] = field(default_factory=dict)
+    partly_counted: dict[str, int] = field(default_factory=dict)
     _drawn: dict[tuple[str, str], tuple[float, Floats]] = field(default_factory=dict, repr=False)
 
     @property
@@ -143,7 +143,7 @@ class Comparison:
 
     # -- differences ----------------------------------------------------------------------------------------
 
-    def draw(self, notes: list[str], resamples: int = bootstrap.RESAMPLES) -> None:
+    def resample(self, notes: list[str], resamples: int = bootstrap.RESAMPLES) -> None:
         """Score everything that has counts on the same resamples of the test sentences, language by language.
 
         Args:
@@ -157,7 +157,7 @@ class Comparison:
             found = self.systems[name]
             counted = [s for s in found if all(language in s.counts for language in s.languages)]
             if len(counted) < len(found):
-                self.without[name] = len(counted)
+                self.partly_counted[name] = len(counted)
             usable[name] = counted
         unpaired: dict[str, list[str]] = {}
         for language in self.languages:
@@ -253,7 +253,7 @@ def on_trained_languages(runs: TaskRuns) -> Comparison:
     )
 
 
-def on_unseen_languages(runs: TaskRuns) -> Comparison | None:
+def on_zeroshot_languages(runs: TaskRuns) -> Comparison | None:
     """Compare teachers and students on languages that they were not trained on; None without any.
 
     Teachers stand there twice, since none of them knows the language: the best one of each language (chosen by its

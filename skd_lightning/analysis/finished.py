@@ -17,7 +17,7 @@ from skd_lightning.data.text_only import text_only
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS
 from skd_lightning.run_folder import RunFolder
-from skd_lightning.runs.record import PeerResults, Record, Results, TransferResults
+from skd_lightning.runs.record import PeerResults, Record, Results, ZeroshotResults
 
 TEACHERS = "teachers"
 
@@ -110,7 +110,7 @@ def read_run(file: Path, root: Path, notes: list[str]) -> FinishedRun | None:
     except UserError as error:
         said = str(error).replace(str(folder.config), _place(folder.config, root))
         notes.append(f"{said}; it may have had no labels of some languages")
-    transfer = _read(TransferResults, folder.zeroshot, root, notes)
+    transfer = _read(ZeroshotResults, folder.zeroshot, root, notes)
     if transfer is not None:
         run.zeroshot = _scores(folder.zeroshot, transfer, root, notes)
     return run

@@ -15,7 +15,7 @@ from skd_lightning.analysis.entity_types import TypeCounts
 from skd_lightning.analysis.finished import Finished
 from skd_lightning.analysis.scores import PARTS, Counts, Scores, ratio
 from skd_lightning.analysis.scores import parts as summands
-from skd_lightning.analysis.tagged_words import TaggedWords, read, spans
+from skd_lightning.analysis.tagged_words import TaggedWords, read_tagged_words, spans
 from skd_lightning.metrics import COLUMNS
 
 Part = Literal["seen", "unseen"]
@@ -97,7 +97,7 @@ def comparisons(runs: TaskRuns, notes: list[str]) -> dict[Part, Comparison] | No
 
 def _of_run(run: Finished, metric: str, notes: list[str]) -> dict[Part, Scores]:
     """Return the scores of a run on both parts; nothing where it has not kept its predictions."""
-    tested = {language: parts(words) for language, words in read(run, notes).items()}
+    tested = {language: parts(words) for language, words in read_tagged_words(run, notes).items()}
     scores: dict[Part, Scores] = {part: Scores({}, {}) for part in SEEN} if tested else {}
     for part, found in scores.items():
         for language, counts in tested.items():

@@ -39,7 +39,7 @@ class TaggedWords:
         return predicted, gold
 
 
-def read(run: Finished, notes: list[str]) -> dict[str, TaggedWords]:
+def read_tagged_words(run: Finished, notes: list[str]) -> dict[str, TaggedWords]:
     """Return the test words of a run by language; without those that it has not kept, or that are not of its results.
 
     Args:

@@ -12,7 +12,7 @@ import traceback
 import warnings
 
 import skd_lightning
-from skd_lightning.cli.table import COMMANDS
+from skd_lightning.cli.commands import COMMANDS
 from skd_lightning.errors import Stopped, UserError, one_line, printable, user_error
 from skd_lightning.nearest import suggestion
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from skd_lightning.data.folders import find_folder
 from skd_lightning.data.hub import hub_languages
-from skd_lightning.data.tasks import names
+from skd_lightning.data.tasks import task_names
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import CACHE, LOGS, PEERS, REPORT, TEACHERS, refuse_name
 from skd_lightning.runs.configurations import recipe_names
@@ -90,7 +90,7 @@ def add_task(parser: argparse.ArgumentParser) -> None:
         "--task",
         type=task,
         default=TASK,
-        help=f"{', '.join(names())}, or a folder of your own below --data (default: {TASK})",
+        help=f"{', '.join(task_names())}, or a folder of your own below --data (default: {TASK})",
     )
 
 
@@ -142,7 +142,7 @@ def plan_of(options: argparse.Namespace, rest: Sequence[str]) -> Plan:
     Raises:
         UserError: the task does not exist; said before anything heavy is imported.
     """
-    if options.task not in names() and find_folder(options.task, options.data) is None:
+    if options.task not in task_names() and find_folder(options.task, options.data) is None:
         hub_languages(options.task)  # refuses it, and names the nearest task
     from skd_lightning.runs.plan import Plan
 

@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options, rest: list[str]) -> None:
     """Print the scores, and write tables, plots and the page."""
-    from skd_lightning.report.curve import read_curve, write_curve, write_curves
+    from skd_lightning.report.varied_option import read_curve, write_curve, write_curves
     from skd_lightning.report.write import write_report
 
     if options.suite is None:

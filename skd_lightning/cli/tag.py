@@ -17,7 +17,7 @@ from skd_lightning.errors import UserError
 
 if TYPE_CHECKING:
     from skd_lightning.predictions import Predictor
-    from skd_lightning.serving.text.documents import Sentence
+    from skd_lightning.serving.text.documents import PlacedSentence
     from skd_lightning.serving.text.tagging import Tagged
 
 STANDARD_INPUT = "-"
@@ -110,7 +110,7 @@ def _refuse_unreadable(name: str) -> None:
             raise UserError(f"{name}: {error.strerror}") from None
 
 
-def _sentences(options: Options, predictor: Predictor) -> Iterator[Sentence]:
+def _sentences(options: Options, predictor: Predictor) -> Iterator[PlacedSentence]:
     """Yield the sentences of all files, one file after the other."""
     from skd_lightning.serving.text.documents import language_of, sentences_of_file
 

@@ -28,9 +28,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options, rest: list[str]) -> None:
     """Test the runs, and print what was found."""
-    from skd_lightning.studies.zeroshot import Transfer, show
+    from skd_lightning.studies.zeroshot import ZeroshotTest, show
 
-    transfer = Transfer(
+    transfer = ZeroshotTest(
         options.runs,
         options.task,
         options.on or options.task,

@@ -33,8 +33,8 @@ from skd_lightning.data.splits import (
     sample_train,
 )
 from skd_lightning.data.unlabelled import (
-    read_text,
     read_unlabelled,
+    read_untagged,
     unlabelled_files,
     without_tags,
 )
@@ -284,7 +284,7 @@ def load_language(
     refuse_missing(folder, task, language)
     splits = {}
     for split, file in split_files(folder, task, language, notes).items():
-        read_split = read_text if split == "unlabelled" else read
+        read_split = read_untagged if split == "unlabelled" else read
         splits[split] = read_split(file, language, **reading) if file else []
         if entry.prepare:
             splits[split] = entry.prepare(splits[split])

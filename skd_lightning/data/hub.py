@@ -59,10 +59,10 @@ def load_hub(task: str, language: str, revision: str | None = None) -> tuple[dic
 
 def _at_hub(task: str) -> tuple[Task, HubSource]:
     """Return the entry of a task, and its place at the hub."""
-    if task not in tasks.names():
+    if task not in tasks.task_names():
         here = f"; for the folder {task}/ here, give --data ." if Path(task).is_dir() else None
         raise UserError(
-            f"task '{task}' is none of {', '.join(tasks.names())}"
+            f"task '{task}' is none of {', '.join(tasks.task_names())}"
             f"{here or tasks.suggestion(task) or '; name the folder of your corpora with --data'}"
         )
     entry = tasks.entry(task)

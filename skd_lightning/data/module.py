@@ -11,13 +11,13 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from skd_lightning import tags
+from skd_lightning.data.batch_sampling import EvaluationBatches, TrainingBatches
 from skd_lightning.data.batches import Batch, SentenceDataset, SentenceFeaturizer, as_is
 from skd_lightning.data.corpora import ONE_COLUMN, Corpora, load_corpora
 from skd_lightning.data.folds import Fold
 from skd_lightning.data.generated import RATES, Generation
 from skd_lightning.data.readers import has_one_column
 from skd_lightning.data.readers.encodings import refuse_unknown_encodings
-from skd_lightning.data.sampling import EvaluationBatches, TrainingBatches
 from skd_lightning.data.schemes import in_scheme, schemes_of
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.split_names import SPLITS

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from skd_lightning.data.batch_sampling import TrainingBatches
 from skd_lightning.data.batches import Batch, SentenceDataset, as_is
-from skd_lightning.data.sampling import TrainingBatches
 
 
 class TrainingLoader(DataLoader[Batch]):

@@ -17,7 +17,7 @@ from skd_lightning.data.split_names import is_foreign
 from skd_lightning.errors import UserError
 
 
-def read_text(path: Path, language: str, encoding: Encoding = None, **columns: Any) -> list[Sentence]:
+def read_untagged(path: Path, language: str, encoding: Encoding = None, **columns: Any) -> list[Sentence]:
     """Return the sentences of a file without tags.
 
     ``.txt`` is plain text: a sentence a line, words between white space (punctuation should be set apart as in the
@@ -63,7 +63,7 @@ def read_unlabelled(folder: Path, language: str, **reading: Any) -> list[Sentenc
         raise UserError(
             f"{folder}: no unlabelled text '{language}.txt' there (--data.unlabelled); there lies {names}"
         )
-    return [sentence for file in files for sentence in read_text(file, language, **reading)]
+    return [sentence for file in files for sentence in read_untagged(file, language, **reading)]
 
 
 def without_tags(sentences: Iterable[Sentence]) -> list[Sentence]:

@@ -21,11 +21,11 @@ from skd_lightning.data.batches import SentenceDataset
 from skd_lightning.data.folds import Fold, fold_of
 from skd_lightning.display.formats import counted
 from skd_lightning.distillation.cache.entry import EmissionPrecision
-from skd_lightning.distillation.cache.reading import CachedTargets, TeacherWords
+from skd_lightning.distillation.cache.reading import CachedTargets, LanguageAnswers
 from skd_lightning.distillation.objective import Objective
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.distillation.teachers.asking import Asking, Found, Text
-from skd_lightning.distillation.teachers.pools import Kind, Weighting
+from skd_lightning.distillation.teachers.pools import PoolKind, Weighting
 from skd_lightning.distillation.teachers.roles import Learner
 from skd_lightning.errors import UserError
 
@@ -64,7 +64,7 @@ class DistillationCallback(pl.Callback):
         cache: str = "runs/cache",
         precision: EmissionPrecision = "float16",
         outside: bool = False,
-        pool: Kind = "mixture",
+        pool: PoolKind = "mixture",
         weights: Weighting = "uniform",
         most_disagreement: float | None = None,
         most_entropy: float | None = None,
@@ -159,7 +159,7 @@ class DistillationCallback(pl.Callback):
         }
         asking = self._asking(pl_module, trainer.is_global_zero, annotated)
         mine = languages[trainer.global_rank :: trainer.world_size]
-        spoken: dict[tuple[str, Fold | None], TeacherWords] = {}
+        spoken: dict[tuple[str, Fold | None], LanguageAnswers] = {}
         for turn in (mine, [language for language in languages if language not in mine]):
             for text in sorted(texts, key=lambda text: text.language):
                 if text.language not in turn:

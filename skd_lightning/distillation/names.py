@@ -12,10 +12,10 @@ PAPER = (BASELINE, "token", "emission", "topk", "topwk", "posterior", "pos_topwk
 """Order of the losses in Wang et al. 2020 (arXiv 2004.03846), which tables and plots follow."""
 
 
-def names() -> tuple[str, ...]:
+def objective_names() -> tuple[str, ...]:
     """Return the name of every objective: the modules in the folder ``objectives/``.
 
-    >>> "topk" in names()
+    >>> "topk" in objective_names()
     True
     """
     folder = Path(__file__).with_name("objectives")
@@ -28,7 +28,7 @@ def losses() -> tuple[str, ...]:
     >>> losses()[:2]
     ('none', 'token')
     """
-    return (BASELINE, *names())
+    return (BASELINE, *objective_names())
 
 
 def rank(loss: str) -> tuple[int, str]:

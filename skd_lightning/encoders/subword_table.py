@@ -61,7 +61,7 @@ def make_table(model: str, size: int, file: Path) -> int:
     """
     from safetensors.torch import save
 
-    from skd_lightning.encoders.word_vectors import frozen
+    from skd_lightning.encoders.pretrained_transformer import frozen
 
     if file.suffix != ".safetensors":
         raise UserError(f"{file}: give a name that ends in .safetensors")

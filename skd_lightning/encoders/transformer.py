@@ -11,9 +11,9 @@ from torch.nn import Parameter
 
 from skd_lightning.encoders.base import Embedder
 from skd_lightning.encoders.pieces import PieceFeaturizer
+from skd_lightning.encoders.pretrained_transformer import PretrainedTransformer, frozen
 from skd_lightning.encoders.stored import CACHE, StoredVectors
 from skd_lightning.encoders.vector_store import Precision
-from skd_lightning.encoders.word_vectors import PretrainedTransformer, frozen
 from skd_lightning.errors import UserError
 from skd_lightning.features.windows import Pooling
 

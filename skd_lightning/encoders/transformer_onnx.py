@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skd_lightning.encoders.word_vectors import PretrainedTransformer
+from skd_lightning.encoders.pretrained_transformer import PretrainedTransformer
 from skd_lightning.errors import UserError
 
 CLOSE = 1e-3

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from skd_lightning.analysis import curves, paper
-from skd_lightning.analysis.collection import TEACHERS, TaskRuns, read
-from skd_lightning.analysis.comparison import Comparison, on_trained_languages, on_unseen_languages
+from skd_lightning.analysis import paper, training_logs
+from skd_lightning.analysis.collection import TEACHERS, TaskRuns, read_task
+from skd_lightning.analysis.comparison import Comparison, on_trained_languages, on_zeroshot_languages
 from skd_lightning.display.passages import Passages
 from skd_lightning.display.style import Look, Plot
 from skd_lightning.display.table import Table
@@ -42,7 +42,7 @@ class Findings:
     Attributes:
         runs: what was read.
         trained: systems on the languages that students were trained on.
-        unseen: systems on other languages; None where nothing was tested on such.
+        zeroshot: systems on other languages; None where nothing was tested on such.
         logs: logs of training by variant, one a run.
         paper: the paper's figures.
         looks: colour and marker of every system.
@@ -51,7 +51,7 @@ class Findings:
 
     runs: TaskRuns
     trained: Comparison
-    unseen: Comparison | None
+    zeroshot: Comparison | None
     logs: dict[str, list[pd.DataFrame]]
     paper: paper.Paper
     looks: dict[str, Look]
@@ -64,16 +64,16 @@ def gather(runs: Path, task: str, variants: Collection[str] | None = None) -> Fi
     Raises:
         UserError: there is no finished run.
     """
-    found = read(runs, task, variants)
-    trained, unseen = on_trained_languages(found), on_unseen_languages(found)
+    found = read_task(runs, task, variants)
+    trained, zeroshot = on_trained_languages(found), on_zeroshot_languages(found)
     notes = list(found.notes)
-    for comparison in (trained, unseen):
+    for comparison in (trained, zeroshot):
         if comparison:
-            comparison.draw(notes)
+            comparison.resample(notes)
     # Peers last: the students' colours do not depend on them.
-    systems = [TEACHERS, *found.students, *(unseen.systems if unseen else ()), *found.peers]
+    systems = [TEACHERS, *found.students, *(zeroshot.systems if zeroshot else ()), *found.peers]
     looks = system_looks(systems, found.losses)
-    return Findings(found, trained, unseen, curves.of_task(found, notes), paper.load(), looks, notes)
+    return Findings(found, trained, zeroshot, training_logs.of_task(found, notes), paper.load(), looks, notes)
 
 
 def there(*items: Item | None) -> list[Item]:

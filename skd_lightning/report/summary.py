@@ -7,7 +7,7 @@ from statistics import fmean
 from skd_lightning.analysis.collection import TEACHERS
 from skd_lightning.analysis.comparison import Comparison, Contrast
 from skd_lightning.display.formats import percent, points, probability
-from skd_lightning.report.words import LEAST, label, without_labels
+from skd_lightning.report.labels import LEAST, label, without_labels
 
 
 def summary(found: Comparison) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from skd_lightning.analysis.collection import TaskRuns, read
+from skd_lightning.analysis.collection import TaskRuns, read_task
 from skd_lightning.analysis.comparison import Comparison, on_trained_languages
 from skd_lightning.display import terminal
 from skd_lightning.display.passages import Passages
@@ -16,10 +16,10 @@ from skd_lightning.display.table import Row, Table
 from skd_lightning.errors import UserError
 from skd_lightning.report import page
 from skd_lightning.report.findings import Findings, Section, gather
+from skd_lightning.report.labels import columns, heading
 from skd_lightning.report.sections import SECTIONS
 from skd_lightning.report.sections.scores import brief_table
 from skd_lightning.report.summary import summary
-from skd_lightning.report.words import columns, heading
 from skd_lightning.storage import new_file, remove_unfinished
 
 MANIFEST = "files.txt"
@@ -38,7 +38,7 @@ def print_scores(runs: Path, task: str) -> None:
     Raises:
         UserError: there is no finished run.
     """
-    found = read(runs, task)
+    found = read_task(runs, task)
     _print(found, on_trained_languages(found))
 
 

@@ -82,10 +82,10 @@ def refuse_half_precision_without_support(precision: Any, accelerator: Any) -> N
         ) from None
 
 
-def number(devices: Any) -> int | None:
+def device_count(devices: Any) -> int | None:
     """Return ``--trainer.devices`` as a number, None where it is another kind of value, such as "auto".
 
-    >>> number("2"), number(2), number("auto"), number([0, 1])
+    >>> device_count("2"), device_count(2), device_count("auto"), device_count([0, 1])
     (2, 2, None, None)
     """
     return int(devices) if str(devices).isdecimal() else None
@@ -115,7 +115,7 @@ def refuse_too_many(devices: Any, accelerator: Any) -> None:
     Raises:
         UserError: more GPUs than can be used or, without GPUs, more processes than cores.
     """
-    wanted = number(devices)
+    wanted = device_count(devices)
     if wanted is None:
         return
     gpus = 0 if accelerator == "cpu" else len(visible_devices())

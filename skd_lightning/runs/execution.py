@@ -25,7 +25,7 @@ from skd_lightning.metrics import split_types
 from skd_lightning.run_folder import KEY, LOGS, RunFolder
 from skd_lightning.runs import provenance, tagged_words
 from skd_lightning.runs.calibration import Calibration
-from skd_lightning.runs.devices import number
+from skd_lightning.runs.devices import device_count
 from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.plan import Plan
@@ -33,8 +33,8 @@ from skd_lightning.runs.record import Results, surroundings
 from skd_lightning.runs.resuming import LastState, refuse_damaged, requeued
 from skd_lightning.runs.run import Run, Settings, named_teachers
 from skd_lightning.runs.succession import give_back, has_finished, make_room, take_place, working_folder
-from skd_lightning.runs.tracking import Labels, finish, stored_run_id
-from skd_lightning.runs.work import to_json
+from skd_lightning.runs.tracking import Labels, finish_tracking, stored_run_id
+from skd_lightning.runs.work_as_json import to_json
 from skd_lightning.storage import alone_in, remove, write_text
 from skd_lightning.taggers import Student, Tagger
 
@@ -57,7 +57,7 @@ def train_teachers(plan: Plan, anew: bool = False, devices: int = 1, folds: int 
     languages = plan.languages or training_languages(plan.task, plan.data)
     left_out = [None, *Fold.all(folds or 0)]
     runs = [plan.teacher(language, fold) for fold in left_out for language in languages]
-    each = number(runs[0].parse().cli.config.trainer.devices) or 1
+    each = device_count(runs[0].parse().cli.config.trainer.devices) or 1
     at_once = min(devices // each, len(runs))
     if at_once > 1:
         run_jobs([[job(run, anew) for run in runs]], at_once, each)
@@ -276,7 +276,7 @@ def _write_results(cli: TaggingCLI, run: Run, work: RunFolder) -> None:
     words = tagged_words.of_test(cli.datamodule, tested.predicted.numpy(), tested.sentences.numpy())
     tagged_words.save(work, words)
     results.save(work, _counts(tested.sentences, cli.datamodule), tested.confusion.numpy())
-    finish(cli.trainer, results, work, named_teachers(cli) if run.role == "student" else None)
+    finish_tracking(cli.trainer, results, work, named_teachers(cli) if run.role == "student" else None)
 
 
 def _callbacks(trainer: pl.Trainer, kind: type[C]) -> list[C]:

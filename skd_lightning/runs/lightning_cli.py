@@ -23,22 +23,22 @@ from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.configurations import with_packaged_configs
 from skd_lightning.runs.devices import (
     default_threads,
-    number,
+    device_count,
     refuse_devices,
     refuse_half_precision_without_support,
     refuse_too_many,
 )
 from skd_lightning.runs.epoch_lines import EpochLines
 from skd_lightning.runs.metrics_log import MetricsLog
-from skd_lightning.runs.option_errors import explained, made_from, refuse_empty, refuse_files
+from skd_lightning.runs.option_errors import explained, explaining, refuse_empty, refuse_files
 from skd_lightning.runs.option_ranges import refuse_out_of_range
-from skd_lightning.runs.resuming import AtomicCheckpoints, BestWeights, LastState
-from skd_lightning.runs.selection import (
+from skd_lightning.runs.preconditions import (
     refuse_before_first_score,
     refuse_paths_beyond_memory,
     refuse_without_annotation,
     refuse_without_selection,
 )
+from skd_lightning.runs.resuming import AtomicCheckpoints, BestWeights, LastState
 from skd_lightning.runs.tracking import Labels, WandbRun, make_logger
 from skd_lightning.taggers import Tagger
 from skd_lightning.taggers.optimization import MONITOR
@@ -165,7 +165,7 @@ class TaggingCLI(LightningCLI):
             ):  # now: later the configuration is written
                 AtomicCheckpoints().load_checkpoint(config["ckpt_path"])
         devices = config["trainer"]["devices"]
-        torch.set_num_threads(config["threads"] or default_threads(number(devices) or 1))
+        torch.set_num_threads(config["threads"] or default_threads(device_count(devices) or 1))
 
     def _choose_output(self, trainer: Any) -> None:
         """Leave a run's folder alone that only its own configuration names."""
@@ -182,7 +182,7 @@ class TaggingCLI(LightningCLI):
             trainer = self._subconfig()["trainer"]
             refuse_too_many(trainer["devices"], trainer["accelerator"])
             refuse_half_precision_without_support(trainer["precision"], trainer["accelerator"])
-            with made_from(self._subconfig().as_dict()):
+            with explaining(self._subconfig().as_dict()):
                 super().instantiate_classes()
             if self.subcommand in (None, "fit"):  # the others train nothing
                 self._prepare_training()
@@ -234,7 +234,7 @@ class TaggingCLI(LightningCLI):
         plugins = [*(plugins if isinstance(plugins, list) else [plugins]), AtomicCheckpoints()]
         if SLURMEnvironment.detect():  # LastState takes SLURM's signal: Lightning would save within a step
             plugins.append(SLURMEnvironment(auto_requeue=False))
-        with made_from(config["trainer"].as_dict(), "trainer"):
+        with explaining(config["trainer"].as_dict(), "trainer"):
             return super().instantiate_trainer(callbacks=callbacks, logger=loggers, plugins=plugins, **kwargs)
 
     def _subconfig(self, initialised: bool = False) -> Any:

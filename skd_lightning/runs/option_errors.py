@@ -68,7 +68,7 @@ def explained(parser: jsonargparse.ArgumentParser) -> Iterator[None]:
 
 
 @contextmanager
-def made_from(settings: Mapping[str, Any], section: str = "") -> Iterator[None]:
+def explaining(settings: Mapping[str, Any], section: str = "") -> Iterator[None]:
     """Turn whatever is raised while objects are made from settings into one line that names one of these.
 
     Args:

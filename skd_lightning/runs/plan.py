@@ -14,7 +14,7 @@ from skd_lightning.data.folds import Fold
 from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.names import BASELINE
 from skd_lightning.distillation.objectives import by_name
-from skd_lightning.distillation.teachers.folds import folder_without
+from skd_lightning.distillation.teachers.cross_fitting import folder_without
 from skd_lightning.run_folder import CACHE, LOGS, PEERS, REPORT, TEACHERS, refuse_name
 from skd_lightning.runs.configurations import experiments
 from skd_lightning.runs.record import typed_command

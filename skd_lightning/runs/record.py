@@ -218,7 +218,7 @@ class PeerResults(Record):
         return words / self.seconds["tagging"] if self.seconds["tagging"] else math.nan
 
 
-class TransferResults(Record):
+class ZeroshotResults(Record):
     """The record of a test on languages that the run was not trained on.
 
     Attributes:

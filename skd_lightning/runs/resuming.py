@@ -22,7 +22,7 @@ from skd_lightning.errors import Stopped, UserError
 from skd_lightning.parsing import first_error
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.storage import new_file
-from skd_lightning.taggers.checkpoints import read
+from skd_lightning.taggers.checkpoints import read_checkpoint
 from skd_lightning.taggers.optimization import MONITOR
 
 GRACEFUL = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -59,7 +59,7 @@ def refuse_damaged(file: Path) -> None:
     """
     try:
         with first_error():
-            state = _State.model_validate(read(file))
+            state = _State.model_validate(read_checkpoint(file))
         for name, value in state.state_dict.items():
             if value.is_floating_point() and not value.isfinite().all():
                 raise ValueError(f"{name} is not finite")
@@ -87,7 +87,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
             UserError: it is no checkpoint, or a damaged one.
         """
         try:
-            return read(path)
+            return read_checkpoint(path)
         except (OSError, UserError):
             raise
         except Exception as error:  # a damaged file raises whatever its first wrong byte leads to

@@ -14,7 +14,7 @@ import yaml
 
 from skd_lightning.data.corpora import training_languages
 from skd_lightning.distillation.names import BASELINE
-from skd_lightning.distillation.objectives import by_name, names
+from skd_lightning.distillation.objectives import by_name, objective_names
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.distillation.teachers.kinds import identity
 from skd_lightning.errors import UserError
@@ -86,7 +86,7 @@ class Run:
                     f"--model.objective {place} is a class of your own: give its run a --name, and a --loss"
                 )
             return
-        losses = {by_name(loss).__name__: loss for loss in names()} | {"null": BASELINE}
+        losses = {by_name(loss).__name__: loss for loss in objective_names()} | {"null": BASELINE}
         if losses[name] != self.loss:
             raise UserError(
                 f"--model.objective {place} and --loss {self.loss}: give --loss {losses[name]} alone"

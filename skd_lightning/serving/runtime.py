@@ -40,7 +40,7 @@ from skd_lightning.serving.sparse_features import SparseFeatures
 from skd_lightning.serving.tables import table
 from skd_lightning.serving.text import tag
 from skd_lightning.serving.transformer import Transformer
-from skd_lightning.serving.words import WordMemory
+from skd_lightning.serving.word_memory import WordMemory
 
 TOKENS = 1000
 """Words a batch; the states of more leave the cache of a processor."""

@@ -30,7 +30,7 @@ SCORE = "score"
 """The attribute ``span._.score`` or ``token._.score``: the name that other components give it."""
 
 
-class Passage(NamedTuple):
+class Stretch(NamedTuple):
     """Words of a document that are tagged as one sentence.
 
     Attributes:
@@ -130,7 +130,7 @@ class Component:
     def _tag(self, docs: Sequence[Doc]) -> None:
         runtime = self.runtime
         language = self.language or known_as(self._pipeline_language, runtime.languages)
-        found = [passages(doc) for doc in docs]
+        found = [stretches(doc) for doc in docs]
         predictions = iter(runtime.predict([own.words for each in found for own in each], language))
         for doc, each in zip(docs, found, strict=True):
             pairs = [(own, next(predictions)) for own in each]
@@ -139,7 +139,7 @@ class Component:
             else:
                 self._write_entities(doc, pairs)
 
-    def _write_entities(self, doc: Doc, found: Iterable[tuple[Passage, Prediction]]) -> None:
+    def _write_entities(self, doc: Doc, found: Iterable[tuple[Stretch, Prediction]]) -> None:
         spans, scores = [], []
         for passage, prediction in found:
             for first, last, label, probability in prediction.entities:
@@ -155,7 +155,7 @@ class Component:
         ]
         doc.set_ents([*doc.ents, *own])
 
-    def _write_tags(self, doc: Doc, found: Iterable[tuple[Passage, Prediction]]) -> None:
+    def _write_tags(self, doc: Doc, found: Iterable[tuple[Stretch, Prediction]]) -> None:
         universal = all(tag in IDS for tag in self.runtime.tag_set.names)
         if universal:
             for token in doc:
@@ -175,7 +175,7 @@ class Component:
                     token.tag_ = tag
 
 
-def passages(doc: Doc) -> list[Passage]:
+def stretches(doc: Doc) -> list[Stretch]:
     """Return what is tagged together: the sentences of a document, or as much as goes at once."""
     spans = doc.sents if doc.has_annotation("SENT_START") else [doc]
     found = []
@@ -183,7 +183,7 @@ def passages(doc: Doc) -> list[Passage]:
         places = [token.i for token in span if not token.is_space]
         while places:
             cut = _cut(doc, places)
-            found.append(Passage(places[:cut], [doc[place].text for place in places[:cut]]))
+            found.append(Stretch(places[:cut], [doc[place].text for place in places[:cut]]))
             places = places[cut:]
     return found
 

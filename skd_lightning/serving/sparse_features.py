@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skd_lightning.features.word_hashes import BAGS, REACH, edge_hashes, salts_of, word_hashes
-from skd_lightning.serving.tables import Table
+from skd_lightning.serving.tables import WeightTable
 
 Scores = NDArray[np.float32]
 INDEX_BITS = 16
@@ -24,7 +24,7 @@ class SparseFeatures:
         bias: (tags,) nats.
     """
 
-    def __init__(self, keys: NDArray[np.uint64], weights: Table, bias: Scores) -> None:
+    def __init__(self, keys: NDArray[np.uint64], weights: WeightTable, bias: Scores) -> None:
         self.keys, self.weights, self.bias = keys, weights, bias
         # Binary search among a million keys waits for memory at each of its twenty steps. Keys are hashes and so evenly
         # spread: their first bits lead to a few neighbours.

@@ -24,7 +24,7 @@ ROUNDS = 12
 """Rounds of Lloyd's algorithm."""
 
 
-class Table(Protocol):
+class WeightTable(Protocol):
     """Rows of float32 weights."""
 
     shape: tuple[int, int]
@@ -120,7 +120,7 @@ def compressed(name: str, weights: NDArray[np.floating], kind: Compression) -> d
     }
 
 
-def table(arrays: Mapping[str, np.ndarray], name: str) -> Table:
+def table(arrays: Mapping[str, np.ndarray], name: str) -> WeightTable:
     """Return a table from the arrays that :func:`compressed` made.
 
     Raises:

@@ -23,7 +23,7 @@ from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.plan import Plan, as_words
 from skd_lightning.runs.run import Run
 from skd_lightning.studies.teaching_order import generations, refuse_missing_teachers
-from skd_lightning.studies.zeroshot import Transfer
+from skd_lightning.studies.zeroshot import ZeroshotTest
 
 
 @dataclass(frozen=True)
@@ -210,13 +210,13 @@ def phases(suite: Suite, data: str | None = None, anew: bool = False) -> list[li
     return [*trainings, transfers]
 
 
-def _transfer(suite: Suite, task: str, data: str | None) -> Transfer:
+def _transfer(suite: Suite, task: str, data: str | None) -> ZeroshotTest:
     """Return the test on further languages; it may read what the students' teachers may (``distillation.outside``)."""
     own = suite.tasks[task]
     outside = bool(
         students_plan(suite, task, data).student(BASELINE, 1).parse().cli.config.distillation.outside
     )
-    return Transfer(suite.runs, task, own.zeroshot_task or task, data, tuple(own.zeroshot), outside=outside)
+    return ZeroshotTest(suite.runs, task, own.zeroshot_task or task, data, tuple(own.zeroshot), outside=outside)
 
 
 def planned_runs(suite: Suite, task: str, data: str | None = None) -> list[Run]:

@@ -24,15 +24,15 @@ from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores, split_types
 from skd_lightning.run_folder import RunFolder, results_files
 from skd_lightning.runs.jobs import Job
-from skd_lightning.runs.record import Results, TransferResults, surroundings, typed_command
-from skd_lightning.runs.work import to_json
+from skd_lightning.runs.record import Results, ZeroshotResults, surroundings, typed_command
+from skd_lightning.runs.work_as_json import to_json
 from skd_lightning.storage import alone_in
 from skd_lightning.taggers import Tagger, load
 from skd_lightning.tags import TagSet
 
 
 @dataclass(frozen=True)
-class Transfer:
+class ZeroshotTest:
     """A test of runs on languages that they were not trained on.
 
     Attributes:
@@ -60,7 +60,7 @@ class Transfer:
         typed = dataclasses.replace(self, command=typed_command())
         log = self.runs / "logs" / f"{self.task}-zeroshot.txt"
         title = f"{self.task}: on {' '.join(self.languages)}"
-        return Job(title, ("job", "transfer", to_json(typed)), log, self.finished)
+        return Job(title, ("job", "zeroshot", to_json(typed)), log, self.finished)
 
     def tested_runs(self) -> list[RunFolder]:
         """Return the folders of the runs, teachers and students."""
@@ -73,11 +73,11 @@ class Transfer:
         folders = self.tested_runs()
         return bool(folders) and not any(self._is_to_test(folder) for folder in folders)
 
-    def found(self, folder: RunFolder) -> TransferResults | None:
+    def found(self, folder: RunFolder) -> ZeroshotResults | None:
         """Return a run's results of this very test; None where there are none, or none that can be read."""
         # The test of a run that was trained anew has moved to previous/ with everything else.
         try:
-            results = TransferResults.read(folder.zeroshot)
+            results = ZeroshotResults.read(folder.zeroshot)
         except ValueError:  # damaged or of another version: tested again
             return None
         if results is None or results.asked != sorted(self.languages):
@@ -147,7 +147,7 @@ class Transfer:
                 found, counts = evaluate(tagger, unseen)
             found["languages"], found["types"] = split_types(found["languages"])
             labels = trained.model_dump(include={"task", "role", "loss", "objective", "variant", "seed"})
-            results = TransferResults(
+            results = ZeroshotResults(
                 **labels, asked=sorted(self.languages), on=self.on, **found, **surroundings(self.command)
             )
             results.save(folder.zeroshot, counts)
@@ -208,7 +208,7 @@ def _padded(tags: Sequence[Sequence[str]], tag_set: TagSet) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
 
-def show(transfer: Transfer) -> None:
+def show(transfer: ZeroshotTest) -> None:
     """Print what a test has found, a line a run; a run that had nothing to be tested on has none."""
     read = [(folder, transfer.found(folder)) for folder in transfer.tested_runs()]
     found = [(folder, results) for folder, results in read if results is not None]

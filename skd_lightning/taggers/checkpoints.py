@@ -64,7 +64,7 @@ def load(
     _refuse_a_folder_of_runs(place)
     file = place / WEIGHTS if saved else RunFolder(place).best if place.is_dir() else place
     try:
-        checkpoint = read_saved(place) if saved else read(file)
+        checkpoint = read_saved(place) if saved else read_checkpoint(file)
         size = file.stat().st_size * (MOST_COMPRESSED if saved else 1)
         return _make(checkpoint, size, EncoderMaker(outside, embedders, cache)).eval()
     except UserError as error:
@@ -92,7 +92,7 @@ def _refuse_a_folder_of_runs(place: Path) -> None:
         raise UserError(f"{place}: it holds {listed}; name one, such as {place / runs[0]}")
 
 
-def read(file: str | Path) -> dict[str, Any]:
+def read_checkpoint(file: str | Path) -> dict[str, Any]:
     """Read a checkpoint as plain values and tensors.
 
     Raises:

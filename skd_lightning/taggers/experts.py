@@ -13,7 +13,7 @@ from torch import Tensor
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch
 from skd_lightning.encoders import Featurizer, JoinedFeaturizer
-from skd_lightning.taggers.opinion_pool import mixed
+from skd_lightning.taggers.opinion_pool import weighted_mean
 
 if TYPE_CHECKING:
     from skd_lightning.taggers.tagger import Tagger
@@ -54,7 +54,7 @@ def pooled(
 ) -> LinearChainCRF:
     """Return the distributions of both experts, the wide path with a weight of ``share``."""
     transitions, start, end = _pooled_scores(tagger, share)
-    emissions = mixed(network.emissions, wide.emissions, share)
+    emissions = weighted_mean(network.emissions, wide.emissions, share)
     return LinearChainCRF(emissions, transitions, network.lengths, start, end)
 
 
@@ -70,5 +70,5 @@ def scores(tagger: Tagger) -> tuple[Tensor, Tensor, Tensor]:
 def _pooled_scores(tagger: Tagger, share: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
     assert tagger.wide is not None
     own, wide = tagger.head.scores(), tagger.wide.head.scores()
-    transitions, start, end = (mixed(a, b, share) for a, b in zip(own, wide, strict=True))
+    transitions, start, end = (weighted_mean(a, b, share) for a, b in zip(own, wide, strict=True))
     return transitions, start, end

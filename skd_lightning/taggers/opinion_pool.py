@@ -20,7 +20,7 @@ NEARBY = 2
 entities, each is 3 points."""
 
 
-def mixed(network: Tensor, wide: Tensor, share: float | Tensor) -> Tensor:
+def weighted_mean(network: Tensor, wide: Tensor, share: float | Tensor) -> Tensor:
     """Return the potentials of the pool, the weighted mean of the experts' in nats.
 
     The chain with mean potentials is p ∝ p_network^(1 − share) · p_wide^share (Smith et al. 2005, eq. 1). Both experts

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from skd_lightning.crf import LinearChainCRF
+from skd_lightning.data.batch_sampling import EvaluationBatches
 from skd_lightning.data.batches import SentenceDataset
-from skd_lightning.data.sampling import EvaluationBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 from skd_lightning.predictions import (

@@ -13,8 +13,8 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
+from skd_lightning.data.batch_sampling import EvaluationBatches
 from skd_lightning.data.batches import Batch, SentenceDataset
-from skd_lightning.data.sampling import EvaluationBatches
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.distillation.cache.reading import CachedTargets
 from skd_lightning.distillation.cross_entropy import expected_chain

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from skd_lightning.data.readers import read
 from skd_lightning.data.sentence import Sentence
-from skd_lightning.data.unlabelled import read_text
+from skd_lightning.data.unlabelled import read_untagged
 from skd_lightning.distillation.teachers.predictions_file import PredictionsFile
 from skd_lightning.tags import TagSet, convert, entities, recognise
 
@@ -179,7 +179,7 @@ def test_an_encoding(name: str, content: bytes, codec: str, folder: Path) -> Non
 def test_text_without_tags(name: str, content: bytes, folder: Path) -> None:
     file = folder / name
     file.write_bytes(content)
-    sentences = attempt(lambda: read_text(file, "en"))
+    sentences = attempt(lambda: read_untagged(file, "en"))
     check(sentences, file)
     assert all(sentence.tags is None for sentence in sentences or ())
 

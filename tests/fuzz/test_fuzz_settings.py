@@ -19,16 +19,16 @@ from made_up_runs import calibration, counts, results
 from small_corpus import write_corpus
 
 from skd_lightning.analysis.finished import read_run
-from skd_lightning.cli.table import COMMANDS
+from skd_lightning.cli.commands import COMMANDS
 from skd_lightning.distillation.callback import DistillationCallback
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.errors import UserError, one_line
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.runs.option_ranges import RANGES
-from skd_lightning.runs.record import PeerResults, Results, TransferResults
+from skd_lightning.runs.record import PeerResults, Results, ZeroshotResults
 from skd_lightning.runs.run import Run
-from skd_lightning.runs.work import from_json, to_json
+from skd_lightning.runs.work_as_json import from_json, to_json
 from skd_lightning.studies.suite import read_suite, run_suite
 from skd_lightning.studies.sweep.file import read_sweep
 from skd_lightning.studies.sweep.space import grid_size, random_trials
@@ -132,7 +132,7 @@ def test_a_file_that_is_read_back(file: tuple[str, bytes], home: Path) -> None:
     elif name == "results.json":
         notes: list[str] = []
         read_run(home / name, home, notes)
-        for kind in (Results, PeerResults, TransferResults):
+        for kind in (Results, PeerResults, ZeroshotResults):
             attempt(lambda kind=kind: kind.require(RunFolder(home)))  # type: ignore[misc]
         assert all(note and len(note.splitlines()) == 1 for note in notes)
 

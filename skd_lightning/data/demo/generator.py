@@ -14,11 +14,11 @@ import re
 import zlib
 from collections.abc import Sequence
 
-from skd_lightning.data.demo import words
+from skd_lightning.data.demo import patterns
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
 
-LANGUAGES = tuple(words.GRAMMARS)
+LANGUAGES = tuple(patterns.GRAMMARS)
 SIZES = {"train": 300, "dev": 200, "test": 400}
 """Sentences of each split in each language."""
 KNOWN = 0.55
@@ -48,7 +48,7 @@ def demo_corpus(
     >>> len(sentence.words) == len(sentence.tags)
     True
     """
-    if language not in words.GRAMMARS:
+    if language not in patterns.GRAMMARS:
         raise UserError(f"the demo corpus has no language '{language}'; it has {', '.join(LANGUAGES)}")
     seen: set[tuple[str, ...]] = set()
     corpus: dict[str, list[Sentence]] = {}
@@ -68,7 +68,7 @@ class _Writer:
 
     def __init__(self, language: str, split: str, seed: int) -> None:
         self.language, self.split = language, split
-        self.grammar = words.GRAMMARS[language]
+        self.grammar = patterns.GRAMMARS[language]
         self.rng = random.Random(f"demo {seed} {language} {split}")
 
     def sentence(self) -> Sentence:
@@ -102,16 +102,18 @@ class _Writer:
         """Return the words of a name."""
         draw = self.rng.random()
         if kind == "PER":
-            surname = self._one(words.SURNAMES + words.SHARED)
+            surname = self._one(patterns.SURNAMES + patterns.SHARED)
             if draw < 0.4:
                 return [surname]
-            return [self._one(words.FIRST), surname] if draw < 0.85 else [self._one(words.FIRST)]
+            return [self._one(patterns.FIRST), surname] if draw < 0.85 else [self._one(patterns.FIRST)]
         if kind == "LOC":
-            return [self._one(words.SHARED if draw < 0.55 else words.PLACES)]
+            return [self._one(patterns.SHARED if draw < 0.55 else patterns.PLACES)]
         if draw < 0.3:
-            return [self._one(words.SHARED)]  # a club or a company that is named like a town or its founder
+            return [
+                self._one(patterns.SHARED)
+            ]  # a club or a company that is named like a town or its founder
         if draw < 0.5:
-            return [self._one(words.COMPANIES)]
+            return [self._one(patterns.COMPANIES)]
         name = []
         for piece in self.rng.choice(self.grammar.organisations).split():
             slot = _SLOT.match(piece)
@@ -119,9 +121,9 @@ class _Writer:
                 name.append(piece)
                 continue
             pool = {
-                "P": words.PLACES + words.SHARED,
-                "S": words.SURNAMES + words.SHARED,
-                "C": words.COMPANIES,
+                "P": patterns.PLACES + patterns.SHARED,
+                "S": patterns.SURNAMES + patterns.SHARED,
+                "C": patterns.COMPANIES,
             }
             name += self._inflected([self._one(pool[slot[1]])], slot[2])
         return name
@@ -129,7 +131,7 @@ class _Writer:
     def _one(self, pool: Sequence[str]) -> str:
         """Return a name of the pool that this split may use, or (unseen in training) one made of syllables."""
         if self.split != "train" and self.rng.random() < 0.1:
-            made = "".join(self.rng.choice(words.SYLLABLES) for _ in range(self.rng.randint(2, 3)))
+            made = "".join(self.rng.choice(patterns.SYLLABLES) for _ in range(self.rng.randint(2, 3)))
             return made.capitalize()
         while True:
             name = self.rng.choice(pool)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 @cache
-def names() -> tuple[str, ...]:
+def task_names() -> tuple[str, ...]:
     """Return the names of all tasks that have an entry, in alphabetical order.
 
-    >>> "demo" in names() and "upos" in names()
+    >>> "demo" in task_names() and "upos" in task_names()
     True
     """
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
@@ -31,7 +31,7 @@ def entry(name: str) -> Task:
     """Return the entry of a task; an empty one for a task of the user's own, about which nothing is particular."""
     from skd_lightning.data.task import Task
 
-    if name not in names():
+    if name not in task_names():
         return Task()
     found: Task = importlib.import_module(f"{__name__}.{name}").TASK
     return found
@@ -49,7 +49,7 @@ def suggestion(name: str, folders: Sequence[str] = ()) -> str:
     >>> suggestion("upos"), suggestion("my_reviews")
     ('', '')
     """
-    known = [*names(), *folders]
+    known = [*task_names(), *folders]
     near = [] if name in known else difflib.get_close_matches(name, known, n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
 
@@ -60,7 +60,7 @@ def published_encoding(file: str) -> str | None:
     >>> published_encoding("deu.testa.gz")
     'latin-1'
     """
-    for task in map(entry, names()):
+    for task in map(entry, task_names()):
         if task.published.encoding and task.published.holds(file):
             return task.published.encoding
     return None

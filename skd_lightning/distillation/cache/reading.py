@@ -18,7 +18,7 @@ from skd_lightning.ragged import cells, ranges
 
 
 @dataclass
-class TeacherWords:
+class LanguageAnswers:
     """Answers on all sentences of one language; a field that is not needed is None.
 
     Attributes:
@@ -80,7 +80,7 @@ class CachedTargets:
 
     def __init__(
         self,
-        teachers: Sequence[TeacherWords],
+        teachers: Sequence[LanguageAnswers],
         owner: np.ndarray,
         place: np.ndarray,
         tags: int,
@@ -110,7 +110,7 @@ class CachedTargets:
         for teacher in self.teachers:
             assert teacher.expectations is not None
             marginals, counts = teacher.expectations()
-            own = TeacherWords(teacher.lengths, teacher.columns, taught=teacher.taught)
+            own = LanguageAnswers(teacher.lengths, teacher.columns, taught=teacher.taught)
             own.marginals, own.transition_counts = marginals, counts
             teachers.append(own)
         needs = Needs(marginals=1.0, transition_counts=1.0)
@@ -122,7 +122,7 @@ class CachedTargets:
         return CachedTargets(self.teachers, self.owner[chosen], self.place[chosen], self.tags, self.needs)
 
     def _fill(
-        self, filled: dict[str, np.ndarray], teacher: TeacherWords, rows: np.ndarray, place: np.ndarray
+        self, filled: dict[str, np.ndarray], teacher: LanguageAnswers, rows: np.ndarray, place: np.ndarray
     ) -> None:
         """Fill in one teacher's answers.
 
@@ -160,7 +160,7 @@ class CachedTargets:
     def _fill_potentials(
         self,
         filled: dict[str, np.ndarray],
-        teacher: TeacherWords,
+        teacher: LanguageAnswers,
         rows: np.ndarray,
         row: np.ndarray,
         word: np.ndarray,

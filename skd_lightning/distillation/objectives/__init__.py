@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from skd_lightning.distillation.names import names
+from skd_lightning.distillation.names import objective_names
 from skd_lightning.distillation.objective import Objective
 from skd_lightning.distillation.objectives.emission import Emission
 from skd_lightning.distillation.objectives.path_set import PathSet
@@ -59,7 +59,7 @@ def by_name(name: str) -> type[Objective]:
     'TopK'
     """
     if name not in _CLASSES:
-        raise UserError(f"objective: {no_such(name, names())}")
+        raise UserError(f"objective: {no_such(name, objective_names())}")
     return _CLASSES[name]
 
 
@@ -78,4 +78,4 @@ def _defined_in(module: str) -> type[Objective]:
 
 
 # The command line knows the subclasses that are imported.
-_CLASSES = {name: _defined_in(name) for name in names()}
+_CLASSES = {name: _defined_in(name) for name in objective_names()}

@@ -24,12 +24,12 @@ from skd_lightning.distillation.cache.entry import (
     content_key,
 )
 from skd_lightning.distillation.cache.parts import Parts
-from skd_lightning.distillation.cache.reading import TeacherWords
+from skd_lightning.distillation.cache.reading import LanguageAnswers
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.distillation.tag_mapping import map_tags
 from skd_lightning.distillation.teachers.kinds import open_teacher
 from skd_lightning.distillation.teachers.pools import Pool, by_similarity, learn_weights, product, uniform
-from skd_lightning.distillation.teachers.requirements import Known, heard, refuse_silence
+from skd_lightning.distillation.teachers.requirements import TeacherFacts, heard, refuse_kind
 from skd_lightning.distillation.teachers.roles import Learner, Speaker
 from skd_lightning.distillation.teachers.sets import TeacherSet
 from skd_lightning.errors import UserError
@@ -142,16 +142,16 @@ class Asking:
     show: bool = False
     texts: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     _loaded: dict[Path, Speaker] = field(default_factory=dict, repr=False)
-    _known: dict[Path, Known] = field(default_factory=dict, repr=False)
+    _facts_of: dict[Path, TeacherFacts] = field(default_factory=dict, repr=False)
 
-    def _identity(self, folder: Path) -> Known:
+    def _facts(self, folder: Path) -> TeacherFacts:
         """Return what is known about a teacher, and its tags in the student's."""
-        if folder not in self._known:
+        if folder not in self._facts_of:
             teacher = self._load(folder)
             columns = map_tags(teacher.tag_set, self.student.tag_set, str(folder), self.teachers.tags)
             facts = (teacher.languages, teacher.speaks, teacher.complete)
-            self._known[folder] = Known(teacher.fingerprint(), columns, *facts)
-        return self._known[folder]
+            self._facts_of[folder] = TeacherFacts(teacher.fingerprint(), columns, *facts)
+        return self._facts_of[folder]
 
     def _load(self, folder: Path) -> Speaker:
         """Return a teacher; the last one stays, for the next text."""
@@ -176,10 +176,10 @@ class Asking:
 
     def _check(self, pool: Pool, language: str) -> None:
         for folder in pool.folders:
-            known = self._identity(folder)
+            facts = self._facts(folder)
             filters = (self.most_disagreement is not None, self.most_entropy is not None)
-            refuse_silence(folder, known, self.needs, pool, *filters)
-            together = len(np.unique(known.columns)) < len(known.columns)
+            refuse_kind(folder, facts, self.needs, pool, *filters)
+            together = len(np.unique(facts.columns)) < len(facts.columns)
             if together and self.needs.softening != 1:
                 raise UserError(
                     f"{folder}: several of its tags are one tag of the student's; the temperature would soften each "
@@ -191,7 +191,7 @@ class Asking:
                     f"{folder}: several of its tags are one tag of the student's; that goes with a single teacher "
                     "and an objective that asks for no potentials, such as posterior, topk, or structural with alpha 1"
                 )
-        tags = [set(self._identity(folder).columns.tolist()) for folder in pool.folders]
+        tags = [set(self._facts(folder).columns.tolist()) for folder in pool.folders]
         if pool.kind == "product" and tags and not set.intersection(*tags):
             raise UserError(
                 f"{', '.join(map(str, pool.folders))}: these teachers of '{language}' have no tag in common, which "
@@ -207,7 +207,7 @@ class Asking:
     def _needs_potentials(self) -> bool:
         return self.needs.emissions or self.needs.chain
 
-    def answers(self, text: Text, dev: Sequence[Sentence]) -> tuple[TeacherWords, Found]:
+    def answers(self, text: Text, dev: Sequence[Sentence]) -> tuple[LanguageAnswers, Found]:
         """Return what the objective needs to know about a text, and a row of the report.
 
         Args:
@@ -225,7 +225,7 @@ class Asking:
             weights = self._weights(pool, text, dev)
             answers, potentials = self._pooled(pool, members, text, weights)
             columns = np.arange(len(self.student.tag_set))
-        words, needs = TeacherWords(lengths, columns, expectations=answers.expectations), self.needs
+        words, needs = LanguageAnswers(lengths, columns, expectations=answers.expectations), self.needs
         found = Found(text, members, answers.parts)
         if self._needs_potentials:
             assert potentials is not None
@@ -260,8 +260,8 @@ class Asking:
 
     def _member(self, folder: Path, text: Text) -> Member:
         """Return a teacher's answers on a text; it is asked now if the cache has none."""
-        known = self._identity(folder)
-        key = content_key(f"{known.fingerprint} {text.language}", text.sentences, self.precision)
+        facts = self._facts(folder)
+        key = content_key(f"{facts.fingerprint} {text.language}", text.sentences, self.precision)
         entry = CacheEntry(self.cache / key, self.precision)
 
         def ask() -> Spoken:
@@ -272,12 +272,12 @@ class Asking:
                 return speaker.speak(text.sentences, advance, text.language)
 
         def spoken() -> Spoken:
-            return entry.spoken(known.speaks, ask)[0]
+            return entry.spoken(facts.speaks, ask)[0]
 
-        hit = entry.parts.has(known.speaks.part)
+        hit = entry.parts.has(facts.speaks.part)
         if not hit:
             spoken()
-        return Member(entry.parts, known.columns, spoken, hit, known.complete)
+        return Member(entry.parts, facts.columns, spoken, hit, facts.complete)
 
     def _aligned(self, members: Sequence[Member]) -> list[Spoken]:
         """Return what the members say, over the student's tags."""
@@ -313,7 +313,7 @@ class Asking:
         if not isinstance(pool.weights, str):
             return pool.weights
         if pool.weights == "similarity":
-            learned_from = [self._identity(folder).languages for folder in pool.folders]
+            learned_from = [self._facts(folder).languages for folder in pool.folders]
             theirs = [
                 [words for name in names for words in self.texts.get(name, [])] for names in learned_from
             ]

@@ -36,7 +36,7 @@ class InBioes:
         return self._convert(cast("Potentials", self._speaker.speak(sentences, advance, language)))
 
 
-def in_scheme(speaker: Speaker, scheme: Scheme) -> Speaker:
+def speaking_in(speaker: Speaker, scheme: Scheme) -> Speaker:
     """Return a teacher that speaks in a student's scheme, where that is IOB2 into BIOES; else the teacher itself."""
     if (speaker.tag_set.scheme, scheme) == ("iob2", "bioes") and speaker.speaks is Potentials:
         return InBioes(speaker)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from skd_lightning.distillation.teachers.converted import in_scheme
+from skd_lightning.distillation.teachers.converted import speaking_in
 from skd_lightning.distillation.teachers.predictions_file import PredictionsFile
 from skd_lightning.distillation.teachers.roles import Learner, Speaker
 from skd_lightning.distillation.teachers.token_classifier import HUB, TokenClassifier, is_model_folder
@@ -91,4 +91,4 @@ def open_teacher(
         speaker = TokenClassifier(str(place), scheme, student.device, pieces.get(place, "first"), names)
     else:
         speaker = student.load_teacher(place, outside)
-    return in_scheme(speaker, scheme)
+    return speaking_in(speaker, scheme)

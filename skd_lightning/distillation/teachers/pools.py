@@ -23,7 +23,7 @@ from torch import Tensor
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.distillation.cache.entry import Potentials
 
-Kind = Literal["mixture", "product"]
+PoolKind = Literal["mixture", "product"]
 Weighting = Literal["uniform", "dev", "similarity"]
 
 ROUNDS = 200
@@ -49,7 +49,7 @@ class Pool:
     """
 
     folders: tuple[Path, ...] = ()
-    kind: Kind = "mixture"
+    kind: PoolKind = "mixture"
     weights: tuple[float, ...] | Weighting = "uniform"
 
     def description(self) -> list[object]:
@@ -111,7 +111,7 @@ def product(members: Sequence[Potentials], weights: Sequence[float]) -> Potentia
     return Potentials(**{name: mean([getattr(member, name) for member in members]) for name in fields})
 
 
-def learn_weights(kind: Kind, crfs: Sequence[LinearChainCRF], gold: Tensor) -> tuple[float, ...]:
+def learn_weights(kind: PoolKind, crfs: Sequence[LinearChainCRF], gold: Tensor) -> tuple[float, ...]:
     """Return the weights under which annotated sentences are most probable; none is below ``LEAST``.
 
     Members are judged at the temperatures that suit them, see :func:`calibrated`. For a mixture the weights are found

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from skd_lightning.errors import UserError
 
-Kind = Literal["sequences", "probabilities", "spans"]
+AnswerKind = Literal["sequences", "probabilities", "spans"]
 KINDS = ("tags", "sequences", "probabilities", "spans")
 
 
@@ -22,7 +22,7 @@ class Line(NamedTuple):
     """
 
     words: tuple[str, ...]
-    kind: Kind
+    kind: AnswerKind
     answer: list[Any]
 
 

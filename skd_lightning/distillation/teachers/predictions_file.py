@@ -15,11 +15,11 @@ from skd_lightning.distillation.cache.entry import Potentials, Spoken
 from skd_lightning.distillation.cache.statements import SpanScores, WeightedSequences
 from skd_lightning.distillation.label_reading import read_labels
 from skd_lightning.distillation.tag_mapping import map_tags
-from skd_lightning.distillation.teachers.prediction_lines import Kind, Line, read_line
+from skd_lightning.distillation.teachers.prediction_lines import AnswerKind, Line, read_line
 from skd_lightning.errors import UserError
 from skd_lightning.tags import OUTSIDE, EntityScheme, TagSet, convert, split_tag
 
-ANSWERS: dict[Kind, type[Spoken]] = {
+ANSWERS: dict[AnswerKind, type[Spoken]] = {
     "sequences": WeightedSequences,
     "probabilities": Potentials,
     "spans": SpanScores,
@@ -48,10 +48,10 @@ class PredictionsFile:
     def __init__(self, path: Path, student: TagSet, names: Mapping[str, str] | None = None) -> None:
         self._path, self._student, self._names = path, student, dict(names or {})
         self._digest = hashlib.sha256()
-        self._types: dict[str, None] = {}
+        self._labels: dict[str, None] = {}
         """Labels of words as they stand there, or types of spans, in the order of their first line."""
         answers: dict[bytes, bytes] = {}
-        kind: Kind | None = None
+        kind: AnswerKind | None = None
         for where, raw, line in self._lines():
             self._digest.update(raw)
             if kind not in (None, line.kind):
@@ -67,10 +67,10 @@ class PredictionsFile:
                 )
         if kind is None:
             raise UserError(f"{path}: it holds no predictions; expected one JSON object a line")
-        self.kind: Kind = kind
+        self.kind: AnswerKind = kind
         self.speaks = ANSWERS[kind]
         if kind == "probabilities":
-            self._reading = read_labels(list(self._types), student.scheme, str(path), self._names)
+            self._reading = read_labels(list(self._labels), student.scheme, str(path), self._names)
             self.tag_set = self._reading.tag_set
         else:
             self.tag_set = self._own_tags()
@@ -94,7 +94,7 @@ class PredictionsFile:
                 found[place] = line.answer
         known = np.array([answer is not None for answer in found], dtype=bool)
         lengths = np.array([len(words) for words in sentences], dtype=np.int64)
-        made: dict[Kind, Callable[..., Spoken]] = {
+        made: dict[AnswerKind, Callable[..., Spoken]] = {
             "sequences": self._sequences,
             "probabilities": self._potentials,
             "spans": self._spans,
@@ -123,8 +123,8 @@ class PredictionsFile:
         else:
             labels = [tag for word in line.answer for tag in word]
         for label in dict.fromkeys(labels):
-            if label not in self._types:
-                self._types[label] = None
+            if label not in self._labels:
+                self._labels[label] = None
                 tag = f"B-{label}" if line.kind == "spans" else self._written(label)
                 own = (
                     TagSet((tag,), "none")
@@ -144,8 +144,8 @@ class PredictionsFile:
 
     def _own_tags(self) -> TagSet:
         if self._student.scheme == "none":
-            return TagSet.of(self._types, "none")
-        tags = [f"B-{label}" if self.kind == "spans" else self._written(label) for label in self._types]
+            return TagSet.of(self._labels, "none")
+        tags = [f"B-{label}" if self.kind == "spans" else self._written(label) for label in self._labels]
         return TagSet.of(tags, self._student.scheme)
 
     def _sequences(self, found: list[Any], lengths: np.ndarray, known: np.ndarray) -> WeightedSequences:
@@ -171,7 +171,7 @@ class PredictionsFile:
         )
 
     def _potentials(self, found: list[Any], lengths: np.ndarray, known: np.ndarray) -> Potentials:
-        labels = {label: place for place, label in enumerate(self._types)}
+        labels = {label: place for place, label in enumerate(self._labels)}
         probabilities = np.zeros((int(lengths.sum()), len(labels)))
         word = 0
         for answer, length in zip(found, lengths, strict=True):
@@ -185,7 +185,7 @@ class PredictionsFile:
         return self._reading.potentials(log_probs, known)
 
     def _spans(self, found: list[Any], lengths: np.ndarray, known: np.ndarray) -> SpanScores:
-        labels = {label: place for place, label in enumerate(self._types)}
+        labels = {label: place for place, label in enumerate(self._labels)}
         spans = [(first, last, labels[label]) for answer in found for first, last, label, _ in answer or ()]
         prefixes = "SBIE" if self._student.scheme == "bioes" else "BBII"
         coding = [[self.tag_set.index(f"{prefix}-{label}") for prefix in prefixes] for label in labels]

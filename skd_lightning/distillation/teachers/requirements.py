@@ -14,7 +14,7 @@ from skd_lightning.distillation.teachers.pools import Pool
 from skd_lightning.errors import UserError
 
 
-class Known(NamedTuple):
+class TeacherFacts(NamedTuple):
     """Facts about a teacher that do not depend on the text.
 
     Attributes:
@@ -32,29 +32,29 @@ class Known(NamedTuple):
     complete: bool
 
 
-def refuse_silence(
-    folder: Path, known: Known, needs: Needs, pool: Pool, filtered: bool, unsure: bool
+def refuse_kind(
+    folder: Path, facts: TeacherFacts, needs: Needs, pool: Pool, asks_disagreement: bool, asks_entropy: bool
 ) -> None:
     """Refuse a teacher whose kind has no answer to what is asked of it.
 
     Args:
         folder: its name.
-        known: about it.
+        facts: about it.
         needs: fields that the objective reads.
         pool: to which it belongs, perhaps alone.
-        filtered: the disagreement of the pool's members is asked for.
-        unsure: its entropy is asked for.
+        asks_disagreement: the disagreement of the pool's members is asked for.
+        asks_entropy: its entropy is asked for.
 
     Raises:
         UserError: naming the teacher, and what to do.
     """
-    nature, offers, several = known.speaks.nature, known.speaks.offers, len(pool.folders) > 1
+    nature, offers, several = facts.speaks.nature, facts.speaks.offers, len(pool.folders) > 1
     if "potentials" not in offers and (needs.emissions or needs.chain):
         raise UserError(
             f"{folder}: it gives {nature}, and this objective asks for potentials: take posterior, or structural with "
             "alpha 1"
         )
-    if "potentials" not in offers and unsure:
+    if "potentials" not in offers and asks_entropy:
         raise UserError(f"{folder}: --distillation.most_entropy asks for potentials, and it gives {nature}")
     if "potentials" not in offers and several and pool.kind == "product":
         raise UserError(f"{folder}: it gives {nature}, which have no potentials to multiply: take a mixture")
@@ -64,12 +64,12 @@ def refuse_silence(
             f"{folder}: it gives {nature}, and this objective{together} asks for probabilities of tag sequences: take "
             "posterior, or structural with alpha 1"
         )
-    if several and not (known.complete and "potentials" in offers) and (filtered or pool.weights == "dev"):
-        option = "--distillation.most_disagreement" if filtered else "weights: dev"
+    if several and not (facts.complete and "potentials" in offers) and (asks_disagreement or pool.weights == "dev"):
+        option = "--distillation.most_disagreement" if asks_disagreement else "weights: dev"
         raise UserError(
             f"{folder}: {option} asks for potentials on every sentence, and it gives {nature} on some"
         )
-    if several and pool.weights == "similarity" and not known.languages:
+    if several and pool.weights == "similarity" and not facts.languages:
         raise UserError(
             f"{folder}: nobody knows what text it learned from, which similarity compares: take uniform weights"
         )

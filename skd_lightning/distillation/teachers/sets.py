@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from skd_lightning.data.folds import Fold
-from skd_lightning.distillation.teachers.folds import (
+from skd_lightning.distillation.teachers.cross_fitting import (
     FOLDS,
     UNLABELLED,
     folder_without,
@@ -16,7 +16,7 @@ from skd_lightning.distillation.teachers.folds import (
     refuse_seen,
 )
 from skd_lightning.distillation.teachers.kinds import teacher_at
-from skd_lightning.distillation.teachers.pools import Kind, Pool, Weighting
+from skd_lightning.distillation.teachers.pools import Pool, PoolKind, Weighting
 from skd_lightning.errors import UserError
 from skd_lightning.features.windows import Pooling
 from skd_lightning.parsing import read_yaml
@@ -46,7 +46,7 @@ class TeacherSet:
     sources: tuple[Path, ...]
     mapping: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
-    kind: Kind = "mixture"
+    kind: PoolKind = "mixture"
     weights: Weighting = "uniform"
     pieces: Mapping[Path, Pooling] = field(default_factory=dict)
     folds: int = 0
@@ -55,7 +55,7 @@ class TeacherSet:
     def named(
         cls,
         names: str | Iterable[str],
-        kind: Kind = "mixture",
+        kind: PoolKind = "mixture",
         weights: Weighting = "uniform",
         folds: int | None = None,
     ) -> TeacherSet:
@@ -268,7 +268,7 @@ class TeacherSet:
         )
 
     def _joined(
-        self, kind: Kind, specs: list[Any], weights: Any, language: str, way: tuple[str, ...]
+        self, kind: PoolKind, specs: list[Any], weights: Any, language: str, way: tuple[str, ...]
     ) -> Pool:
         members = [self._pool(spec, language, way, member=True) for spec in specs]
         folders = tuple(folder for member in members for folder in member.folders)

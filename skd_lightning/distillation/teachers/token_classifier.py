@@ -14,7 +14,7 @@ import torch
 from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.distillation.label_reading import read_labels
 from skd_lightning.encoders.pieces import PieceFeaturizer
-from skd_lightning.encoders.word_vectors import (
+from skd_lightning.encoders.pretrained_transformer import (
     PIECES,
     architecture,
     described,

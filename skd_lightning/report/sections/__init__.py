@@ -22,7 +22,7 @@ from skd_lightning.report.sections import (
     scores,
     seen,
     training,
-    transfer,
+    zeroshot,
 )
 
 SECTIONS: list[Callable[[Findings], Section | None]] = [
@@ -33,7 +33,7 @@ SECTIONS: list[Callable[[Findings], Section | None]] = [
     confusion.section,
     calibration.section,
     changed_sides.section,
-    transfer.section,
+    zeroshot.section,
     by_k.section,
     training.section,
     cost.section,

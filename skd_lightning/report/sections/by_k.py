@@ -11,7 +11,7 @@ from skd_lightning.analysis.collection import TEACHERS, TaskRuns
 from skd_lightning.analysis.comparison import Comparison
 from skd_lightning.display.style import Look, Plot, draw, legend
 from skd_lightning.report.findings import Findings, Section
-from skd_lightning.report.words import METRICS, label
+from skd_lightning.report.labels import METRICS, label
 
 LOSSES = ("topk", "topwk", "pos_topwk")
 

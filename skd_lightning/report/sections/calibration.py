@@ -16,7 +16,7 @@ from skd_lightning.display.formats import points
 from skd_lightning.display.style import FAINT, INK, Look, Plot, draw, legend
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
-from skd_lightning.report.words import label
+from skd_lightning.report.labels import label
 from skd_lightning.taggers.confidences import BINS
 
 FEWEST = 20

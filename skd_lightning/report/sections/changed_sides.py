@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skd_lightning.analysis import tagged_words
-from skd_lightning.analysis.changed_sides import changed_sides, draw
+from skd_lightning.analysis.changed_sides import changed_sides, take_turns
 from skd_lightning.analysis.finished import FinishedRun
 from skd_lightning.analysis.tagged_words import TaggedWords
 from skd_lightning.analysis.tested_corpus import read_corpus
@@ -15,7 +15,7 @@ from skd_lightning.display.formats import plain
 from skd_lightning.display.passages import Passage, Passages, Piece
 from skd_lightning.errors import UserError
 from skd_lightning.report.findings import Findings, Section
-from skd_lightning.report.words import label
+from skd_lightning.report.labels import label
 from skd_lightning.tags import entities
 
 EACH = 10
@@ -30,13 +30,13 @@ class Pair:
     """The baseline and a student, both with their test words.
 
     Attributes:
-        control: the run of the baseline.
+        baseline: the run of the baseline.
         student: the run of the student, of the same seed where there is one.
         before: test words of the baseline by language.
         after: test words of the student by language.
     """
 
-    control: FinishedRun
+    baseline: FinishedRun
     student: FinishedRun
     before: dict[str, TaggedWords]
     after: dict[str, TaggedWords]
@@ -51,25 +51,25 @@ def section(findings: Findings) -> Section | None:
     if pair is None:
         return None
     metric = findings.runs.metric
-    control, student = (run.test.only(pair.before) for run in (pair.control, pair.student))
-    sides = changed_sides(control, student, metric)
+    baseline, student = (run.test.only(pair.before) for run in (pair.baseline, pair.student))
+    sides = changed_sides(baseline, student, metric)
     try:
-        corpus = read_corpus(pair.control, pair.before)
+        corpus = read_corpus(pair.baseline, pair.before)
     except (UserError, OSError, ValueError):  # whose messages may hold paths
         findings.notes.append(
-            f"{pair.control.name}: its test sentences are not at hand, or others; no sentences that changed sides"
+            f"{pair.baseline.name}: its test sentences are not at hand, or others; no sentences that changed sides"
         )
         return None
     teachers = {
         language: found[language]
         for language, run in findings.runs.teachers.items()
-        if language in (found := tagged_words.read(run, []))
+        if language in (found := tagged_words.read_tagged_words(run, []))
     }
     before, after = label(findings.runs.baseline), pair.student.variant
     gained, lost = (sum(map(len, side.values())) for side in (sides.gained, sides.lost))
     whole = "every word" if metric == "accuracy" else "every entity and no other"
     text = (
-        f"{pair.student.name} against {pair.control.name}: {plain(gained)} test sentences are right ({whole}) with the "
+        f"{pair.student.name} against {pair.baseline.name}: {plain(gained)} test sentences are right ({whole}) with the "
         f"student alone, {plain(lost)} with the baseline alone. At most {EACH} of each are shown, in turn one of each "
         "language, drawn at random with a fixed seed; none was chosen by hand."
     )
@@ -79,7 +79,7 @@ def section(findings: Findings) -> Section | None:
         ("lost", f"Right with {before}, wrong with {after}", sides.lost),
     ):
         passages = Passages(f"sentences-{name}", title)
-        for language, place in draw(side, EACH, f"{findings.runs.name} {name}"):
+        for language, place in take_turns(side, EACH, f"{findings.runs.name} {name}"):
             sources = {before: pair.before[language], after: pair.after[language]}
             if language in teachers:
                 sources = {"teacher": teachers[language], **sources}
@@ -101,14 +101,14 @@ def _pair(findings: Findings) -> Pair | None:
         return None
     ours, theirs = kept[runs.baseline], kept[best]
     seed = next((seed for seed in ours if seed in theirs), None)
-    control, student = (next(iter(own.values())) if seed is None else own[seed] for own in (ours, theirs))
+    baseline, student = (next(iter(own.values())) if seed is None else own[seed] for own in (ours, theirs))
     before, after = (
-        tagged_words.read(run, []) for run in (control, student)
+        tagged_words.read_tagged_words(run, []) for run in (baseline, student)
     )  # the section of seen words notes
     languages = [language for language in before if language in after]
     if not languages:
         return None
-    return Pair(control, student, *({name: own[name] for name in languages} for own in (before, after)))
+    return Pair(baseline, student, *({name: own[name] for name in languages} for own in (before, after)))
 
 
 def passage(sentence: Sentence, place: int, sources: dict[str, TaggedWords], metric: str) -> Passage:

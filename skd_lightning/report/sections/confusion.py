@@ -9,7 +9,7 @@ from skd_lightning.analysis.finished import FinishedRun
 from skd_lightning.display.confusion import confusion_map
 from skd_lightning.display.style import Plot
 from skd_lightning.report.findings import Findings, Section, there
-from skd_lightning.report.words import label
+from skd_lightning.report.labels import label
 
 MOST_TAGS = 40
 """A matrix of more tags cannot be read."""

@@ -15,7 +15,7 @@ from skd_lightning.display.formats import plain
 from skd_lightning.display.style import INK, Look, Plot, draw, legend
 from skd_lightning.display.table import Table
 from skd_lightning.report.findings import Findings, Section, there
-from skd_lightning.report.words import label
+from skd_lightning.report.labels import label
 
 RATIOS = ("fit ×", "whole ×")
 

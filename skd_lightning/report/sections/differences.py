@@ -14,7 +14,7 @@ from skd_lightning.display.formats import percent, points, probability
 from skd_lightning.display.style import INK, Look, Plot, band_height, bands, draw, legend, offset
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
-from skd_lightning.report.words import LEAST, METRICS, columns, dagger, label
+from skd_lightning.report.labels import LEAST, METRICS, columns, dagger, label
 
 INTERVAL = "95 % interval"
 
@@ -213,10 +213,10 @@ def numbers(certain: bootstrap.Difference | None) -> Row:
 
 def _without(found: Comparison) -> list[str]:
     """Return sentences that say which systems have no bootstrap, and why."""
-    if len(found.without) == len(found.systems) and not any(found.without.values()):
+    if len(found.partly_counted) == len(found.systems) and not any(found.partly_counted.values()):
         return ["No bootstrap: these runs have no counts of single sentences."]
     said = []
-    for name, counted in found.without.items():
+    for name, counted in found.partly_counted.items():
         runs = len(found.systems[name])
         if counted:
             from_some = f"from the {counted} of {runs} runs whose sentences were counted."

@@ -11,7 +11,7 @@ from skd_lightning.analysis.finished import Finished
 from skd_lightning.display.formats import plain, points
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
-from skd_lightning.report.words import PARTIAL, label
+from skd_lightning.report.labels import PARTIAL, label
 
 ALL = "all types"
 

@@ -9,7 +9,7 @@ from skd_lightning.analysis.paper import BesidePaper, Paper, PaperTable
 from skd_lightning.display.formats import percent, points
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section
-from skd_lightning.report.words import label
+from skd_lightning.report.labels import label
 
 
 def section(findings: Findings) -> Section | None:
@@ -18,10 +18,10 @@ def section(findings: Findings) -> Section | None:
     if runs.generated:
         return None
     shown = beside_tables(findings.trained, printed.scores_of(runs), "paper", "Scores, ours / paper")
-    if findings.unseen:
+    if findings.zeroshot:
         for number, table in enumerate(printed.find_all(runs.name, "zeroshot"), start=1):
             name = "paper-zeroshot" if number == 1 else f"paper-zeroshot-{number}"
-            shown += beside_tables(findings.unseen, table, name, "Zero-shot, ours / paper")
+            shown += beside_tables(findings.zeroshot, table, name, "Zero-shot, ours / paper")
     text = f"{printed.paper} ({printed.url}). The paper's numbers: {printed.setting}. {printed.source}"
     if not shown:
         text += f" None of its tables is about the task {runs.name} and a language trained here."

@@ -16,8 +16,8 @@ from skd_lightning.display.formats import plain, points
 from skd_lightning.display.style import Look, Plot, band_height, bands, draw, legend, offset
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
+from skd_lightning.report.labels import METRICS, PARTIAL, columns, dagger, heading, label
 from skd_lightning.report.sections.differences import differences_plot
-from skd_lightning.report.words import METRICS, PARTIAL, columns, dagger, heading, label
 
 PEERS_NOTE = "Peers: other libraries, trained from scratch on the same sentences and scored alike."
 

@@ -11,8 +11,8 @@ from skd_lightning.analysis.seen import Part, comparisons, items, recall
 from skd_lightning.display.formats import plain, points, probability
 from skd_lightning.display.table import Row, Table
 from skd_lightning.report.findings import Findings, Section, there
+from skd_lightning.report.labels import LEAST, METRICS, label
 from skd_lightning.report.sections.differences import INTERVAL, interval, numbers
-from skd_lightning.report.words import LEAST, METRICS, label
 
 Parts = Mapping[Part, Comparison]
 
@@ -36,7 +36,7 @@ def section(findings: Findings) -> Section | None:
         return None
     notes: list[str] = []
     for comparison in found.values():
-        comparison.draw(notes)
+        comparison.resample(notes)
     for note in dict.fromkeys(notes):  # one part may say what the other does
         findings.notes.append(
             "seen and unseen words: " + note.replace("other test", "other training or test")

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from skd_lightning.analysis.curves import curve
+from skd_lightning.analysis.training_logs import curve
 from skd_lightning.display.style import Look, Plot, draw, legend
 from skd_lightning.report.findings import Findings, Section
-from skd_lightning.report.words import METRICS, label
+from skd_lightning.report.labels import METRICS, label
 
 PLAIN = "Mean over seeds, shaded from the lowest to the highest."
 CUT = f"{PLAIN} The first third of the epochs may be cut off below."

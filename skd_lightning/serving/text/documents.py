@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 from skd_lightning.errors import UserError
 from skd_lightning.serving.text.languages import known_as
 from skd_lightning.serving.text.sentences import Splitter, by_rules, by_spaces
-from skd_lightning.serving.text.words import LONGEST_WORD, Spans
+from skd_lightning.serving.text.word_splitting import LONGEST_WORD, Spans
 
 Words = Literal["rules", "spaces", "given"]
 """Where the words come from: the splitter, white space, or the file, a word a line."""
@@ -22,7 +22,7 @@ LONGEST_GIVEN = 100_000
 """Words of a sentence whose words are given."""
 
 
-class Sentence(NamedTuple):
+class PlacedSentence(NamedTuple):
     """A sentence with its place in a document.
 
     Attributes:
@@ -50,7 +50,7 @@ class Sentence(NamedTuple):
         return joined_places(self.words)  # the text is made of given words
 
 
-def sentences_of_text(text: str, language: str | None, name: str = "") -> Iterator[Sentence]:
+def sentences_of_text(text: str, language: str | None, name: str = "") -> Iterator[PlacedSentence]:
     """Yield the sentences of a text, split by the rules of its language."""
     return split_stream([text], by_rules(language or ""), name, language)
 
@@ -66,7 +66,7 @@ def language_of(path: Path, known: Collection[str]) -> str | None:
     return next((language for part in named if (language := known_as(part, known))), None)
 
 
-def sentences_of_file(opened: BinaryIO, name: str, language: str | None, words: Words) -> Iterator[Sentence]:
+def sentences_of_file(opened: BinaryIO, name: str, language: str | None, words: Words) -> Iterator[PlacedSentence]:
     """Yield the sentences of an open file.
 
     Args:
@@ -115,7 +115,7 @@ def decoded(opened: BinaryIO, name: str) -> Iterator[str]:
 
 def split_stream(
     pieces: Iterable[str], split: Splitter, name: str, language: str | None
-) -> Iterator[Sentence]:
+) -> Iterator[PlacedSentence]:
     """Yield the sentences of a text that comes in pieces; how it is cut into these does not matter."""
     rest, base, gap = "", 0, ""
     waiting = iter(pieces)
@@ -129,7 +129,7 @@ def split_stream(
         for words in found:
             first, end = words[0][0], words[-1][1]
             before = gap + rest[last:first]
-            yield Sentence(
+            yield PlacedSentence(
                 name,
                 language,
                 base + first,
@@ -168,7 +168,7 @@ def _lines(pieces: Iterable[str], name: str, longest: int) -> Iterator[tuple[int
         yield base, rest.removesuffix("\r")
 
 
-def _from_columns(pieces: Iterable[str], name: str, language: str | None) -> Iterator[Sentence]:
+def _from_columns(pieces: Iterable[str], name: str, language: str | None) -> Iterator[PlacedSentence]:
     """Yield the sentences of a file with a word a line, in its first column, and blank lines between sentences.
 
     Tabs part the columns; spaces do where no line of the first sentence has a tab and all have as many parts, two or
@@ -234,13 +234,13 @@ def _words(rows: Sequence[_Row], width: int, name: str) -> list[tuple[int, str]]
     return found
 
 
-def _given(rows: Sequence[tuple[int, str]], name: str, language: str | None) -> Sentence:
+def _given(rows: Sequence[tuple[int, str]], name: str, language: str | None) -> PlacedSentence:
     words = tuple(word for _, word in rows)
     offsets = [(start, start + len(word)) for start, word in rows]
-    return Sentence(name, language, rows[0][0], " ".join(words), words, offsets, "\n")
+    return PlacedSentence(name, language, rows[0][0], " ".join(words), words, offsets, "\n")
 
 
-def _from_objects(pieces: Iterable[str], name: str, language: str | None, words: Words) -> Iterator[Sentence]:
+def _from_objects(pieces: Iterable[str], name: str, language: str | None, words: Words) -> Iterator[PlacedSentence]:
     """Yield the sentences of JSON lines; each line is a document of its own.
 
     Raises:
@@ -268,9 +268,9 @@ def _from_objects(pieces: Iterable[str], name: str, language: str | None, words:
             raise UserError(f"{place}: expected an object with a list of strings as words, or with a text")
 
 
-def _joined(words: Sequence[str], name: str, language: str | None) -> Sentence:
+def _joined(words: Sequence[str], name: str, language: str | None) -> PlacedSentence:
     """Return the sentence of words without a text; its text is the words with a space between each two."""
-    return Sentence(name, language, 0, " ".join(words), tuple(words), joined_places(words), "\n")
+    return PlacedSentence(name, language, 0, " ".join(words), tuple(words), joined_places(words), "\n")
 
 
 def joined_places(words: Sequence[str]) -> Spans:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 
 from skd_lightning.serving.text.languages import ENUMERATIONS, NUMBERED, LanguageRules, rules_of
-from skd_lightning.serving.text.words import INVISIBLE, LONGEST_WORD, Spans, cut_words, spans_of
+from skd_lightning.serving.text.word_splitting import INVISIBLE, LONGEST_WORD, Spans, cut_words, spans_of
 
 LONGEST_SENTENCE = 500
 """Words; a longer sentence is cut behind this one."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from skd_lightning.errors import UserError
 from skd_lightning.predictions import Entity, Prediction, Predictor
-from skd_lightning.serving.text.documents import Sentence, sentences_of_text
+from skd_lightning.serving.text.documents import PlacedSentence, sentences_of_text
 from skd_lightning.tags import OUTSIDE, convert, split_tag
 
 WINDOW = 256
@@ -24,7 +24,7 @@ class Tagged(NamedTuple):
         prediction: in the tagger's own scheme.
     """
 
-    sentence: Sentence
+    sentence: PlacedSentence
     prediction: Prediction
 
     @property
@@ -71,7 +71,7 @@ def mark_entities(tags: Iterable[str]) -> bool:
     return all(tag == OUTSIDE or split_tag(tag)[1] for tag in tags)
 
 
-def tag_sentences(predictor: Predictor, sentences: Iterable[Sentence], k: int = 0) -> Iterator[Tagged]:
+def tag_sentences(predictor: Predictor, sentences: Iterable[PlacedSentence], k: int = 0) -> Iterator[Tagged]:
     """Yield each sentence with its prediction, in order.
 
     Args:
@@ -79,7 +79,7 @@ def tag_sentences(predictor: Predictor, sentences: Iterable[Sentence], k: int = 
         sentences: any number of them; one window of them is in memory.
         k: number of the most probable tag sequences that each prediction holds besides.
     """
-    window: list[Sentence] = []
+    window: list[PlacedSentence] = []
     words = 0
     for sentence in sentences:
         window.append(sentence)
@@ -91,7 +91,7 @@ def tag_sentences(predictor: Predictor, sentences: Iterable[Sentence], k: int = 
         yield from _tag(predictor, window, k)
 
 
-def _tag(predictor: Predictor, window: list[Sentence], k: int) -> list[Tagged]:
+def _tag(predictor: Predictor, window: list[PlacedSentence], k: int) -> list[Tagged]:
     only = predictor.languages[0] if len(predictor.languages) == 1 else ""
     languages = [only if sentence.language is None else sentence.language for sentence in window]
     predictions = predictor.predict([sentence.words for sentence in window], languages, k)

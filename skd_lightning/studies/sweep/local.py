@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from skd_lightning.analysis import curves as logs
+from skd_lightning.analysis import training_logs
 from skd_lightning.display import terminal
 from skd_lightning.display.formats import counted, short_names
 from skd_lightning.display.table import Table
@@ -103,7 +103,7 @@ def _show(sweep: Sweep, trials: Sequence[Trial], console: Console) -> None:
     rows: list[list[Any]] = []
     for trial in trials:
         if trial.run.folder.finished:
-            log = logs.read_steps(trial.run.folder)
+            log = training_logs.read_steps(trial.run.folder)
             if sweep.metric not in log or log[sweep.metric].isna().all():
                 console.print(
                     f"{trial.run.path.name}: no {sweep.metric} was logged", style="yellow", markup=False

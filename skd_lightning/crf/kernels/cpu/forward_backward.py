@@ -18,8 +18,8 @@ from skd_lightning.crf.kernels.cpu.compiler import Doubles, Floats, Integers, co
 from skd_lightning.crf.kernels.cpu.messages import Messages, empty_messages, kept_messages
 from skd_lightning.crf.kernels.cpu.pair_marginals import SMALLEST_PAIR_SUM, pair_marginals, pair_normaliser
 from skd_lightning.crf.kernels.cpu.potentials import Transitions, padded_unary, prepare_transitions
+from skd_lightning.crf.kernels.cpu.rows import add_products
 from skd_lightning.crf.kernels.cpu.scaled_recursions import scaled_recursions
-from skd_lightning.crf.kernels.cpu.vectors import add_products
 
 
 @compiled

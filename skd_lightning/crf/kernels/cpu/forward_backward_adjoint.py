@@ -16,7 +16,7 @@ from skd_lightning.crf.kernels.cpu.message_adjoints import (
 from skd_lightning.crf.kernels.cpu.messages import Messages, empty_messages, kept_messages
 from skd_lightning.crf.kernels.cpu.pair_marginals import pair_marginals
 from skd_lightning.crf.kernels.cpu.potentials import Transitions, padded_unary, prepare_transitions
-from skd_lightning.crf.kernels.cpu.vectors import weigh
+from skd_lightning.crf.kernels.cpu.rows import weigh
 
 
 @compiled

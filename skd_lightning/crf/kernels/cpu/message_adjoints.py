@@ -15,7 +15,7 @@ import numpy as np
 from skd_lightning.crf.kernels.cpu.compiler import Doubles, Floats, compiled
 from skd_lightning.crf.kernels.cpu.messages import Messages
 from skd_lightning.crf.kernels.cpu.potentials import Transitions
-from skd_lightning.crf.kernels.cpu.vectors import TINY, add_products, log_sum, multiply, underflows
+from skd_lightning.crf.kernels.cpu.rows import TINY, add_products, log_sum, multiply, underflows
 
 
 @compiled

@@ -9,7 +9,7 @@ import numpy as np
 from skd_lightning.crf.kernels.cpu.compiler import Doubles, compiled
 from skd_lightning.crf.kernels.cpu.messages import Messages
 from skd_lightning.crf.kernels.cpu.potentials import Transitions
-from skd_lightning.crf.kernels.cpu.vectors import log_sum
+from skd_lightning.crf.kernels.cpu.rows import log_sum
 
 SMALLEST_PAIR_SUM = 1e-250
 """Sums of products of messages that the scaled recursions trust are larger; smaller ones are done in log space."""

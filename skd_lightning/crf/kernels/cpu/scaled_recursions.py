@@ -12,7 +12,7 @@ from skd_lightning.crf.kernels.cpu.compiler import Doubles, compiled
 from skd_lightning.crf.kernels.cpu.exp_log import log
 from skd_lightning.crf.kernels.cpu.messages import Messages
 from skd_lightning.crf.kernels.cpu.potentials import Transitions
-from skd_lightning.crf.kernels.cpu.vectors import (
+from skd_lightning.crf.kernels.cpu.rows import (
     TINY,
     exponentiate,
     largest_of,

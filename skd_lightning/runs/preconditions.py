@@ -1,4 +1,4 @@
-"""Trainings that could not select their best weights: said before they start, not after."""
+"""Trainings that could not end well: said before they start, not after."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from skd_lightning.analysis.comparison import BEST_TEACHER
 from skd_lightning.report.findings import Findings, Section, there
+from skd_lightning.report.labels import heading
 from skd_lightning.report.sections.differences import baseline_table, teachers_table
 from skd_lightning.report.sections.scores import scores_table
-from skd_lightning.report.words import heading
 
 CAUTION = (
     "Each tagger on languages that it was not trained on. The best teacher of each language is chosen by its test "
@@ -16,7 +16,7 @@ CAUTION = (
 
 def section(findings: Findings) -> Section | None:
     """Return scores and differences on unseen languages; None where nothing was tested on such."""
-    found = findings.unseen
+    found = findings.zeroshot
     if found is None:
         return None
     above = "Zero-shot, against the best teacher of each language"
@@ -26,4 +26,4 @@ def section(findings: Findings) -> Section | None:
         baseline_table(found, "zeroshot-baseline", "Zero-shot, against the baseline"),
         teachers_table(found, "zeroshot-teachers", above, BEST_TEACHER),
     )
-    return Section("transfer", "Zero-shot transfer", tables)
+    return Section("zeroshot", "Zero-shot transfer", tables)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from skd_lightning.analysis.collection import read
+from skd_lightning.analysis.collection import read_task
 from skd_lightning.analysis.comparison import Comparison, on_trained_languages
 from skd_lightning.display import terminal
 from skd_lightning.display.formats import points
 from skd_lightning.display.style import WIDTH, Plot, draw_figure, legend
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
+from skd_lightning.report.labels import METRICS, heading, label
 from skd_lightning.report.looks import system_looks
-from skd_lightning.report.words import METRICS, heading, label
 from skd_lightning.storage import new_file, write_text
 
 PANEL = 3.2  # inches, the width of one of several panels
@@ -55,7 +55,7 @@ def read_curve(option: str, folders: Mapping[str, Path], task: str, variants: Co
     found, missing, notes = {}, [], []
     for value, folder in folders.items():
         try:
-            runs = read(folder, task, variants)
+            runs = read_task(folder, task, variants)
         except UserError:
             missing.append(value)
             continue
