@@ -9,6 +9,8 @@ from functools import cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+HUB = "hf:"
+"""Before the name of a model on the hub, where a name without it would be a path."""
 PATIENCE = 5
 """Seconds until a hub that does not answer counts as unreachable."""
 SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")

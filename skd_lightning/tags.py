@@ -25,6 +25,7 @@ Scheme = Literal["none", "iob2", "bioes"]
 EntityScheme = Literal["iob2", "bioes"]
 
 _ENTITY_TAG = re.compile(r"[BIES]-.+", re.DOTALL)
+_OF_BILOU = re.compile(r"[LU]-.+", re.DOTALL)
 _PREFIXES: dict[str, str] = {"iob2": "BI", "bioes": "BIES"}
 
 
@@ -47,6 +48,15 @@ def split_tag(tag: str) -> tuple[str, str]:
     (('B', 'PER'), ('O', ''), ('NOUN', ''))
     """
     return (tag[0], tag[2:]) if _ENTITY_TAG.fullmatch(tag) else (tag, "")
+
+
+def from_bilou(tag: str) -> str:
+    """Return a tag of BILOU (spaCy's BILUO) as one of BIOES, which has the same tags under other letters.
+
+    >>> from_bilou("U-PER"), from_bilou("L-PER"), from_bilou("I-PER"), from_bilou("NOUN")
+    ('S-PER', 'E-PER', 'I-PER', 'NOUN')
+    """
+    return {"U": "S", "L": "E"}[tag[0]] + tag[1:] if _OF_BILOU.fullmatch(tag) else tag
 
 
 @cache

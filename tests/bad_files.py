@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import skd_lightning
-from skd_lightning.data.text_only import text_only
+from skd_lightning.data.run_settings import read_settings
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.encoders.fasttext import BinaryVectors, TextVectors
 from skd_lightning.encoders.subword_table import read_table
@@ -31,8 +31,8 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "suite.yaml": read_suite,
     "sweep.yaml": read_sweep,
     "teachers.yaml": lambda file: TeacherSet.named(str(file)).pool("en"),
-    "config.yaml": lambda file: text_only(RunFolder(file.parent)),
-    "results.json": lambda file: Results.require(RunFolder(file.parent)),
+    "config.yaml": lambda file: read_settings(RunFolder(file.parent)),
+    "results.json": lambda file: Results.read_or_refuse(RunFolder(file.parent)),
     "provenance.json": lambda file: provenance.changed(RunFolder(file.parent), {}),
     "calibration.json": read_calibration,
     "vectors.bin": BinaryVectors,

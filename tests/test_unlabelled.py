@@ -34,7 +34,9 @@ def test_plain_text_is_split_at_white_space(tmp_path: Path) -> None:
 
 def test_annotated_files_lose_their_tags(tmp_path: Path) -> None:
     (tmp_path / "en.tsv").write_text("Anna\tB-PER\nlives\tO\n")
-    assert [(s.words, s.tags) for s in read_untagged(tmp_path / "en.tsv", "en")] == [(("Anna", "lives"), None)]
+    assert [(s.words, s.tags) for s in read_untagged(tmp_path / "en.tsv", "en")] == [
+        (("Anna", "lives"), None)
+    ]
 
 
 def test_unlabelled_text_beside_the_corpus_and_from_another_folder(tmp_path: Path) -> None:

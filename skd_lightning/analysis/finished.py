@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from skd_lightning.analysis.entity_types import Types, read_types
 from skd_lightning.analysis.scores import Scores, parts, ratio
-from skd_lightning.data.text_only import text_only
+from skd_lightning.data.run_settings import read_settings
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import COLUMNS
 from skd_lightning.run_folder import RunFolder
@@ -106,7 +106,7 @@ def read_run(file: Path, root: Path, notes: list[str]) -> FinishedRun | None:
         return None
     run = FinishedRun(variant, folder, test, types, results)
     try:
-        run.text_only = tuple(sorted(text_only(folder)))
+        run.text_only = tuple(sorted(read_settings(folder).data.text_only or []))
     except UserError as error:
         said = str(error).replace(str(folder.config), _place(folder.config, root))
         notes.append(f"{said}; it may have had no labels of some languages")

@@ -24,15 +24,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pydantic import BaseModel
-
 from skd_lightning.analysis.collection import BASELINE, TEACHERS, TaskRuns
 from skd_lightning.analysis.comparison import BEST_TEACHER, Comparison
 from skd_lightning.analysis.cost import cost
 from skd_lightning.analysis.finished import FinishedRun
 from skd_lightning.analysis.scores import common
+from skd_lightning.data.run_settings import read_settings
 from skd_lightning.errors import UserError
-from skd_lightning.parsing import checked, read_yaml
 
 FILE = Path(__file__).with_name("paper.json")
 
@@ -85,16 +83,6 @@ class Paper:
         return weaker if weaker and _read_the_same(runs) else self.find(runs.name, "scores")
 
 
-class _Model(BaseModel):
-    init_args: dict[str, Any] = {}
-
-
-class _Settings(BaseModel):
-    """The part of a run's settings that is read."""
-
-    model: _Model = _Model()
-
-
 def _read_the_same(runs: TaskRuns) -> bool:
     """Return True where the embedder of every teacher and student has the same settings."""
     found = [_embedder(run) for run in runs.runs()] if runs.teachers and runs.students else []
@@ -103,9 +91,8 @@ def _read_the_same(runs: TaskRuns) -> bool:
 
 def _embedder(run: FinishedRun) -> Any:
     """Return an embedder's settings; None where they cannot be read."""
-    file = run.folder.config
     try:
-        return checked(_Settings, read_yaml(file), str(file)).model.init_args.get("embedder")
+        return read_settings(run.folder).model.init_args.get("embedder")
     except UserError:
         return None
 

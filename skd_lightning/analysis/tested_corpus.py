@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from pydantic import BaseModel
 
 from skd_lightning.analysis.finished import FinishedRun
 from skd_lightning.analysis.tagged_words import TaggedWords
 from skd_lightning.data import tasks
 from skd_lightning.data.folders import find_folder
 from skd_lightning.data.module import TaggingData
+from skd_lightning.data.run_settings import read_settings
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
-from skd_lightning.parsing import checked, read_yaml
-
-
-class _Settings(BaseModel):
-    """The part of a run's settings that is read."""
-
-    data: dict[str, Any]
 
 
 def read_corpus(run: FinishedRun, words: Mapping[str, TaggedWords]) -> dict[str, list[Sentence]]:
@@ -33,7 +24,7 @@ def read_corpus(run: FinishedRun, words: Mapping[str, TaggedWords]) -> dict[str,
     Raises:
         UserError: the corpora are not at hand, or they are others by now.
     """
-    settings = checked(_Settings, read_yaml(run.folder.config), str(run.folder.config)).data
+    settings = read_settings(run.folder).data.model_dump()
     task, root = str(settings.get("task")), settings.get("data")
     if not tasks.entry(task).generate and find_folder(task, root) is None:
         raise UserError(f"no corpora of task {task}")

@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options, rest: list[str]) -> None:
     """Save the tagger, say how large it is, and upload it if that was asked for."""
-    from skd_lightning.data.text_only import text_only
+    from skd_lightning.data.run_settings import read_settings
     from skd_lightning.run_folder import RunFolder
     from skd_lightning.runs.record import Results
     from skd_lightning.serving.hub import push
@@ -49,9 +49,9 @@ def run(options: Options, rest: list[str]) -> None:
 
     tagger = load(options.run, options.outside)
     folder = RunFolder(Path(options.run))
-    found = Results.require(folder)
+    found = Results.read_or_refuse(folder)
     results = found.model_dump(by_alias=True, exclude_none=True) if found else None
-    lacking = text_only(folder)
+    lacking = read_settings(folder).data.text_only or []
     save(tagger, options.folder, options.tables, options.least_weight, results, options.push or "", lacking)
     files = sorted(options.folder.iterdir())
     size = sum(file.stat().st_size for file in files) / 1e6

@@ -20,7 +20,7 @@ from skd_lightning.data.folds import Fold
 from skd_lightning.data.generated import Generation
 from skd_lightning.data.readers import has_one_column, read
 from skd_lightning.data.readers.files import kind_of
-from skd_lightning.data.schemes import from_bilou
+from skd_lightning.data.schemes import splits_from_bilou
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.split_names import SPLITS
 from skd_lightning.data.splits import (
@@ -280,7 +280,7 @@ def load_language(
         splits, note = load_hub(task, language, revision)
         if notes is not None:
             notes.append(note)
-        return {**from_bilou(splits), "unlabelled": []}
+        return {**splits_from_bilou(splits), "unlabelled": []}
     refuse_missing(folder, task, language)
     splits = {}
     for split, file in split_files(folder, task, language, notes).items():
@@ -292,4 +292,4 @@ def load_language(
             raise UserError(f"{file}: no sentence in it; fill it, or remove it")
         if file and split != "unlabelled" and notes is not None and has_one_column(file, splits[split]):
             notes.append(f"{language}: {file.name} has no tags, {ONE_COLUMN}")
-    return from_bilou(splits)
+    return splits_from_bilou(splits)

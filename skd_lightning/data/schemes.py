@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.errors import UserError
-from skd_lightning.tags import OUTSIDE, EntityScheme, SchemeReport, convert, recognise
+from skd_lightning.tags import OUTSIDE, EntityScheme, SchemeReport, convert, from_bilou, recognise
 
 _BILOU = re.compile(r"[BILU]-.+", re.DOTALL)
 
@@ -39,21 +39,20 @@ def schemes_of(
     return found
 
 
-def from_bilou(splits: Mapping[str, list[Sentence]]) -> dict[str, list[Sentence]]:
+def splits_from_bilou(splits: Mapping[str, list[Sentence]]) -> dict[str, list[Sentence]]:
     """Return a language's sentences with ``L-`` and ``U-`` as ``E-`` and ``S-``, if their tags are in BILOU.
 
     BILOU (spaCy's BILUO) is BIOES under other letters. Sentences in another scheme are returned as they are, and so
     are those that have the letters of both, which :func:`tags.recognise` refuses.
 
-    >>> from_bilou({"train": [Sentence(("York", "Anna"), ("U-LOC", "O"))]})["train"][0].tags
+    >>> splits_from_bilou({"train": [Sentence(("York", "Anna"), ("U-LOC", "O"))]})["train"][0].tags
     ('S-LOC', 'O')
     """
     names = {tag for sentences in splits.values() for sentence in sentences for tag in sentence.tags or ()}
     entity_tags = names - {OUTSIDE}
     if not all(map(_BILOU.fullmatch, entity_tags)) or not any(name[0] in "LU" for name in entity_tags):
         return dict(splits)
-    letters = {"L": "E", "U": "S"}
-    written = {name: name if name == OUTSIDE else letters.get(name[0], name[0]) + name[1:] for name in names}
+    written = {name: from_bilou(name) for name in names}
     return {
         split: [
             replace(sentence, tags=sentence.tags and tuple(written[tag] for tag in sentence.tags))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,13 +9,11 @@ import numpy as np
 
 from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.errors import UserError
-from skd_lightning.tags import OUTSIDE, Scheme, TagSet, split_tag
+from skd_lightning.tags import OUTSIDE, Scheme, TagSet, from_bilou, split_tag
 
 LEAST = -100.0
 """Log-probability, in nats, of what a tagger finds impossible: a sentence whose best labels are ill-formed then still
 has a well-formed sequence."""
-
-_BILOU = {"L": "E", "U": "S"}
 
 
 @dataclass(frozen=True)
@@ -84,15 +81,12 @@ def read_labels(
     if scheme != "none":
         labels = [label if split_tag(label)[1] else (names or {}).get(label, label) for label in labels]
     different = list(dict.fromkeys(labels))
-    bilou = [label for label in different if re.fullmatch(r"[LU]-.+", label, re.DOTALL)]
+    written = [from_bilou(label) for label in labels]
     if (
         scheme != "none"
-        and bilou
+        and written != labels
         and not any(split_tag(label)[0] in "ES" for label in different if split_tag(label)[1])
     ):
-        written = [
-            _BILOU.get(label[0], label[0]) + label[1:] if label[1:2] == "-" else label for label in labels
-        ]
         return read_labels(written, scheme, where, names)
     entity_tags = [split_tag(label) for label in different if split_tag(label)[1]]
     found = {prefix for prefix, _ in entity_tags}

@@ -291,7 +291,7 @@ def _counts(sentences: Tensor, data: TaggingData) -> dict[str, Any]:
 
 
 def _score(folder: RunFolder) -> str:
-    results = Results.require(folder)
+    results = Results.read_or_refuse(folder)
     assert results is not None
     if not any(row.sentences for row in results.languages.values()):
         return "not tested, there are no test sentences"

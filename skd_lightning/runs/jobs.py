@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from skd_lightning.display.formats import counted
 from skd_lightning.errors import Stopped, UserError
@@ -64,38 +65,55 @@ def run_jobs(phases: Sequence[Sequence[Job]], at_once: int, devices: int = 1) ->
     with stopped_by_sigterm(), Progress(*columns, console=Console()) as bar:
         whole = bar.add_task("runs", total=sum(len(phase) for phase in phases))
         for phase in phases:
-            failed = []
-            with ThreadPoolExecutor(at_once) as pool:
-                try:
-                    waiting = []
-                    for job in phase:  # configurations are parsed here, one after the other
-                        try:
-                            to_run = not job.finished()
-                        except UserError as error:  # of this job alone: the others go on
-                            failed.append(job.title)
-                            bar.console.print(_failed(job, str(error)), highlight=False)
-                            to_run = False
-                        if to_run:
-                            waiting.append(pool.submit(_run, job, at_once, shares, processes))
-                        else:
-                            bar.advance(whole)
-                    for done in as_completed(waiting):
-                        job, status, seconds = done.result()
-                        bar.advance(whole)
-                        try:
-                            said = _told(job, status, seconds)
-                        except UserError as error:
-                            failed.append(job.title)
-                            said = _failed(job, str(error))
-                        bar.console.print(said, highlight=False)
-                except BaseException:  # a signal: trainings save their state when they are asked to stop
-                    processes.stop()
-                    pool.shutdown(cancel_futures=True)
-                    raise
+            failed = _run_phase(
+                phase, at_once, partial(_run, at_once, shares, processes), processes, bar, whole
+            )
             if failed:
                 raise UserError(
                     f"{counted(len(failed), 'run', 'runs')} failed: {', '.join(failed)}; the same command tries again"
                 )
+
+
+def _run_phase(
+    phase: Sequence[Job],
+    at_once: int,
+    run: Callable[[Job], tuple[Job, int, float]],
+    processes: Processes,
+    bar: Progress,
+    whole: TaskID,
+) -> list[str]:
+    """Run the jobs of a phase that are not finished yet, and return the titles of those that failed."""
+    failed: list[str] = []
+
+    def fail(job: Job, error: UserError) -> None:
+        failed.append(job.title)
+        bar.console.print(f"[red]{escape(job.title)}[/]: {escape(str(error))}", highlight=False)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            waiting = []
+            for job in phase:  # configurations are parsed here, one after the other
+                try:
+                    finished = job.finished()
+                except UserError as error:  # of this job alone: the others go on
+                    fail(job, error)
+                    finished = True
+                if finished:
+                    bar.advance(whole)
+                else:
+                    waiting.append(pool.submit(run, job))
+            for done in as_completed(waiting):
+                job, status, seconds = done.result()
+                bar.advance(whole)
+                try:
+                    bar.console.print(_told(job, status, seconds), highlight=False)
+                except UserError as error:
+                    fail(job, error)
+        except BaseException:  # a signal: trainings save their state when they are asked to stop
+            processes.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return failed
 
 
 class Processes:
@@ -145,7 +163,7 @@ def stopped_by_sigterm() -> Iterator[None]:
 
 
 def _run(
-    job: Job, at_once: int, shares: queue.Queue[str | None], processes: Processes
+    at_once: int, shares: queue.Queue[str | None], processes: Processes, job: Job
 ) -> tuple[Job, int, float]:
     began = time.perf_counter()
     share = shares.get()
@@ -173,7 +191,3 @@ def _told(job: Job, status: int, seconds: float) -> str:
         raise UserError(f"{lines[-1] if lines else 'failed'} (see {job.log})")
     said = job.outcome()
     return f"[green]{escape(job.title)}[/]{': ' if said else ''}{escape(said)} ({seconds:.0f} s)"
-
-
-def _failed(job: Job, said: str) -> str:
-    return f"[red]{escape(job.title)}[/]: {escape(said)}"

@@ -164,8 +164,8 @@ class Record(BaseModel):
             return cls.model_validate_json(folder.results.read_bytes())
 
     @classmethod
-    def require(cls: type[R], folder: RunFolder) -> R | None:
-        """Return what :meth:`read` returns, with an error that a user can read.
+    def read_or_refuse(cls: type[R], folder: RunFolder) -> R | None:
+        """Return the record of a finished run, None where there is none; refuse a damaged one.
 
         Raises:
             UserError: the file does not follow the schema; the message names it, and the first key that does not.

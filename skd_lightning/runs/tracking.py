@@ -123,7 +123,9 @@ class WandbRun(pl.Callback):
             wandb.run.finish(exit_code=1)
 
 
-def finish_tracking(trainer: pl.Trainer, results: Results, folder: RunFolder, teachers: TeacherSet | None) -> None:
+def finish_tracking(
+    trainer: pl.Trainer, results: Results, folder: RunFolder, teachers: TeacherSet | None
+) -> None:
     """Log scores and confusion matrix of the test, and end the W&B run, if there is one.
 
     Args:

@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from skd_lightning.errors import UserError
-from skd_lightning.hub_access import PATIENCE, outage
+from skd_lightning.hub_access import HUB, PATIENCE, outage
 from skd_lightning.serving.folder import CARD, CONFIG, NETWORK, TRANSFORMER, WEIGHTS
-
-PREFIX = "hf:"
-"""Beginning of a name that is one of the hub, whatever lies on disk."""
 
 
 def on_disk(name: str | Path) -> Path:
@@ -26,11 +23,11 @@ def on_disk(name: str | Path) -> Path:
         UserError: the hub cannot be reached, or has no such tagger.
     """
     text = str(name)
-    named = text.removeprefix(PREFIX)
+    named = text.removeprefix(HUB)
     hub_name = re.fullmatch(r"[\w.-]+/[\w.-]+", named, re.ASCII) is not None and ".." not in named
-    if text.startswith(PREFIX) and not hub_name:
+    if text.startswith(HUB) and not hub_name:
         raise UserError(f"{text}: expected hf:owner/name")
-    if not text.startswith(PREFIX) and (not hub_name or Path(text).exists() or Path(text).parent.exists()):
+    if not text.startswith(HUB) and (not hub_name or Path(text).exists() or Path(text).parent.exists()):
         return Path(text)
     hub, out = _library(), outage()
     try:

@@ -216,7 +216,9 @@ def _transfer(suite: Suite, task: str, data: str | None) -> ZeroshotTest:
     outside = bool(
         students_plan(suite, task, data).student(BASELINE, 1).parse().cli.config.distillation.outside
     )
-    return ZeroshotTest(suite.runs, task, own.zeroshot_task or task, data, tuple(own.zeroshot), outside=outside)
+    return ZeroshotTest(
+        suite.runs, task, own.zeroshot_task or task, data, tuple(own.zeroshot), outside=outside
+    )
 
 
 def planned_runs(suite: Suite, task: str, data: str | None = None) -> list[Run]:

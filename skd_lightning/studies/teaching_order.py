@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from skd_lightning.distillation.teachers.kinds import is_on_hub
 from skd_lightning.distillation.teachers.sets import words_in
-from skd_lightning.distillation.teachers.token_classifier import HUB
 from skd_lightning.errors import UserError
 from skd_lightning.parsing import read_yaml
 from skd_lightning.runs.run import Run
@@ -46,7 +46,7 @@ def refuse_missing_teachers(run: Run, planned: Sequence[Path]) -> None:
     """
     for teacher in run.teacher_paths():
         made = any(teacher in (path, *path.parents) for path in planned)
-        if not (made or teacher.exists() or str(teacher).startswith(HUB)):
+        if not (made or teacher.exists() or is_on_hub(teacher)):
             raise UserError(
                 f"--distillation.teachers {teacher}: nothing is there, and no run of the suite makes it; train it first"
             )

@@ -14,9 +14,9 @@ import torch
 from rich.progress import track
 
 from skd_lightning.data.module import TaggingData
+from skd_lightning.data.run_settings import read_settings
 from skd_lightning.data.schemes import in_scheme
 from skd_lightning.data.sentence import Sentence
-from skd_lightning.data.text_only import text_only
 from skd_lightning.display import terminal
 from skd_lightning.display.formats import points
 from skd_lightning.display.table import Table
@@ -154,7 +154,7 @@ class ZeroshotTest:
 
     def _trained(self, folder: RunFolder) -> Results:
         """Return the results of a run of the task; refuse a folder that holds none."""
-        trained = Results.require(folder)
+        trained = Results.read_or_refuse(folder)
         if trained is None:
             raise UserError(f"{folder.path}: no results.json there; name folders of finished runs")
         if trained.task != self.task:
@@ -166,13 +166,13 @@ class ZeroshotTest:
 
 def _annotated(folder: RunFolder) -> set[str]:
     """Return the languages whose annotation a run was trained on; none for a folder without results."""
-    trained = Results.require(folder)
+    trained = Results.read_or_refuse(folder)
     if trained is None:
         return set()
     if trained.annotated is not None:
         return set(trained.annotated)
     # An earlier version has not written them: those that it was tested on are the best guess.
-    return set(trained.languages) - set(text_only(folder))
+    return set(trained.languages) - set(read_settings(folder).data.text_only or [])
 
 
 def evaluate(

@@ -1,4 +1,4 @@
-"""Trained taggers from disk, and the refusal of weights that do not belong.
+"""Trained taggers from disk.
 
 A checkpoint may come from anybody. Nothing in it is unpickled or run: its description names classes from a table, and
 its sizes are compared with its weights before anything of these sizes is made.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,19 +22,14 @@ from skd_lightning.run_folder import RunFolder
 from skd_lightning.serving.folder import WEIGHTS, is_saved, read_arrays, read_config
 from skd_lightning.serving.hub import on_disk
 from skd_lightning.serving.tables import expanded
+from skd_lightning.taggers.compatibility import SCHEMA
 from skd_lightning.taggers.finite import not_finite
 from skd_lightning.taggers.head import ChainHead
 from skd_lightning.taggers.optimization import Optimization
+from skd_lightning.taggers.tagger import Tagger
 from skd_lightning.taggers.wide import Wide, WidePath
 from skd_lightning.tags import TagSet
 
-if TYPE_CHECKING:
-    from skd_lightning.taggers.tagger import Tagger
-
-SCHEMA = 4
-"""Version of descriptions."""
-CHAIN = ("decoder", "constrain")
-"""Settings that decide what transitions and masks mean."""
 MOST_COMPRESSED = 16
 """Times that the tables of a saved tagger may grow when they are read: four weights a byte, of four bytes each."""
 
@@ -120,8 +115,6 @@ def read_saved(folder: Path) -> dict[str, Any]:
 
 
 def _make(checkpoint: Mapping[str, Any], size: int, maker: EncoderMaker) -> Tagger:
-    from skd_lightning.taggers.tagger import Tagger  # which refuses other weights with what is here
-
     description = checkpoint["tagger"]
     if description.get("schema") != SCHEMA:
         raise UserError("written by another version of skd_lightning; train it again")
@@ -199,48 +192,3 @@ def _honest(weights: Mapping[str, Any], size: int) -> Mapping[str, Tensor]:
 
 def _shape(weights: Mapping[str, Tensor], name: str) -> str:
     return "x".join(map(str, weights[name].shape)) or "a number" if name in weights else "missing"
-
-
-def refuse_other(
-    checkpoint: Mapping[str, Any], description: Mapping[str, Any], weights: Mapping[str, Tensor]
-) -> None:
-    """Refuse weights that belong to other tags, which would load and mean nothing, or to another network.
-
-    Args:
-        checkpoint: as ``Tagger.on_save_checkpoint`` makes it; one without a description has its shapes checked only.
-        description: of the tagger, see ``Tagger.description``.
-        weights: of the tagger.
-
-    Raises:
-        UserError: naming what is different.
-    """
-    theirs = checkpoint.get("tagger", {})
-    if theirs and theirs["tags"] != description["tags"]:
-        raise UserError(
-            f"the checkpoint was trained on the tags {', '.join(theirs['tags'])}, the data have "
-            f"{', '.join(description['tags'])}; give the data it was trained on, or train anew"
-        )
-    there, here = _settings(theirs), _settings(description)
-    # Masks and transitions have the same shapes in taggers that mean other things by them.
-    others = bool(theirs) and any(there[name] != here[name] for name in CHAIN)
-    shapes = {name: value.shape for name, value in checkpoint["state_dict"].items()}
-    if others or shapes != {name: value.shape for name, value in weights.items()}:
-        differing = [
-            f"{name} {there.get(name)} there, {here.get(name)} here"
-            for name in {**here, **there}
-            if there.get(name) != here.get(name)
-        ]
-        raise UserError(
-            f"the checkpoint is of another network ({'; '.join(differing)}); give the options it was trained with"
-        )
-
-
-def _settings(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides about the shapes and the meaning of a described tagger's weights, and some more."""
-    found = {name: description.get(name) for name in CHAIN}
-    found["wide"] = bool(description.get("wide"))
-    for part in ("embedder", "context"):
-        own = description.get("encoder", {}).get(part, {"name": None, "settings": {}})
-        found[part] = own["name"]
-        found |= {f"{part}.{name}": value for name, value in own["settings"].items() if name != "saved"}
-    return found

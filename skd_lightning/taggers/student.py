@@ -10,7 +10,6 @@ from torch import Tensor
 from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch
 from skd_lightning.distillation.annealing import Annealing
-from skd_lightning.distillation.names import BASELINE
 from skd_lightning.distillation.objectives import Objective
 from skd_lightning.encoders import BiLSTM, Context, Embedder
 from skd_lightning.errors import UserError
@@ -74,11 +73,6 @@ class Student(Tagger):
             )
         self.objective = objective
         self.annealing, self.unlabelled_annealing = annealing, unlabelled_annealing
-
-    @property
-    def loss(self) -> str:
-        """Name of the objective; ``none`` for the baseline."""
-        return BASELINE if self.objective is None else self.objective.loss_name()
 
     def load_teacher(self, path: Path, outside: bool = False) -> Tagger:
         """Return a trained teacher, on the device of the student.

@@ -27,7 +27,7 @@ from skd_lightning.serving.tables import Compression
 from skd_lightning.serving.text import tag
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers import experts, prediction, saving
-from skd_lightning.taggers.checkpoints import SCHEMA, refuse_other
+from skd_lightning.taggers.compatibility import SCHEMA, refuse_other
 from skd_lightning.taggers.finite import EVERY, not_finite, refuse_loss
 from skd_lightning.taggers.head import ChainHead, Decoder, Decoding
 from skd_lightning.taggers.lazy_adamw import clip_norm

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from skd_lightning.data.folds import Fold
+from skd_lightning.data.run_settings import read_settings
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 
@@ -67,8 +66,8 @@ def refuse_seen(teachers: Iterable[Path], fold: Fold) -> None:
             )
 
 
-def _left_out(teacher: Path) -> object:
+def _left_out(teacher: Path) -> str | None:
     try:
-        return yaml.safe_load(RunFolder(teacher).config.read_text())["data"].get("without_fold")
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return read_settings(RunFolder(teacher)).data.without_fold
+    except UserError:
         return None

@@ -9,8 +9,9 @@ from pathlib import Path
 from skd_lightning.distillation.teachers.converted import speaking_in
 from skd_lightning.distillation.teachers.predictions_file import PredictionsFile
 from skd_lightning.distillation.teachers.roles import Learner, Speaker
-from skd_lightning.distillation.teachers.token_classifier import HUB, TokenClassifier, is_model_folder
+from skd_lightning.distillation.teachers.token_classifier import TokenClassifier, is_model_folder
 from skd_lightning.features.windows import Pooling
+from skd_lightning.hub_access import HUB
 from skd_lightning.run_folder import RunFolder
 
 LINES = ".jsonl"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +16,7 @@ from skd_lightning.distillation.label_reading import read_labels
 from skd_lightning.distillation.tag_mapping import map_tags
 from skd_lightning.distillation.teachers.prediction_lines import AnswerKind, Line, read_line
 from skd_lightning.errors import UserError
-from skd_lightning.tags import OUTSIDE, EntityScheme, TagSet, convert, split_tag
+from skd_lightning.tags import OUTSIDE, EntityScheme, TagSet, convert, from_bilou, split_tag
 
 ANSWERS: dict[AnswerKind, type[Spoken]] = {
     "sequences": WeightedSequences,
@@ -138,9 +137,8 @@ class PredictionsFile:
         if self._student.scheme == "none":
             return label
         label = self._names.get(label, label) if not split_tag(label)[1] else label
-        if match := re.fullmatch(r"([LU])-(.+)", label, re.DOTALL):
-            return f"{'E' if match[1] == 'L' else 'S'}-{match[2]}"
-        return label if label == OUTSIDE or split_tag(label)[1] else f"I-{label}"
+        tag = from_bilou(label)
+        return tag if tag == OUTSIDE or split_tag(tag)[1] else f"I-{tag}"
 
     def _own_tags(self) -> TagSet:
         if self._student.scheme == "none":

@@ -64,7 +64,11 @@ def refuse_kind(
             f"{folder}: it gives {nature}, and this objective{together} asks for probabilities of tag sequences: take "
             "posterior, or structural with alpha 1"
         )
-    if several and not (facts.complete and "potentials" in offers) and (asks_disagreement or pool.weights == "dev"):
+    if (
+        several
+        and not (facts.complete and "potentials" in offers)
+        and (asks_disagreement or pool.weights == "dev")
+    ):
         option = "--distillation.most_disagreement" if asks_disagreement else "weights: dev"
         raise UserError(
             f"{folder}: {option} asks for potentials on every sentence, and it gives {nature} on some"

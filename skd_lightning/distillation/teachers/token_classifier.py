@@ -23,12 +23,10 @@ from skd_lightning.encoders.pretrained_transformer import (
 )
 from skd_lightning.errors import UserError
 from skd_lightning.features.windows import PieceWindows, Pooling
+from skd_lightning.hub_access import HUB
 from skd_lightning.ragged import cut_by_budget
 from skd_lightning.storage import add_weights
 from skd_lightning.tags import Scheme
-
-HUB = "hf:"
-"""Before the name of a model on the hub: without it, a name is a path."""
 
 
 class TokenClassifier:

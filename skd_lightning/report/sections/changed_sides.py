@@ -69,9 +69,9 @@ def section(findings: Findings) -> Section | None:
     gained, lost = (sum(map(len, side.values())) for side in (sides.gained, sides.lost))
     whole = "every word" if metric == "accuracy" else "every entity and no other"
     text = (
-        f"{pair.student.name} against {pair.baseline.name}: {plain(gained)} test sentences are right ({whole}) with the "
-        f"student alone, {plain(lost)} with the baseline alone. At most {EACH} of each are shown, in turn one of each "
-        "language, drawn at random with a fixed seed; none was chosen by hand."
+        f"{pair.student.name} against {pair.baseline.name}: {plain(gained)} test sentences are right ({whole}) with "
+        f"the student alone, {plain(lost)} with the baseline alone. At most {EACH} of each are shown, in turn one of "
+        "each language, drawn at random with a fixed seed; none was chosen by hand."
     )
     content: list[str | Passages] = [text]
     for name, title, side in (

@@ -66,7 +66,9 @@ def language_of(path: Path, known: Collection[str]) -> str | None:
     return next((language for part in named if (language := known_as(part, known))), None)
 
 
-def sentences_of_file(opened: BinaryIO, name: str, language: str | None, words: Words) -> Iterator[PlacedSentence]:
+def sentences_of_file(
+    opened: BinaryIO, name: str, language: str | None, words: Words
+) -> Iterator[PlacedSentence]:
     """Yield the sentences of an open file.
 
     Args:
@@ -240,7 +242,9 @@ def _given(rows: Sequence[tuple[int, str]], name: str, language: str | None) -> 
     return PlacedSentence(name, language, rows[0][0], " ".join(words), words, offsets, "\n")
 
 
-def _from_objects(pieces: Iterable[str], name: str, language: str | None, words: Words) -> Iterator[PlacedSentence]:
+def _from_objects(
+    pieces: Iterable[str], name: str, language: str | None, words: Words
+) -> Iterator[PlacedSentence]:
     """Yield the sentences of JSON lines; each line is a document of its own.
 
     Raises:
