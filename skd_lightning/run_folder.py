@@ -21,6 +21,9 @@ TEACHERS, REPORT = "teachers", "report"
 CACHE, LOGS = "cache", "logs"
 """Folders beside those of the tasks."""
 
+SWEEPS = "sweeps"
+"""Folder of a task beside those of its students, with a folder for each sweep."""
+
 LONGEST = 100
 """Bytes of a name: three of them make that of a log, and file systems take 255."""
 
@@ -141,7 +144,7 @@ class RunFolder:
         return self.results.is_file()
 
     def key(self) -> str | None:
-        """The key of the settings that the folder was made with; None where none is written down."""
+        """Return the key of the settings that the folder was made with; None where none is written down."""
         if not self.config.is_file():
             return None
         with self.config.open(encoding="utf-8", errors="replace") as opened:

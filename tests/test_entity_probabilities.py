@@ -9,7 +9,7 @@ from skd_lightning.crf import LinearChainCRF
 from skd_lightning.encoders import BiLSTM, NgramEmbedder
 from skd_lightning.predictions import Entity
 from skd_lightning.taggers import Teacher
-from skd_lightning.taggers.entity_probabilities import entities_with_probabilities
+from skd_lightning.taggers.entity_probabilities import entities_of_chain
 from skd_lightning.tags import Scheme, TagSet, entities
 
 WORDS = 4
@@ -58,7 +58,7 @@ def test_every_entity_that_any_sequence_spells(scheme: Scheme, well_formed: bool
                 spelled[-1] = f"E-{entity_type}"
             spelled[0] = f"{'S' if scheme == 'bioes' and len(spelled) == 1 else 'B'}-{entity_type}"
             tags[row] = ("O",) * first + tuple(spelled) + ("O",) * (length - end)
-            found = entities_with_probabilities(crf, tags, tag_set, well_formed)
+            found = entities_of_chain(crf, tags, tag_set, well_formed)
             assert found[row][0][:3] == (first, end - 1, entity_type)
             assert found[row][0].probability == pytest.approx(expected[entity_type, first, end], abs=1e-12)
             assert not any(own for other, own in enumerate(found) if other != row)
@@ -75,7 +75,7 @@ def test_entities_of_the_best_sequences(scheme: Scheme, well_formed: bool) -> No
             tag_set.decode(path[: int(n)])
             for path, n in zip(crf.viterbi().tolist(), crf.lengths, strict=True)
         ]
-        for row, own in enumerate(entities_with_probabilities(crf, tags, tag_set, well_formed)):
+        for row, own in enumerate(entities_of_chain(crf, tags, tag_set, well_formed)):
             assert [(label, first, last + 1) for first, last, label, _ in own] == entities(tags[row])
             expected = enumerated(crf, tag_set, row)
             for first, last, label, probability in own:
@@ -105,7 +105,7 @@ def test_a_tagger_says_how_sure_it_is_of_each_entity() -> None:
 
 def test_an_entity_that_no_allowed_sequence_spells() -> None:
     tag_set = TagSet(("O", "I-X"), "iob2")  # nothing begins an X
-    found = entities_with_probabilities(
+    found = entities_of_chain(
         chain(tag_set, True, seed=0), [("O", "I-X"), (), (), ()], tag_set, well_formed=True
     )
     assert found == [(Entity(1, 1, "X", 0.0),), (), (), ()]

@@ -144,7 +144,7 @@ def read_task(runs: Path, task: str, variants: Collection[str] | None = None) ->
 
 
 def _order(losses: Mapping[str, str]) -> list[str]:
-    """Variants by their losses, in the paper's order; of one loss the plain name first, then by name."""
+    """Return variants by their losses, in the paper's order; of one loss the plain name first, then by name."""
 
     def place(name: str) -> tuple[tuple[int, str], bool, list[Any]]:
         return rank(losses[name]), name != losses[name], natural(name)

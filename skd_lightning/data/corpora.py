@@ -26,9 +26,7 @@ from skd_lightning.data.split_names import SPLITS
 from skd_lightning.data.splits import (
     check_duplicates,
     check_text,
-    cut_dev,
-    halve_dev,
-    resample,
+    complete,
     sample_size,
     sample_train,
 )
@@ -179,30 +177,14 @@ def load_corpora(
     corpora = Corpora({})
     left_out = Fold.named(without_fold) if without_fold is not None else None
     chosen = languages or training_languages(task, data)
+    _refuse_languages(chosen, text_only)
     for option, by_language in (("encoding", reading.get("encoding")), ("sample", sample)):
         if isinstance(by_language, Mapping):
             _refuse_unknown_languages(option, by_language, chosen, task, data)
-    if unknown := [language for language in text_only if language not in chosen]:
-        raise UserError(f"--data.text_only names {', '.join(unknown)}; the languages are {', '.join(chosen)}")
-    if text_only and set(chosen) <= set(text_only):
-        raise UserError(
-            f"--data.text_only names all languages, {', '.join(chosen)}; leave one annotated, or train on more"
-        )
-    if unprintable := [language for language in chosen if not _is_text(language)]:
-        raise UserError(f"language {unprintable[0]!r}: the name of its folder is not UTF-8; rename it")
     for language in chosen:
         splits = load_language(task, data, language, notes=corpora.notes, revision=revision, **reading)
         size = sample_size(sample, language)
-        if size is not None:
-            corpora.notes.append(resample(language, splits, size))
-        if (
-            language not in text_only
-            and not splits["dev"]
-            and sum(sentence.tags is not None for sentence in splits["train"]) > 1
-        ):
-            corpora.notes.append(cut_dev(language, splits))
-        if not splits["test"] and splits["dev"]:
-            corpora.notes.append(halve_dev(language, splits))
+        corpora.notes += complete(language, splits, size, annotated=language not in text_only)
         corpora.notes += check_duplicates(language, splits, remove_duplicates)
         evaluated = [*splits["dev"], *splits["test"]]
         if max_train_sentences is not None and len(splits["train"]) > max_train_sentences:
@@ -228,6 +210,18 @@ def load_corpora(
     if left_out is not None:
         corpora.notes.append(f"the training sentences of fold {left_out} are left out")
     return corpora
+
+
+def _refuse_languages(chosen: Sequence[str], text_only: Sequence[str]) -> None:
+    """Refuse languages of text alone that are not chosen, or all; and a folder whose name nobody can write."""
+    if unknown := [language for language in text_only if language not in chosen]:
+        raise UserError(f"--data.text_only names {', '.join(unknown)}; the languages are {', '.join(chosen)}")
+    if text_only and set(chosen) <= set(text_only):
+        raise UserError(
+            f"--data.text_only names all languages, {', '.join(chosen)}; leave one annotated, or train on more"
+        )
+    if unprintable := [language for language in chosen if not _is_text(language)]:
+        raise UserError(f"language {unprintable[0]!r}: the name of its folder is not UTF-8; rename it")
 
 
 def _is_text(name: str) -> bool:

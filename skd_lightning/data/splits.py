@@ -12,6 +12,27 @@ from skd_lightning.errors import UserError
 Splits = dict[str, list[Sentence]]
 
 
+def complete(language: str, splits: Splits, size: int | None, annotated: bool) -> list[str]:
+    """Draw a sample of all splits, if one is wanted, and make the dev and test sets that are missing, in place.
+
+    Args:
+        language: code.
+        splits: of the language.
+        size: of the sample, see :func:`sample_size`.
+        annotated: False for a language whose tags nobody is to see, which needs no dev set.
+
+    Returns:
+        A line for each thing done.
+    """
+    notes = [] if size is None else [resample(language, splits, size)]
+    tagged = sum(sentence.tags is not None for sentence in splits["train"])
+    if annotated and not splits["dev"] and tagged > 1:
+        notes.append(cut_dev(language, splits))
+    if not splits["test"] and splits["dev"]:
+        notes.append(halve_dev(language, splits))
+    return notes
+
+
 def cut_dev(language: str, splits: Splits) -> str:
     """Make a tenth of the annotated training sentences (at least one) the dev set, in place.
 

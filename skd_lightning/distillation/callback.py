@@ -161,12 +161,7 @@ class DistillationCallback(pl.Callback):
         mine = languages[trainer.global_rank :: trainer.world_size]
         spoken: dict[tuple[str, Fold | None], LanguageAnswers] = {}
         for turn in (mine, [language for language in languages if language not in mine]):
-            for text in sorted(texts, key=lambda text: text.language):
-                if text.language not in turn:
-                    continue
-                dev = data.sentences["dev"].get(text.language, [])
-                spoken[text.name, text.fold], found = asking.answers(text, dev)
-                self.found.append(found)
+            spoken |= self._hear(asking, [text for text in texts if text.language in turn], data)
             self._refuse_silence(turn)
             trainer.strategy.barrier()  # what other processes predicted is on disk from here on
         owner, place = np.zeros(len(dataset), np.int64), np.zeros(len(dataset), np.int64)
@@ -179,12 +174,19 @@ class DistillationCallback(pl.Callback):
         asking.dismiss()
         seconds = time.perf_counter() - began
         self.seconds += seconds
-        for folder in dict.fromkeys(
-            name for row in self.found for part in row.parts for name in part.rebuilt
-        ):
-            rank_zero_warn(f"{folder} was damaged and has been made again")
         if trainer.is_global_zero:
             self._report(objective.needs.k, seconds)
+
+    def _hear(
+        self, asking: Asking, texts: Sequence[Text], data: Any
+    ) -> dict[tuple[str, Fold | None], LanguageAnswers]:
+        """Return the answers on some texts, language by language, and note them for the report."""
+        spoken = {}
+        for text in sorted(texts, key=lambda text: text.language):
+            dev = data.sentences["dev"].get(text.language, [])
+            spoken[text.name, text.fold], found = asking.answers(text, dev)
+            self.found.append(found)
+        return spoken
 
     def _refuse_silence(self, languages: Sequence[str]) -> None:
         """Refuse teachers that know no sentence of a language; those whom the filter leaves out have spoken.
@@ -202,7 +204,10 @@ class DistillationCallback(pl.Callback):
                 )
 
     def _report(self, k: int, seconds: float) -> None:
-        """Print a row for each text, in at most 80 columns."""
+        """Print a row for each text, in at most 80 columns; warn of parts that were damaged."""
+        rebuilt = (name for row in self.found for part in row.parts for name in part.rebuilt)
+        for folder in dict.fromkeys(rebuilt):
+            rank_zero_warn(f"{folder} was damaged and has been made again")
         console = Console()
         console.print(
             f"teacher cache {self.cache} ({seconds:.1f} s)",

@@ -20,6 +20,7 @@ from skd_lightning.report.labels import columns, heading
 from skd_lightning.report.sections import SECTIONS
 from skd_lightning.report.sections.scores import brief_table
 from skd_lightning.report.summary import summary
+from skd_lightning.run_folder import REPORT
 from skd_lightning.storage import new_file, remove_unfinished
 
 MANIFEST = "files.txt"
@@ -65,7 +66,7 @@ def write_report(
     files["runs.csv"] = runs_table(findings.runs).csv().encode()
     files["table.md"] = page.markdown(title, key, sections).encode()
     files["index.html"] = page.page(title, key, sections, list(findings.looks.values())).encode()
-    folder = out or runs / task / "report"
+    folder = out or runs / task / REPORT
     try:
         _replace(folder, files)
     except OSError as error:

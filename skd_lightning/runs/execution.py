@@ -99,19 +99,8 @@ def train(run: Run, anew: bool = False) -> None:
         return
     beginning = f"{KEY}{key}\n{settings.text}"
     work = working_folder(folder)
-    resume = work.last if not anew and work.key() == key and work.last.is_file() else None
-    if resume:
-        provenance.verify(work, made_from)
-        refuse_damaged(resume)
-    run_id = stored_run_id(resume) if resume and cli.config.wandb else None
-    cli.labels = Labels(run.title, f"{run.task}/{run.variant}", run.role, run_id)
-    cli.config.trainer.default_root_dir = str(work.path)
-    cli.make()
-    if run.role == "student":  # many share a corpus, where each teacher has its own
-        cache = Path(cli.config.distillation.cache)
-        cli.model.fit_cache = cache / f"features-{made_from[provenance.CODE]}"
-    for callback in _callbacks(cli.trainer, DistillationCallback):
-        callback.check(cli.model, cli.datamodule.taught_languages)
+    resume = None if anew else _state_of(work, key, made_from)
+    _make(cli, run, work, resume, made_from)
     speaks = cli.trainer.is_global_zero
     # Of several processes the first is at work there for all of them.
     with alone_in(folder.path, *GUARDED, wait=False) if speaks else nullcontext():
@@ -135,6 +124,32 @@ def train(run: Run, anew: bool = False) -> None:
         Console().print(
             f"[green]{escape(run.title)}[/]: {escape(f'{_score(folder)} {taken}')}", highlight=False
         )
+
+
+def _state_of(work: RunFolder, key: str, made_from: dict[str, str]) -> Path | None:
+    """Return the state of a stopped training with these settings, None where there is none.
+
+    Raises:
+        UserError: it is damaged, or code, corpora or teachers have changed since.
+    """
+    if work.key() != key or not work.last.is_file():
+        return None
+    provenance.verify(work, made_from)
+    refuse_damaged(work.last)
+    return work.last
+
+
+def _make(cli: TaggingCLI, run: Run, work: RunFolder, resume: Path | None, made_from: dict[str, str]) -> None:
+    """Make data, model and trainer, and refuse teachers that are missing or do not fit."""
+    run_id = stored_run_id(resume) if resume and cli.config.wandb else None
+    cli.labels = Labels(run.title, f"{run.task}/{run.variant}", run.role, run_id)
+    cli.config.trainer.default_root_dir = str(work.path)
+    cli.make()
+    if run.role == "student":  # many share a corpus, where each teacher has its own
+        cache = Path(cli.config.distillation.cache)
+        cli.model.fit_cache = cache / f"features-{made_from[provenance.CODE]}"
+    for callback in _callbacks(cli.trainer, DistillationCallback):
+        callback.check(cli.model, cli.datamodule.taught_languages)
 
 
 def first_process() -> bool:
@@ -162,7 +177,7 @@ def _say_finished(run: Run, made_from: dict[str, str]) -> None:
 
 
 def _overtaken(folder: RunFolder, work: RunFolder, key: str | None) -> bool:
-    """Look again, now that no other process is at work there: it may have finished what was to be done."""
+    """Return True if another process has finished this run while this one waited for the folder."""
     take_place(folder)
     return working_folder(folder) != work or (key is not None and has_finished(folder, key))
 
@@ -221,7 +236,7 @@ def _fit_and_test(cli: TaggingCLI, work: RunFolder, resume: Path | None, displac
 
 
 def _refuse_unfit(resume: Path, error: Exception) -> None:
-    """Say so if an error before the first step is the checkpoint's: a teacher's, for one, speaks for itself."""
+    """Refuse a checkpoint that does not fit this training; an error with a cause of its own speaks for itself."""
     if user_error(error) is not None and not str(error).startswith("the checkpoint "):
         return
     reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -92,7 +92,7 @@ class TaggingCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Options beside Lightning's own."""
+        """Add the options that Lightning does not have."""
         parser.add_lightning_class_args(DistillationCallback, "distillation")
         parser.set_defaults({"distillation.teachers": "runs/demo/teachers"})
         parser.add_argument(
@@ -177,7 +177,7 @@ class TaggingCLI(LightningCLI):
             )
 
     def instantiate_classes(self) -> None:
-        """Data, model and trainer, unless only the configuration is wanted so far."""
+        """Make data, model and trainer, unless only the configuration is wanted so far."""
         if self._instantiate:
             trainer = self._subconfig()["trainer"]
             refuse_too_many(trainer["devices"], trainer["accelerator"])
@@ -213,12 +213,12 @@ class TaggingCLI(LightningCLI):
         )
 
     def make(self) -> None:
-        """Data, model and trainer after all."""
+        """Make data, model and trainer, which the constructor has left out."""
         self._instantiate = True
         self.instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """A trainer whose loggers and checkpoints live in the run folder."""
+        """Return a trainer whose loggers and checkpoints live in the run folder."""
         config, init = self._subconfig(), self._subconfig(initialised=True)
         folder = Path(config["trainer"]["default_root_dir"])
         callbacks = [
@@ -244,7 +244,7 @@ class TaggingCLI(LightningCLI):
 
 
 def with_nulls(arguments: Sequence[str]) -> list[str]:
-    """``--a.b=None`` and ``--a.b None``, as sweeps write it, and the same with ``null``, as a setting that is null.
+    """Return the words of a command with every option that is None or null as a setting that is null.
 
     jsonargparse takes the word None for text, and makes that of null inside of a class's dataclass; a configuration
     in place of the option says the same of every setting.

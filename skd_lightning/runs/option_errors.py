@@ -235,7 +235,7 @@ def _cut(text: str) -> str:
 
 
 def _path(text: str) -> list[str]:
-    """The keys on the way to the complaint; a class adds none."""
+    """Return the keys on the way to the complaint; a class adds none."""
     keys: list[str] = []
     for found in KEY.finditer(text):
         keys += found[1].split(".")
@@ -243,7 +243,7 @@ def _path(text: str) -> list[str]:
 
 
 def _settings(annotation: Any, seen: set[type]) -> Iterator[str]:
-    """Names of the settings of what an annotation stands for: dataclasses, and classes with all their subclasses."""
+    """Yield the names of an annotation's settings: those of dataclasses, and of classes with all their subclasses."""
     for part in typing.get_args(annotation) or (annotation,):
         if not inspect.isclass(part) or part in seen or not part.__module__.startswith("skd_lightning"):
             continue
@@ -266,7 +266,7 @@ def _subclasses(base: type) -> list[type]:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    """The known option that is most like it: by its last part first, wherever that stands, then as a whole."""
+    """Return the known option that is most like it: by its last part first, wherever that stands, then as a whole."""
     last = name.rpartition(".")[2]
     lasts = difflib.get_close_matches(last, {option.rpartition(".")[2] for option in known}, n=1, cutoff=0.75)
     candidates = [option for option in known if lasts and option.rpartition(".")[2] == lasts[0]]
@@ -283,7 +283,7 @@ def _complaint(expected: str, value: str) -> str:
 
 
 def _class_names(text: str, setting: str) -> list[str]:
-    """Names of the classes that a setting of the last class on the way takes."""
+    """Return the names of the classes that a setting of the last class on the way takes."""
     paths = CLASS.findall(text)
     if not paths:
         return []

@@ -104,7 +104,7 @@ class Plan:
         return Run(folder, tuple(arguments), self.task, role, loss, variant, title, typed_command())
 
     def _configs(self, role: str) -> list[str]:
-        """The role's settings, the task's own (a task of the user's own has none), then the recipe's."""
+        """Return the role's settings, the task's own (a task of the user's own has none), then the recipe's."""
         folder, task = experiments(), tasks.entry(self.task)
         arguments = [*_config(folder / f"{role}.yaml"), *as_words(task.options)]
         if self.recipe:

@@ -203,7 +203,7 @@ def _scores(results: Results) -> dict[str, float]:
 
 
 def _teachers(results: Results, teachers: TeacherSet) -> Iterator[tuple[str, RunFolder, Results]]:
-    """Language, folder and results of each finished teacher."""
+    """Yield language, folder and results of each finished teacher."""
     for code in results.languages:
         for folder in map(RunFolder, teachers.of(code)):
             if found := _finished(folder):

@@ -99,7 +99,7 @@ class Suite:
 
 
 def read_suite(file: Path) -> Suite:
-    """A suite from its YAML file.
+    """Read a suite from its YAML file.
 
     Args:
         file: of yours, or the name of one in ``experiments/suites``, as the package has them, too.
@@ -147,7 +147,7 @@ def _found_beside(file: Path, options: Mapping[str, JsonValue]) -> dict[str, Jso
 
 
 def _variant(name: str, settings: Any, file: Path) -> Variant:
-    """``loss`` and ``recipe``, and every other setting an option; a variant called like an objective has it."""
+    """Read a variant: ``loss`` (where its name is no objective's), ``recipe``, and every other setting as an option."""
     where = f"{file}: variant {name}"
     options = dict(checked(dict[str, JsonValue], settings, where))
     loss, recipe = options.pop("loss", name), options.pop("recipe", None)

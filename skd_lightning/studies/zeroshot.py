@@ -22,7 +22,7 @@ from skd_lightning.display.formats import points
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores, split_types
-from skd_lightning.run_folder import RunFolder, results_files
+from skd_lightning.run_folder import LOGS, RunFolder, results_files
 from skd_lightning.runs.jobs import Job
 from skd_lightning.runs.record import Results, ZeroshotResults, surroundings, typed_command
 from skd_lightning.runs.work_as_json import to_json
@@ -58,7 +58,7 @@ class ZeroshotTest:
     def job(self) -> Job:
         """Return the test as a job for a process of its own."""
         typed = dataclasses.replace(self, command=typed_command())
-        log = self.runs / "logs" / f"{self.task}-zeroshot.txt"
+        log = self.runs / LOGS / f"{self.task}-zeroshot.txt"
         title = f"{self.task}: on {' '.join(self.languages)}"
         return Job(title, ("job", "zeroshot", to_json(typed)), log, self.finished)
 
@@ -203,7 +203,7 @@ def evaluate(
 
 
 def _padded(tags: Sequence[Sequence[str]], tag_set: TagSet) -> torch.Tensor:
-    """(sentences, words) numbers of the tags, 0 at padding."""
+    """Return (sentences, words) numbers of the tags, 0 at padding."""
     rows = [torch.tensor(tag_set.encode(row), dtype=torch.int64) for row in tags]
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 

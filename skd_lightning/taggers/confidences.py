@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from skd_lightning.crf import LinearChainCRF
-from skd_lightning.taggers.entity_probabilities import entities_with_probabilities
+from skd_lightning.taggers.entity_probabilities import entities_of_chain
 from skd_lightning.tags import TagSet, entities
 
 BINS = 15
@@ -100,7 +100,7 @@ class ConfidenceCounts(Metric):
             [self.tag_set.decode(row[:n]) for row, n in zip(tags.tolist(), lengths.tolist(), strict=True)]
             for tags in (paths, gold)
         )
-        found = entities_with_probabilities(crf, decoded, self.tag_set, self.well_formed)
+        found = entities_of_chain(crf, decoded, self.tag_set, self.well_formed)
         confidences, right = [], []
         for own, tags in zip(found, true, strict=True):
             spans = set(entities(tags))

@@ -14,7 +14,7 @@ from skd_lightning.predictions import Entity
 from skd_lightning.tags import TagSet
 
 
-def entities_with_probabilities(
+def entities_of_chain(
     crf: LinearChainCRF, tags: Sequence[Sequence[str]], tag_set: TagSet, well_formed: bool
 ) -> list[tuple[Entity, ...]]:
     """Return the entities of each sentence of a batch, with their exact probabilities.
@@ -28,7 +28,7 @@ def entities_with_probabilities(
     >>> tag_set = TagSet.of(["B-PER"], "iob2")  # O, B-PER, I-PER
     >>> emissions = torch.tensor([[[0.2, 0.8, 0.0], [0.5, 0.1, 0.4]]]).log()
     >>> crf = LinearChainCRF(emissions, torch.zeros(3, 3), torch.tensor([2]))
-    >>> found = entities_with_probabilities(crf, [["B-PER", "O"]], tag_set, well_formed=True)
+    >>> found = entities_of_chain(crf, [["B-PER", "O"]], tag_set, well_formed=True)
     >>> found[0][0].label, round(found[0][0].probability, 4)  # 0.8 · (1 − 0.4)
     ('PER', 0.48)
     """

@@ -31,7 +31,7 @@ class LazyAdamW(torch.optim.AdamW):
         self._step_supports_amp_scaling = False
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """One step; the closure, if any, computes the loss and the gradients."""
+        """Take one step; the closure, if any, computes the loss and the gradients."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

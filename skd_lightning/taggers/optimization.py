@@ -67,7 +67,7 @@ class Optimization:
         return max(0.0, 1.0 - (step - rising) / max(1, total_steps - rising))
 
     def configure(self, parts: dict[str, list[torch.nn.Parameter]], total_steps: int) -> dict[str, Any]:
-        """Optimiser and schedule in the form Lightning wants.
+        """Return optimiser and schedule in the form that Lightning wants.
 
         Args:
             parts: parameters of each, see :func:`parameter_parts`.

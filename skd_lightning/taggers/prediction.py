@@ -23,7 +23,7 @@ from skd_lightning.predictions import (
     refuse_other_than_words,
 )
 from skd_lightning.ragged import cells, ranges
-from skd_lightning.taggers.entity_probabilities import entities_with_probabilities
+from skd_lightning.taggers.entity_probabilities import entities_of_chain
 
 if TYPE_CHECKING:
     from skd_lightning.taggers.tagger import Tagger
@@ -84,7 +84,7 @@ def predict(
             tagger.tag_set.decode(path[: len(sentences[i])])
             for path, i in zip(paths.tolist(), indices, strict=True)
         ]
-        found = entities_with_probabilities(crf, tags, tagger.tag_set, tagger.head.well_formed)
+        found = entities_of_chain(crf, tags, tagger.tag_set, tagger.head.well_formed)
         alternatives = _alternatives(tagger, crf, k) if k else [()] * len(indices)
         for row, i in enumerate(indices):
             length = len(sentences[i])

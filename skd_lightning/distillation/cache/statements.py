@@ -22,7 +22,7 @@ class WeightedSequences:
         sizes: (sentences,) how many each has; 0 where the teacher said nothing.
         log_weights: (sequences,) nats, sentence by sentence.
         sequences: (their words,) tags, sequence by sequence.
-        of: (1,) the number of tags.
+        tag_count: (1,) the number of tags.
         known: (sentences,) bool, see :class:`Spoken`.
     """
 
@@ -33,13 +33,13 @@ class WeightedSequences:
     sizes: np.ndarray
     log_weights: np.ndarray
     sequences: np.ndarray
-    of: np.ndarray
+    tag_count: np.ndarray
     known: np.ndarray
 
     @property
     def tags(self) -> int:
         """Return the number of tags."""
-        return int(self.of[0])
+        return int(self.tag_count[0])
 
     def stored(self, precision: EmissionPrecision) -> dict[str, np.ndarray]:
         """Return the arrays from which it is made again, of which none loses precision."""
@@ -47,7 +47,7 @@ class WeightedSequences:
 
     def in_tags(self, columns: np.ndarray, tags: int) -> WeightedSequences:
         """Return the same sequences in other tags, see :meth:`Potentials.in_tags`."""
-        return replace(self, sequences=columns[self.sequences], of=np.array([tags]))
+        return replace(self, sequences=columns[self.sequences], tag_count=np.array([tags]))
 
     def chain(self, sentences: np.ndarray, lengths: np.ndarray, starts: np.ndarray) -> WeightedPaths:
         """Return the distributions on some sentences, see :meth:`Potentials.chain`."""
@@ -77,7 +77,7 @@ class SpanScores:
         scores: (spans,) nats against no span.
         coding: (types, 4) tags of the words of a span, see :class:`SemiMarkovCRF`.
         outside: (1,) tag of a word outside of all spans.
-        of: (1,) the number of tags.
+        tag_count: (1,) the number of tags.
         known: (sentences,) bool, see :class:`Spoken`.
     """
 
@@ -90,13 +90,13 @@ class SpanScores:
     scores: np.ndarray
     coding: np.ndarray
     outside: np.ndarray
-    of: np.ndarray
+    tag_count: np.ndarray
     known: np.ndarray
 
     @property
     def tags(self) -> int:
         """Return the number of tags."""
-        return int(self.of[0])
+        return int(self.tag_count[0])
 
     def stored(self, precision: EmissionPrecision) -> dict[str, np.ndarray]:
         """Return the arrays from which it is made again, of which none loses precision."""
@@ -105,7 +105,7 @@ class SpanScores:
     def in_tags(self, columns: np.ndarray, tags: int) -> SpanScores:
         """Return the same distributions over other tags, see :meth:`Potentials.in_tags`."""
         coding, outside = columns[self.coding], columns[self.outside]
-        return replace(self, coding=coding, outside=outside, of=np.array([tags]))
+        return replace(self, coding=coding, outside=outside, tag_count=np.array([tags]))
 
     def chain(self, sentences: np.ndarray, lengths: np.ndarray, starts: np.ndarray) -> SemiMarkovCRF:
         """Return the distributions on some sentences, see :meth:`Potentials.chain`."""

@@ -122,7 +122,7 @@ def _refusal(sweep: Sweep, trial: Mapping[str, Any], run_of: Callable[[Sequence[
 
 
 def _make_model(config: Namespace) -> None:
-    """Values of the right type may still be out of range, which only the classes know."""
+    """Make the model without memory: only its classes know which values of the right type are out of range."""
     model = config.model.as_dict()
     model["init_args"] |= {"tags": ["O"], "scheme": "none", "languages": ["en"]}
     small = "skd_lightning.encoders.NgramEmbedder"

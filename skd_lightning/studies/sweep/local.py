@@ -17,6 +17,7 @@ from skd_lightning.analysis import training_logs
 from skd_lightning.display import terminal
 from skd_lightning.display.formats import counted, short_names
 from skd_lightning.display.table import Table
+from skd_lightning.run_folder import LOGS
 from skd_lightning.runs.execution import job
 from skd_lightning.runs.jobs import Job, run_jobs
 from skd_lightning.runs.run import Run
@@ -92,7 +93,7 @@ def _trial(sweep: Sweep, values: Mapping[str, Any], run_of: Callable[[Sequence[s
     words = [*sweep.arguments(values), "--wandb=None"]  # no account, so no W&B
     run = as_trial(run_of(words), {SWEEP_ID: sweep.file.stem, RUN_ID: name})
     title = " ".join(f"{option}={value}" for option, value in values.items())
-    log = run.path.parent / "logs" / f"{name}.txt"
+    log = run.path.parent / LOGS / f"{name}.txt"
     return Trial(values, dataclasses.replace(job(run), title=title, log=log), run)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
+from skd_lightning.run_folder import SWEEPS
 from skd_lightning.runs.run import Run
 
 SWEEP_ID, RUN_ID = "WANDB_SWEEP_ID", "WANDB_RUN_ID"
@@ -24,5 +25,5 @@ def as_trial(run: Run, environment: Mapping[str, str] = os.environ) -> Run:
     sweep, trial = environment.get(SWEEP_ID), environment.get(RUN_ID)
     if not sweep or not trial:
         return run
-    path = run.path.parents[1] / "sweeps" / sweep / trial
+    path = run.path.parents[1] / SWEEPS / sweep / trial
     return dataclasses.replace(run, path=path, title=f"{run.variant} {trial}")
