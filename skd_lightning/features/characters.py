@@ -6,6 +6,10 @@ import zlib
 
 FORMS = 2
 """Form features of a word, the first ones: as written, and in lower case."""
+AFFIX = 4
+"""Characters of the longest prefix and suffix."""
+GRAM = 3
+"""Characters of an n-gram."""
 
 
 def word_shape(word: str) -> str:
@@ -22,16 +26,16 @@ def word_shape(word: str) -> str:
     return shape
 
 
-def character_features(word: str, ngram: int = 3, affix: int = 4) -> list[str]:
-    """Return the shape, the prefixes and suffixes of 1 to ``affix`` characters, and the inner n-grams of a word."""
+def character_features(word: str) -> list[str]:
+    """Return the shape, the prefixes and suffixes of 1 to 4 characters, and the trigrams of a word with its ends."""
     lower = word.lower()
-    reach = range(1, min(affix, len(lower)) + 1)
+    reach = range(1, min(AFFIX, len(lower)) + 1)
     marked = f"<{lower}>"
     return [
         f"shape={word_shape(word)}",
         *(f"prefix={lower[:n]}" for n in reach),
         *(f"suffix={lower[-n:]}" for n in reach),
-        *(f"gram={marked[i : i + ngram]}" for i in range(max(len(marked) - ngram + 1, 1))),
+        *(f"gram={marked[i : i + GRAM]}" for i in range(max(len(marked) - GRAM + 1, 1))),
     ]
 
 

@@ -136,17 +136,31 @@ def read_parameter(name: str, settings: Any, where: str) -> Parameter:
     if kind == "constant":
         return Parameter(name, kind, (_needed(settings, "value", where),))
     if kind == "categorical":
-        values = _needed(settings, "values", where)
-        if not isinstance(values, list) or not values:
-            raise UserError(f"{where}: values is {values!r:.80}, it must be a list with something in it")
-        weights = settings.get("probabilities")
-        if weights is not None:
-            weights = checked(list[NonNegativeFloat], weights, f"{where}: probabilities")
-        if weights is not None and (
-            len(weights) != len(values) or not math.isclose(sum(weights), 1, abs_tol=1e-6)
-        ):
-            raise UserError(f"{where}: probabilities must be one for each of the values, with sum 1")
-        return Parameter(name, kind, tuple(values), tuple(weights) if weights else None)
+        return Parameter(name, kind, *_choices(settings, where))
+    low, high, step = _bounds(name, kind, settings, where)
+    values = _whole_numbers(low, high, int(step or 1), where) if kind.endswith("int_uniform") else None
+    return Parameter(name, kind, values, None, low, high, step)
+
+
+def _choices(settings: Mapping[str, Any], where: str) -> tuple[tuple[Any, ...], tuple[float, ...] | None]:
+    """Return the values to choose from, and the probability of each if they have any."""
+    values = _needed(settings, "values", where)
+    if not isinstance(values, list) or not values:
+        raise UserError(f"{where}: values is {values!r:.80}, it must be a list with something in it")
+    weights = settings.get("probabilities")
+    if weights is not None:
+        weights = checked(list[NonNegativeFloat], weights, f"{where}: probabilities")
+    if weights is not None and (
+        len(weights) != len(values) or not math.isclose(sum(weights), 1, abs_tol=1e-6)
+    ):
+        raise UserError(f"{where}: probabilities must be one for each of the values, with sum 1")
+    return tuple(values), tuple(weights) if weights else None
+
+
+def _bounds(
+    name: str, kind: str, settings: Mapping[str, Any], where: str
+) -> tuple[float, float, float | None]:
+    """Return lower bound, upper bound and step, see :class:`Parameter`."""
     step = settings.get("q", 1) if kind.startswith("q_") else None
     plain = kind.removeprefix("q_")
     if plain in BELLS:
@@ -170,16 +184,18 @@ def read_parameter(name: str, settings: Any, where: str) -> Parameter:
         and max(Parameter(name, kind, None, None, low, high)._ends()) > 700
     ):
         raise UserError(f"{where}: its bounds are natural logarithms, and e^700 is more than a number holds")
-    values = None
-    if plain == "int_uniform":
-        every = max(1, int(step or 1))
-        first, last = math.ceil(low / every), math.floor(high / every)
-        if first > last:
-            raise UserError(f"{where}: no multiple of {every} lies between {low} and {high}")
-        if last - first >= MOST:
-            raise UserError(f"{where}: {last - first + 1} values; take uniform for so many")
-        values = tuple(every * number for number in range(first, last + 1))
-    return Parameter(name, kind, values, None, low, high, step)
+    return low, high, step
+
+
+def _whole_numbers(low: float, high: float, step: int, where: str) -> tuple[int, ...]:
+    """Return the multiples of a step, at least 1, between two bounds."""
+    every = max(1, step)
+    first, last = math.ceil(low / every), math.floor(high / every)
+    if first > last:
+        raise UserError(f"{where}: no multiple of {every} lies between {low} and {high}")
+    if last - first >= MOST:
+        raise UserError(f"{where}: {last - first + 1} values; take uniform for so many")
+    return tuple(every * number for number in range(first, last + 1))
 
 
 def _default(settings: Mapping[str, Any]) -> str:
