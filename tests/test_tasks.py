@@ -92,7 +92,7 @@ def test_a_new_task_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "reviews.py").write_text(REVIEWS)
     assert tasks.entry("reviews") == Task()
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
-    tasks.names.cache_clear()
+    tasks.task_names.cache_clear()
     try:
         assert "reviews" in tasks.task_names()
         assert tasks.entry("reviews").languages == ("xx",)
@@ -100,7 +100,7 @@ def test_a_new_task_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert plan.student("none", seed=1).parse().cli.config.data.tokens == 321
     finally:
         monkeypatch.undo()
-        tasks.names.cache_clear()
+        tasks.task_names.cache_clear()
         sys.modules.pop("skd_lightning.data.tasks.reviews", None)
 
 
