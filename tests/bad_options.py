@@ -452,9 +452,9 @@ job train '{}' | work
 job train 7 | work
 job train '{brackets}' | work
 job fly x | there is no 'fly'
-job transfer x | no Transfer as JSON
-job transfer '{}' | runs
-job transfer '{brackets}' | no Transfer as JSON
+job zeroshot x | no ZeroshotTest as JSON
+job zeroshot '{}' | runs
+job zeroshot '{brackets}' | no ZeroshotTest as JSON
 """
 
 DEPTH = 5000

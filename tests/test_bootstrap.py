@@ -99,7 +99,7 @@ def test_identical_systems_do_not_differ() -> None:
     generator = np.random.default_rng(1)
     taggers = [{"de": f1_counts(generator, 60, 0.6), "en": f1_counts(generator, 50, 0.7)} for _ in range(2)]
     both = comparison({"none": taggers, "topk": taggers})
-    both.draw([])
+    both.resample([])
     found = both.contrast("topk", "none")
     assert found
     assert found.certain
@@ -115,7 +115,7 @@ def test_a_certain_shift_is_certain() -> None:
         counts[:, 1] += counts[:, 2] - counts[:, 0]
         counts[:, 0] = counts[:, 2]
     both = comparison({"none": [worse], "topk": [better]})
-    both.draw([], resamples=2000)
+    both.resample([], resamples=2000)
     found = both.contrast("topk", "none")
     assert found
     assert found.certain
@@ -134,7 +134,7 @@ def test_macro_mean_draws_languages_apart() -> None:
     zero = np.zeros_like(counts)
     zero[:, 2] = counts[:, 2]
     both = comparison({"none": [{"de": zero, "en": zero}], "topk": [{"de": counts, "en": counts}]})
-    both.draw([], resamples=4000)
+    both.resample([], resamples=4000)
     found = both.contrast("topk", "none")
     assert found
     assert found.certain
@@ -198,7 +198,7 @@ def test_other_sentences_are_not_paired() -> None:
         {"none": [{"de": f1_counts(generator, 50, 0.5)}], "topk": [{"de": f1_counts(generator, 40, 0.5)}]}
     )
     notes: list[str] = []
-    both.draw(notes)
+    both.resample(notes)
     found = both.contrast("topk", "none")
     assert found
     assert found.certain is None

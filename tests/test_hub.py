@@ -124,7 +124,7 @@ def test_the_tasks_of_the_paper() -> None:
     assert set(hub_languages("upos")) == set("en he ja sl fr id fa ta".split())
     assert set(hub_languages("conll")) == {"en", "es", "nl"}
     assert set(hub_languages("uner")) == set("da en hr pt sk sv".split())
-    sources = {name: tasks.entry(name) for name in tasks.names() if tasks.entry(name).hub}
+    sources = {name: tasks.entry(name) for name in tasks.task_names() if tasks.entry(name).hub}
     assert sources.keys() == {"conll", "uner", "upos", "wikiann"}
     for task in sources.values():
         assert task.hub is not None

@@ -15,7 +15,7 @@ from skd_lightning.errors import UserError
 from skd_lightning.serving.text import sentences as splitting
 from skd_lightning.serving.text import word_splitting as word_rules
 from skd_lightning.serving.text.documents import (
-    Sentence,
+    PlacedSentence,
     decoded,
     language_of,
     sentences_of_file,
@@ -44,7 +44,7 @@ def words(text: str, language: str = "") -> list[list[str]]:
 
 def read(
     content: bytes, name: str = "-", language: str | None = "en", source: str = "rules"
-) -> list[Sentence]:
+) -> list[PlacedSentence]:
     return list(sentences_of_file(io.BytesIO(content), name, language, source))  # type: ignore[arg-type]
 
 

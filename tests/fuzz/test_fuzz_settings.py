@@ -32,7 +32,7 @@ from skd_lightning.runs.work_as_json import from_json, to_json
 from skd_lightning.studies.suite import read_suite, run_suite
 from skd_lightning.studies.sweep.file import read_sweep
 from skd_lightning.studies.sweep.space import grid_size, random_trials
-from skd_lightning.studies.zeroshot import Transfer
+from skd_lightning.studies.zeroshot import ZeroshotTest
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 STUDENT = str(EXPERIMENTS / "student.yaml")
@@ -227,7 +227,7 @@ def test_a_command_line(command: tuple[str, list[str]]) -> None:
 
 
 RUN = Run(Path("runs/x"), ("--data.tokens", "1"), "mine", "student", "topk", "topk", "x")
-TRANSFER = Transfer(Path("runs"), "mine", "mine", None, ("en",), (Path("runs/a"),))
+TRANSFER = ZeroshotTest(Path("runs"), "mine", "mine", None, ("en",), (Path("runs/a"),))
 
 
 @tries(100)
@@ -237,6 +237,6 @@ TRANSFER = Transfer(Path("runs"), "mine", "mine", None, ("en",), (Path("runs/a")
 )
 def test_work_that_one_process_gives_another(text: str) -> None:
     assert from_json(Run, to_json(RUN)) == RUN
-    assert from_json(Transfer, to_json(TRANSFER)) == TRANSFER
-    for kind in (Run, Transfer):
+    assert from_json(ZeroshotTest, to_json(TRANSFER)) == TRANSFER
+    for kind in (Run, ZeroshotTest):
         attempt(lambda kind=kind: from_json(kind, text))  # type: ignore[misc]
