@@ -133,7 +133,7 @@ def test_a_file_that_is_read_back(file: tuple[str, bytes], home: Path) -> None:
         notes: list[str] = []
         read_run(home / name, home, notes)
         for kind in (Results, PeerResults, ZeroshotResults):
-            attempt(lambda kind=kind: kind.require(RunFolder(home)))  # type: ignore[misc]
+            attempt(lambda kind=kind: kind.read_or_refuse(RunFolder(home)))  # type: ignore[misc]
         assert all(note and len(note.splitlines()) == 1 for note in notes)
 
 
