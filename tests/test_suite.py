@@ -661,6 +661,21 @@ def test_an_option_varies_over_folders(tmp_path: Path, capsys: pytest.CaptureFix
     assert (tmp_path / "out/curve.png").stat().st_size > 1000
 
 
+def test_options_name_runs_of_the_suite_itself(tmp_path: Path) -> None:
+    """Of the same task, and under the same value of an option that varies; whoever teaches is trained before."""
+    file = tmp_path / "suite.yaml"
+    pool = '["{runs}/{task}/teachers", "{runs}/{task}/none/seed1"]'
+    variants = f"variants: {{second: {{loss: structural, distillation.teachers: {pool}}}, none: , topk: }}"
+    file.write_text(VARIED.format(runs="runs/sizes").replace("variants: {none: , topk: }", variants))
+    suite = read_suite(file).by_value()["300"]
+    second = next(run for run in planned_runs(suite, "wikiann") if run.variant == "second")
+    own = Path("runs/sizes/300/wikiann")
+    assert second.teacher_paths() == [own / "teachers", own / "none/seed1"]
+    _, first, then, _ = phases(suite)
+    assert [job.title.split()[1] for job in first] == ["none", "topk"]
+    assert [job.title.split()[1] for job in then] == ["second"]
+
+
 def test_the_curves_of_several_tasks_stand_beside_each_other(tmp_path: Path) -> None:
     one = "wikiann: {languages: [de, en]}"
     text = VARIED.format(runs=tmp_path / "runs").replace(one, f"{one}, mine: {{languages: [de, en]}}")

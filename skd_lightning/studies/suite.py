@@ -251,14 +251,15 @@ def _plan(
 ) -> Plan:
     """Return a plan with the options of the suite, the task and further levels: later ones count more.
 
-    The levels' configs are all read, in the same order, and count less than any option that is named.
+    In their values, ``{runs}`` stands for the folder of the runs, and ``{task}`` for the task. The levels' configs are
+    all read, in the same order, and count less than any option that is named.
     """
     own = suite.tasks[task]
     levels = [suite.options, own.options, *levels]
     configs = [word for level in levels if "config" in level for word in ("--config", str(level["config"]))]
     named = {name: value for level in levels for name, value in level.items() if name != "config"}
-    words = (*configs, *as_words(named))
-    return Plan(suite.runs, task, data, own.languages, words, recipe or suite.recipe)
+    words = [word.replace("{runs}", f"{suite.runs}").replace("{task}", task) for word in as_words(named)]
+    return Plan(suite.runs, task, data, own.languages, (*configs, *words), recipe or suite.recipe)
 
 
 def run_suite(suite: Suite, data: str | None, jobs: int, dry_run: bool, anew: bool = False) -> None:
