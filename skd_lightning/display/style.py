@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -143,13 +144,16 @@ def draw_figure(
     return Plot(name, title, caption, _inline(vector.getvalue(), name, title), pixels.getvalue(), width)
 
 
-def legend(figure: Figure, axes: Axes) -> None:
-    """Place the legend above the axes, in as many columns as there is room for."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
+def legend(figure: Figure, *panels: Axes) -> None:
+    """Place the legend of all panels above them, in as many columns as there is room for; each name once."""
+    found: dict[str, Artist] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        found.update(zip(labels, handles, strict=True))  # type: ignore[arg-type]
+    if found:
         width = figure.get_figwidth()
-        columns = max(1, min(int(3 * width / WIDTH), int(width / (0.45 + 0.066 * max(map(len, labels))))))
-        figure.legend(handles, labels, loc="outside upper left", ncols=columns)
+        columns = max(1, min(int(3 * width / WIDTH), int(width / (0.45 + 0.066 * max(map(len, found))))))
+        figure.legend([*found.values()], [*found], loc="outside upper left", ncols=columns)
 
 
 def bands(axes: Axes, rows: Sequence[str]) -> None:

@@ -112,7 +112,7 @@ def curve_table(curve: Curve) -> Table:
 
 
 def curves_plot(curves: Sequence[Curve]) -> Plot:
-    """Return a panel for each task with a line for each system; values stand at equal distances, in their order."""
+    """Return two panels for each task, of scores and of differences to the baseline, with a line for each system."""
     losses = {
         name: loss
         for curve in curves
@@ -122,30 +122,48 @@ def curves_plot(curves: Sequence[Curve]) -> Plot:
     looks = system_looks(_systems(curves), losses)
 
     def paint(figure: Figure) -> None:
-        panels = figure.subplots(1, len(curves), squeeze=False)[0]
-        for axes, curve in zip(panels, curves, strict=True):
+        panels = figure.subplots(2, len(curves), squeeze=False, sharex="col", height_ratios=(3, 2))
+        for (scores, differences), curve in zip(panels.T, curves, strict=True):
             values = list(curve.found)
             for name in _systems([curve]):
-                there = [i for i, value in enumerate(values) if _has_all_languages(curve.found[value], name)]
-                means = [100 * curve.found[values[i]].average(name) for i in there]
-                spreads = [100 * (curve.found[values[i]].spread(name) or 0.0) for i in there]
-                look = looks[name]
-                axes.errorbar(
-                    there, means, spreads, fmt=f"-{look.marker}", color=look.colour, markersize=5, linewidth=1.4,
-                    elinewidth=1, label=label(name),
-                )  # fmt: skip
-            axes.set_xticks(range(len(values)), values)
-            axes.grid(axis="y")
-            axes.set_xlabel(curve.option)
-            axes.set_ylabel(f"{METRICS[_metric(curve)]} (%), average")
+                there = {
+                    i: curve.found[value]
+                    for i, value in enumerate(values)
+                    if _has_all_languages(curve.found[value], name)
+                }
+                means = [100 * found.average(name) for found in there.values()]
+                spreads = [100 * (found.spread(name) or 0.0) for found in there.values()]
+                line = {
+                    "fmt": f"-{looks[name].marker}",
+                    "color": looks[name].colour,
+                    "markersize": 5,
+                    "linewidth": 1.4,
+                }
+                scores.errorbar([*there], means, spreads, elinewidth=1, label=label(name), **line)
+                above = {
+                    i: 100 * (found.average(name) - found.average(found.baseline))
+                    for i, found in there.items()
+                    if name in found.rivals and _has_all_languages(found, found.baseline)
+                }
+                differences.errorbar([*above], [*above.values()], **line)
+            differences.axhline(0, color="0.4", linewidth=1)
+            differences.set_xticks(range(len(values)), values)
+            for axes in (scores, differences):
+                axes.grid(axis="y")
+            differences.set_xlabel(curve.option)
+            scores.set_ylabel(f"{METRICS[_metric(curve)]} (%), average")
+            differences.set_ylabel("points above the baseline")
             if len(curves) > 1:
-                axes.set_title(curve.task, fontsize="medium")
-        legend(figure, panels[0])
+                scores.set_title(curve.task, fontsize="medium")
+        legend(figure, *panels[0])
 
     option = curves[0].option
-    text = "Mean over seeds, lines: one standard deviation. The values stand at equal distances."
+    text = (
+        "Above, means over seeds, with one standard deviation; below, students against the baseline. The values stand "
+        "at equal distances."
+    )
     width = WIDTH if len(curves) == 1 else PANEL * len(curves)
-    return draw_figure("curve", f"Score against {option}", text, 3.6, paint, width)
+    return draw_figure("curve", f"Score against {option}", text, 5.4, paint, width)
 
 
 @contextmanager
