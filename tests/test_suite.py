@@ -152,6 +152,7 @@ def _transfer_of(file: Path, data: Path) -> ZeroshotTest:
         (("loss: topk", "loss: top"), "variant topk-k2: loss is 'top'; choose one of none, token"),
         (("seeds: [3", "seeds: [3]]"), "not YAML"),
         (("[fi]", "[no]"), 'language False is not a word; write Norwegian as "no"'),
+        (("[fi]", r'["\0"]'), "must not have control characters"),
         (("seeds: [3]", "seeds: 1"), "seeds: expected a list, such as [1, 2]"),
         (("title: Small", "title: [a]"), "title: expected a text"),
         (

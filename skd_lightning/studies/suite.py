@@ -136,6 +136,7 @@ def _task(name: str, settings: Any, file: Path) -> SuiteTask:
         for code in codes if isinstance(codes, list) else ():
             if not isinstance(code, str):  # YAML reads no as false
                 raise UserError(f'{where}: language {code} is not a word; write Norwegian as "no"')
+            refuse_name(f"{where}: language", code)
     task = checked(SuiteTask, {key: value for key, value in settings.items() if value is not None}, where)
     return dataclasses.replace(task, options=_found_beside(file, task.options))
 
