@@ -135,12 +135,9 @@ def check_duplicates(language: str, splits: Splits, remove: bool) -> list[str]:
     """
     notes = []
     for split in ("dev", "test"):
-        same = set(duplicates(splits[split], splits["train"]))
-        if same and remove:
-            splits[split] = [s for i, s in enumerate(splits[split]) if i not in same]
+        same, done = _take_out(splits, split, splits["train"], remove)
         if same:
-            done = "removed" if remove else "kept (--data.remove_duplicates true removes them)"
-            notes.append(f"{language}: {len(same):,} {split} sentences also stand in train; {done}")
+            notes.append(f"{language}: {same:,} {split} sentences also stand in train; {done}")
     if both := len(duplicates(splits["test"], splits["dev"])):
         notes.append(f"{language}: {both:,} test sentences also stand in dev; kept")
     return notes
@@ -154,13 +151,20 @@ def check_text(language: str, splits: Splits, evaluated: Sequence[Sentence], rem
     Returns:
         A line that says so, where there are some.
     """
-    same = set(duplicates(splits["unlabelled"], evaluated))
-    if not same:
-        return []
-    if remove:
-        splits["unlabelled"] = [s for i, s in enumerate(splits["unlabelled"]) if i not in same]
-    done = "removed" if remove else "kept (--data.remove_duplicates true removes them)"
-    return [f"{language}: {len(same):,} unlabelled sentences are dev or test sentences; {done}"]
+    same, done = _take_out(splits, "unlabelled", evaluated, remove)
+    return [f"{language}: {same:,} unlabelled sentences are dev or test sentences; {done}"] if same else []
+
+
+def _take_out(splits: Splits, split: str, reference: Sequence[Sentence], remove: bool) -> tuple[int, str]:
+    """Count the sentences of a split that stand in the reference, and take them out, in place, if ``remove``.
+
+    Returns:
+        Their number, and what was done with them.
+    """
+    same = set(duplicates(splits[split], reference))
+    if same and remove:
+        splits[split] = [s for i, s in enumerate(splits[split]) if i not in same]
+    return len(same), "removed" if remove else "kept (--data.remove_duplicates true removes them)"
 
 
 def duplicates(sentences: Sequence[Sentence], reference: Sequence[Sentence]) -> list[int]:

@@ -138,10 +138,10 @@ def architecture(model: Any) -> dict[str, Any]:
     return json.loads(model.config.to_json_string(use_diff=False))  # type: ignore[no-any-return]
 
 
-def described(architecture: Mapping[str, Any]) -> dict[str, Any]:
+def described(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a configuration may change an answer: not where it was loaded from, nor by which version."""
     others = ("architectures", "dtype", "torch_dtype", "transformers_version")
-    return {name: value for name, value in _without_code(architecture).items() if name not in others}
+    return {name: value for name, value in _without_code(configuration).items() if name not in others}
 
 
 def load_pretrained(name: str, auto: Any, role: str, **loading: Any) -> tuple[Any, dict[str, Any]]:

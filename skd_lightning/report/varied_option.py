@@ -6,14 +6,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from skd_lightning.analysis.collection import read_task
 from skd_lightning.analysis.comparison import Comparison, on_trained_languages
 from skd_lightning.display import terminal
 from skd_lightning.display.formats import points
-from skd_lightning.display.style import WIDTH, Plot, draw_figure, legend
+from skd_lightning.display.style import WIDTH, Look, Plot, draw_figure, legend
 from skd_lightning.display.table import Table
 from skd_lightning.errors import UserError
 from skd_lightning.report.labels import METRICS, heading, label
@@ -124,35 +126,7 @@ def curves_plot(curves: Sequence[Curve]) -> Plot:
     def paint(figure: Figure) -> None:
         panels = figure.subplots(2, len(curves), squeeze=False, sharex="col", height_ratios=(3, 2))
         for (scores, differences), curve in zip(panels.T, curves, strict=True):
-            values = list(curve.found)
-            for name in _systems([curve]):
-                there = {
-                    i: curve.found[value]
-                    for i, value in enumerate(values)
-                    if _has_all_languages(curve.found[value], name)
-                }
-                means = [100 * found.average(name) for found in there.values()]
-                spreads = [100 * (found.spread(name) or 0.0) for found in there.values()]
-                line = {
-                    "fmt": f"-{looks[name].marker}",
-                    "color": looks[name].colour,
-                    "markersize": 5,
-                    "linewidth": 1.4,
-                }
-                scores.errorbar([*there], means, spreads, elinewidth=1, label=label(name), **line)
-                above = {
-                    i: 100 * (found.average(name) - found.average(found.baseline))
-                    for i, found in there.items()
-                    if name in found.rivals and _has_all_languages(found, found.baseline)
-                }
-                differences.errorbar([*above], [*above.values()], **line)
-            differences.axhline(0, color="0.4", linewidth=1)
-            differences.set_xticks(range(len(values)), values)
-            for axes in (scores, differences):
-                axes.grid(axis="y")
-            differences.set_xlabel(curve.option)
-            scores.set_ylabel(f"{METRICS[_metric(curve)]} (%), average")
-            differences.set_ylabel("points above the baseline")
+            _paint(scores, differences, curve, looks)
             if len(curves) > 1:
                 scores.set_title(curve.task, fontsize="medium")
         legend(figure, *panels[0])
@@ -164,6 +138,39 @@ def curves_plot(curves: Sequence[Curve]) -> Plot:
     )
     width = WIDTH if len(curves) == 1 else PANEL * len(curves)
     return draw_figure("curve", f"Score against {option}", text, 5.4, paint, width)
+
+
+def _paint(scores: Axes, differences: Axes, curve: Curve, looks: Mapping[str, Look]) -> None:
+    """Draw the scores of one task's systems in one panel, and those of students less the baseline's in another."""
+    values = list(curve.found)
+    for name in _systems([curve]):
+        there = {
+            i: curve.found[value]
+            for i, value in enumerate(values)
+            if _has_all_languages(curve.found[value], name)
+        }
+        means = [100 * found.average(name) for found in there.values()]
+        spreads = [100 * (found.spread(name) or 0.0) for found in there.values()]
+        line: dict[str, Any] = {
+            "fmt": f"-{looks[name].marker}",
+            "color": looks[name].colour,
+            "markersize": 5,
+            "linewidth": 1.4,
+        }
+        scores.errorbar([*there], means, spreads, elinewidth=1, label=label(name), **line)
+        above = {
+            i: 100 * (found.average(name) - found.average(found.baseline))
+            for i, found in there.items()
+            if name in found.rivals and _has_all_languages(found, found.baseline)
+        }
+        differences.errorbar([*above], [*above.values()], **line)
+    differences.axhline(0, color="0.4", linewidth=1)
+    differences.set_xticks(range(len(values)), values)
+    for axes in (scores, differences):
+        axes.grid(axis="y")
+    differences.set_xlabel(curve.option)
+    scores.set_ylabel(f"{METRICS[_metric(curve)]} (%), average")
+    differences.set_ylabel("points above the baseline")
 
 
 @contextmanager

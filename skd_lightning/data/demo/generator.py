@@ -109,9 +109,8 @@ class _Writer:
         if kind == "LOC":
             return [self._one(patterns.SHARED if draw < 0.55 else patterns.PLACES)]
         if draw < 0.3:
-            return [
-                self._one(patterns.SHARED)
-            ]  # a club or a company that is named like a town or its founder
+            # A club or a company that is named like a town or its founder.
+            return [self._one(patterns.SHARED)]
         if draw < 0.5:
             return [self._one(patterns.COMPANIES)]
         name = []

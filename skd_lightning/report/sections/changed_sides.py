@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skd_lightning.analysis import tagged_words
 from skd_lightning.analysis.changed_sides import changed_sides, take_turns
 from skd_lightning.analysis.finished import FinishedRun
-from skd_lightning.analysis.tagged_words import TaggedWords
+from skd_lightning.analysis.tagged_words import TaggedWords, read_tagged_words
 from skd_lightning.analysis.tested_corpus import read_corpus
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.display.formats import plain
@@ -63,7 +62,7 @@ def section(findings: Findings) -> Section | None:
     teachers = {
         language: found[language]
         for language, run in findings.runs.teachers.items()
-        if language in (found := tagged_words.read_tagged_words(run, []))
+        if language in (found := read_tagged_words(run, []))
     }
     before, after = label(findings.runs.baseline), pair.student.variant
     gained, lost = (sum(map(len, side.values())) for side in (sides.gained, sides.lost))
@@ -103,7 +102,7 @@ def _pair(findings: Findings) -> Pair | None:
     seed = next((seed for seed in ours if seed in theirs), None)
     baseline, student = (next(iter(own.values())) if seed is None else own[seed] for own in (ours, theirs))
     before, after = (
-        tagged_words.read_tagged_words(run, []) for run in (baseline, student)
+        read_tagged_words(run, []) for run in (baseline, student)
     )  # the section of seen words notes
     languages = [language for language in before if language in after]
     if not languages:
