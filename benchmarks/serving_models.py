@@ -22,7 +22,8 @@ BRIEFLY = 1, 50
 def corpus(task: str, language: str, data: str | None) -> Any:
     """Return the sentences of the students of a task."""
     from skd_lightning.data.module import TaggingData
-    from skd_lightning.studies.suite import read_suite, students_plan
+    from skd_lightning.studies.suite import students_plan
+    from skd_lightning.studies.suite_file import read_suite
 
     suite = read_suite(ROOT / f"experiments/suites/{task}.yaml")
     settings = students_plan(suite, task, data).student("none", seed=1).parse().data

@@ -15,7 +15,7 @@ from skd_lightning.run_folder import RunFolder
 from skd_lightning.runs import provenance
 from skd_lightning.runs.calibration import Calibration
 from skd_lightning.runs.record import Results
-from skd_lightning.studies.suite import read_suite
+from skd_lightning.studies.suite_file import read_suite
 from skd_lightning.studies.sweep.file import read_sweep
 
 

@@ -21,6 +21,7 @@ from skd_lightning.runs.configurations import experiments
 from skd_lightning.runs.jobs import Job
 from skd_lightning.runs.record import Results, ZeroshotResults
 from skd_lightning.studies import suite
+from skd_lightning.studies.suite_file import read_suite
 
 PAPER = (experiments() / "paper").resolve()
 SUITES = sorted(file.name for file in PAPER.glob("*.yaml") if "variants:" in file.read_text())
@@ -87,7 +88,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             for section in ("options", "teachers", "students"):
                 settings[section] = {**settings.get(section, {}), **SMALLER}
             (folder / "paper" / name).write_text(yaml.safe_dump({**settings, "seeds": [1]}, sort_keys=False))
-            for task, own in suite.read_suite(PAPER / name).tasks.items():
+            for task, own in read_suite(PAPER / name).tasks.items():
                 needed[task] |= {*(own.languages or ())}
                 needed[own.zeroshot_task or task] |= {*own.zeroshot}
                 taught |= {*(own.languages or ())}
@@ -108,7 +109,7 @@ def test_a_suite_of_the_paper_runs_to_the_end(
 ) -> None:
     """All teachers, students and transfers of each task are there, and the report has the paper's tables."""
     main(["suite", f"paper/{name}", "--data", "data"])
-    wanted = suite.read_suite(Path("paper") / name)
+    wanted = read_suite(Path("paper") / name)
     for task, own in wanted.tasks.items():
         assert own.languages
         runs = suite.planned_runs(wanted, task, "data")
@@ -133,14 +134,14 @@ def test_a_suite_of_the_paper_runs_to_the_end(
 
 @pytest.mark.parametrize("name", SUITES)
 def test_a_suite_states_its_cost(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    wanted = suite.read_suite(PAPER / name)
+    wanted = read_suite(PAPER / name)
     count = sum(len(suite.planned_runs(wanted, task)) for task in wanted.tasks)
     assert re.search(rf"^# Cost: {count} trainings", (PAPER / name).read_text(), re.MULTILINE)
 
 
 def test_the_papers_languages_are_all_there() -> None:
     """Some are trained, some are tested without training; of treebanks, the hub's names are known."""
-    wanted, printed = suite.read_suite(PAPER / "tables_2_3_4.yaml"), paper.load()
+    wanted, printed = read_suite(PAPER / "tables_2_3_4.yaml"), paper.load()
     for task, own in wanted.tasks.items():
         for kind, languages in (("scores", own.languages or []), ("zeroshot", own.zeroshot)):
             of_paper = {language for table in printed.find_all(task, kind) for language in table.rows["none"]}

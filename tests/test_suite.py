@@ -32,7 +32,8 @@ from skd_lightning.runs.work_as_json import from_json, to_json
 from skd_lightning.storage import alone_in
 from skd_lightning.studies import suite as suite_module
 from skd_lightning.studies import zeroshot
-from skd_lightning.studies.suite import phases, planned_runs, read_suite
+from skd_lightning.studies.suite import phases, planned_runs
+from skd_lightning.studies.suite_file import read_suite
 from skd_lightning.studies.zeroshot import ZeroshotTest, evaluate
 
 EXPERIMENTS = Path("experiments")

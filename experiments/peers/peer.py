@@ -35,7 +35,8 @@ from skd_lightning.runs import provenance, tagged_words
 from skd_lightning.runs.calibration import Calibration
 from skd_lightning.runs.record import PeerResults, surroundings
 from skd_lightning.storage import alone_in, write_text
-from skd_lightning.studies.suite import Suite, read_suite, students_plan
+from skd_lightning.studies.suite import students_plan
+from skd_lightning.studies.suite_file import Suite, read_suite
 from skd_lightning.tags import TagSet
 
 Texts = Sequence[Sequence[str]]

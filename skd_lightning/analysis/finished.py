@@ -106,7 +106,7 @@ def read_run(file: Path, root: Path, notes: list[str]) -> FinishedRun | None:
         return None
     run = FinishedRun(variant, folder, test, types, results)
     try:
-        run.text_only = tuple(sorted(read_settings(folder).data.text_only or []))
+        run.text_only = tuple(sorted(read_settings(folder).data.text_only))
     except UserError as error:
         said = str(error).replace(str(folder.config), _place(folder.config, root))
         notes.append(f"{said}; it may have had no labels of some languages")

@@ -51,7 +51,7 @@ def run(options: Options, rest: list[str]) -> None:
     folder = RunFolder(Path(options.run))
     found = Results.read_or_refuse(folder)
     results = found.model_dump(by_alias=True, exclude_none=True) if found else None
-    lacking = read_settings(folder).data.text_only or []
+    lacking = read_settings(folder).data.text_only
     save(tagger, options.folder, options.tables, options.least_weight, results, options.push or "", lacking)
     files = sorted(options.folder.iterdir())
     size = sum(file.stat().st_size for file in files) / 1e6

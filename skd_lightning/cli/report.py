@@ -36,7 +36,7 @@ def run(options: Options, rest: list[str]) -> None:
         return
     if options.runs or options.task:
         raise UserError("--suite names the runs and the tasks: leave --runs and --task out")
-    from skd_lightning.studies.suite import read_suite
+    from skd_lightning.studies.suite_file import read_suite
 
     suite = read_suite(options.suite)
     several = len(suite.tasks) > 1

@@ -21,10 +21,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: Options, rest: list[str]) -> None:
     """Run what is not finished, and print the table of each task."""
     from skd_lightning.report.write import print_scores
-    from skd_lightning.studies import suite
+    from skd_lightning.studies.suite import run_suite
+    from skd_lightning.studies.suite_file import read_suite
 
-    wanted = suite.read_suite(options.file)
-    suite.run_suite(wanted, options.data, options.jobs, options.dry_run, options.anew)
+    wanted = read_suite(options.file)
+    run_suite(wanted, options.data, options.jobs, options.dry_run, options.anew)
     if not options.dry_run:
         for own in wanted.by_value().values():
             for task in own.tasks:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from skd_lightning.parsing import checked, read_yaml
 from skd_lightning.run_folder import RunFolder
@@ -18,7 +18,7 @@ class DataSettings(BaseModel, extra="allow"):
         without_fold: the fold of the training sentences that it has not seen.
     """
 
-    text_only: list[str] | None = None
+    text_only: Annotated[list[str], BeforeValidator(lambda value: [] if value is None else value)] = []
     without_fold: str | None = None
 
 

@@ -172,7 +172,7 @@ def _annotated(folder: RunFolder) -> set[str]:
     if trained.annotated is not None:
         return set(trained.annotated)
     # An earlier version has not written them: those that it was tested on are the best guess.
-    return set(trained.languages) - set(read_settings(folder).data.text_only or [])
+    return set(trained.languages) - set(read_settings(folder).data.text_only)
 
 
 def evaluate(

@@ -29,7 +29,8 @@ from skd_lightning.runs.option_ranges import RANGES
 from skd_lightning.runs.record import PeerResults, Results, ZeroshotResults
 from skd_lightning.runs.run import Run
 from skd_lightning.runs.work_as_json import from_json, to_json
-from skd_lightning.studies.suite import read_suite, run_suite
+from skd_lightning.studies.suite import run_suite
+from skd_lightning.studies.suite_file import read_suite
 from skd_lightning.studies.sweep.file import read_sweep
 from skd_lightning.studies.sweep.space import grid_size, random_trials
 from skd_lightning.studies.zeroshot import ZeroshotTest
