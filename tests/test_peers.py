@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 import numpy as np
 import pytest
@@ -229,6 +230,24 @@ def test_tags_become_numbers_and_unlabelled_sentences_do_not_count() -> None:
     assert tag_set.decode(gold[0].tolist()) == ("O", "S-PER")
     with pytest.raises(UserError, match="1 tags for 2 words"):
         peer.as_numbers(tag_set, [["O"], ["O"]], test)
+
+
+@pytest.mark.usefixtures("scripts")
+def test_where_an_option_varies_each_value_has_its_own_models(tmp_path: Path) -> None:
+    peer = importlib.import_module("peer")
+    varied = SUITE.format(task="demo").replace("  data.max_train_sentences: 40\n", "")
+    (tmp_path / "suite.yaml").write_text(varied + "vary: {data.max_train_sentences: [10, 20]}\n")
+    sizes = []
+
+    def learn_nothing(lesson: Any) -> Any:
+        sizes.append(len(lesson.train))
+        return peer.Model(lambda texts: [["O"] * len(words) for words in texts], 1, Path.touch)
+
+    nobody = peer.Peer("nobody", "numpy", "peers", learn_nothing)
+    peer.main(nobody, [str(tmp_path / "suite.yaml"), "--runs", str(tmp_path / "runs")])
+    assert sizes == [10, 10, 20, 20]
+    for value in ("10", "20"):
+        assert peer_folder(tmp_path / "runs" / value, "demo", "nobody", 1).finished
 
 
 @pytest.mark.usefixtures("scripts")

@@ -9,6 +9,7 @@ function that trains one model.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.util
 import shlex
 import sys
@@ -112,12 +113,13 @@ def main(peer: Peer, words: Sequence[str] | None = None) -> None:
         if importlib.util.find_spec(peer.package.replace("-", "_")) is None:
             raise UserError(f"{peer.package} is not installed; pip install 'skd-lightning[{peer.extra}]'")
         suite = read_suite(options.suite)
-        runs = options.runs or suite.runs
-        for task in suite.tasks:
-            for seed in options.seeds:
-                folder = peer_folder(runs, task, peer.name, seed)
-                run(peer, suite, task, options.data, folder, seed, options.anew)
-            print_scores(runs, task)
+        suite = dataclasses.replace(suite, runs=options.runs or suite.runs)
+        for own in suite.by_value().values():
+            for task in own.tasks:
+                for seed in options.seeds:
+                    folder = peer_folder(own.runs, task, peer.name, seed)
+                    run(peer, own, task, options.data, folder, seed, options.anew)
+                print_scores(own.runs, task)
     except UserError as error:
         parser.error(str(error))
 
