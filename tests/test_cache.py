@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor
 
 from skd_lightning.crf import LinearChainCRF
@@ -451,7 +452,7 @@ def trainer_of(folder: Path) -> SimpleNamespace:
         (folder / "teachers" / language).mkdir(parents=True, exist_ok=True)
     dataset = SentenceDataset(sentences, Featurizer(), ["de", "en"], Speaker.tag_set)
     data = SimpleNamespace(train_dataset=dataset, sentences={"dev": {}})
-    strategy = SimpleNamespace(barrier=lambda: None)
+    strategy = SingleDeviceStrategy(torch.device("cpu"))
     return SimpleNamespace(
         datamodule=data, strategy=strategy, global_rank=0, world_size=1, is_global_zero=True
     )

@@ -46,6 +46,7 @@ def together(home: Path) -> Path:
     done = run(["distill", *where(home), "--name", "together", *options])
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("together seed 1: test") == 1  # the first process alone speaks
+    assert "0 hits, 3 misses" in done.stdout  # of both processes
     return home / "runs/mine/together/seed1"
 
 

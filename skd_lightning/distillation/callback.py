@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.strategies import Strategy
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from rich.console import Console
 from rich.markup import escape
@@ -164,6 +166,7 @@ class DistillationCallback(pl.Callback):
             spoken |= self._hear(asking, [text for text in texts if text.language in turn], data)
             self._refuse_silence(turn)
             trainer.strategy.barrier()  # what other processes predicted is on disk from here on
+        self._share_misses(trainer.strategy)
         owner, place = np.zeros(len(dataset), np.int64), np.zeros(len(dataset), np.int64)
         for number, positions in enumerate(members.values()):
             owner[positions] = number
@@ -187,6 +190,13 @@ class DistillationCallback(pl.Callback):
             spoken[text.name, text.fold], found = asking.answers(text, dev)
             self.found.append(found)
         return spoken
+
+    def _share_misses(self, strategy: Strategy) -> None:
+        """Let all processes know where a teacher had to speak: the others have found its answers in the cache."""
+        rows = [row for rows in _by_name(self.found) for row in rows]
+        misses = torch.tensor([float(not row.hit) for row in rows], device=strategy.root_device)
+        for row, missed in zip(rows, strategy.reduce(misses, reduce_op="sum").tolist(), strict=True):
+            row.hit = not missed
 
     def _refuse_silence(self, languages: Sequence[str]) -> None:
         """Refuse teachers that know no sentence of a language; those whom the filter leaves out have spoken.
@@ -246,7 +256,7 @@ class DistillationCallback(pl.Callback):
 
 def _by_name(found: Sequence[Found]) -> list[list[Found]]:
     """Return the rows of the report in the order of their names; those of the folds of one text together."""
-    ordered = sorted(found, key=lambda row: row.text.name)
+    ordered = sorted(found, key=lambda row: (row.text.name, str(row.text.fold)))
     return [list(rows) for _, rows in groupby(ordered, key=lambda row: row.text.name)]
 
 

@@ -89,6 +89,7 @@ class Found:
         text: about which they spoke.
         members: of the pool.
         pooled: the pool's own entry of the cache, or the teacher's.
+        hit: no teacher had to speak.
         mass: mean probability of the k best sequences together; None if nobody asked for them.
         taught: share of the sentences that the student learns from.
         heard: some teacher speaks on some sentence.
@@ -97,14 +98,10 @@ class Found:
     text: Text
     members: list[Member]
     pooled: Parts
+    hit: bool
     mass: float | None = None
     taught: float = 1.0
     heard: bool = True
-
-    @property
-    def hit(self) -> bool:
-        """Return True if no teacher had to speak."""
-        return all(member.hit for member in self.members)
 
     @property
     def parts(self) -> list[Parts]:
@@ -226,7 +223,7 @@ class Asking:
             answers, potentials = self._pooled(pool, members, text, weights)
             columns = np.arange(len(self.student.tag_set))
         words, needs = LanguageAnswers(lengths, columns, expectations=answers.expectations), self.needs
-        found = Found(text, members, answers.parts)
+        found = Found(text, members, answers.parts, hit=all(member.hit for member in members))
         if self._needs_potentials:
             assert potentials is not None
             words.potentials = potentials()
