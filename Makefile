@@ -76,8 +76,7 @@ suite: install ## a whole table of runs: SUITE=experiments/suites/demo.yaml JOBS
 evidence: install ## every suite of the documentation and its report, a day on two cores, resumable: PART="teachers_seed2 teachers_seed3 uner"
 	set -e; for part in $(PART); do \
 	  $(SKD) suite experiments/suites/$$part.yaml $(if $(DATA),--data $(DATA)) --jobs $(JOBS) $(ARGS); \
-	  case $$part in teachers_*) ;; *) \
-	  $(SKD) report --suite experiments/suites/$$part.yaml --out experiments/results/$$part;; esac; done
+	  $(SKD) report --suite experiments/suites/$$part.yaml --out experiments/results/$$part; done
 
 zeroshot: install ## all runs of TASK on languages never trained on: LANGS="es nl"
 	$(SKD) zeroshot $(COMMON) $(ARGS)

@@ -41,6 +41,7 @@ from skd_lightning.report.sections.differences import (
 from skd_lightning.report.sections.origins import section as origins_section
 from skd_lightning.report.sections.paper import beside_tables
 from skd_lightning.report.sections.scores import scores_table
+from skd_lightning.report.sections.training import dev_table
 from skd_lightning.report.summary import summary
 from skd_lightning.report.write import write_report
 from skd_lightning.run_folder import RunFolder
@@ -642,6 +643,27 @@ def test_all_dev_scores_of_an_epoch_are_in_the_log_by_steps(tmp_path: Path) -> N
     assert steps["dev/average"].tolist() == [0.5, 0.9, 0.7, 0.6]
     assert steps["step"].tolist() == [2, 4, 6, 8]
     assert steps.index.tolist() == [1, 1, 1, 2]
+
+
+def test_the_best_dev_score_and_its_step_are_in_the_report(small: Path) -> None:
+    """Teachers' scores are a mean over languages; a variant of which a log is missing is left out."""
+    runs = read_task(small, "wikiann")
+    for i, run in enumerate(runs.teachers.values()):
+        lines = ["dev/average,epoch,step", "0.5,0,9", f"0.{6 + i},0,19", "0.1,1,29"]
+        run.folder.metrics.write_text("\n".join(lines) + "\n")
+    table = {row["system"]: row for row in dev_table(runs).data}
+    for name, group in runs.students.items():
+        logs = [training_logs.read_steps(run.folder) for run in group]
+        assert table[name]["average"] == pytest.approx(fmean(log["dev/average"].max() for log in logs))
+        best = [log["step"].iloc[log["dev/average"].argmax()] for log in logs]
+        assert table[name]["after"] == fmean(best)
+        assert table[name]["of"] == fmean(log["step"].max() for log in logs)
+    assert len(runs.teachers) == 2
+    teachers = table["teachers"]
+    assert teachers["average"] == pytest.approx(0.65)
+    assert (teachers["deviation"], teachers["after"], teachers["of"]) == (None, 20, 30)
+    (runs.students["topk"][0].folder.metrics).unlink()
+    assert "topk" not in {row["system"] for row in dev_table(runs).data}
 
 
 def test_a_resumed_log_is_one(tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from skd_lightning.analysis.collection import TaskRuns
 from skd_lightning.analysis.finished import FinishedRun, reason
 from skd_lightning.run_folder import RunFolder
+
+DEV = "dev/average"
+"""The column of the score that selects the weights."""
 
 
 def read(folder: RunFolder) -> pd.DataFrame:
@@ -44,6 +48,21 @@ def read_steps(folder: RunFolder) -> pd.DataFrame:
     log["epoch"] = log["epoch"].astype(int) + 1
     steps: pd.DataFrame = log.groupby(["epoch", "step"], as_index=False).last()
     return steps.set_index("epoch")
+
+
+def best_dev(folder: RunFolder) -> tuple[float, int, int] | None:
+    """Return a run's best dev score, the step after which it was found, and its last step.
+
+    None stands for a log that is not there, or that cannot be read.
+    """
+    try:
+        steps = read_steps(folder)
+    except (OSError, ValueError):
+        return None
+    if DEV not in steps or steps[DEV].isna().all():
+        return None
+    best = int(np.nanargmax(steps[DEV]))
+    return float(steps[DEV].iloc[best]), int(steps["step"].iloc[best]), int(steps["step"].max())
 
 
 def of_task(runs: TaskRuns, notes: list[str]) -> dict[str, list[pd.DataFrame]]:

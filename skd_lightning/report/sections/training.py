@@ -1,17 +1,21 @@
-"""The section of learning curves: dev scores, losses and the teachers' weight."""
+"""The section of training: the dev scores that selected the weights, and learning curves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from skd_lightning.analysis.training_logs import curve
+from skd_lightning.analysis.collection import TEACHERS, TaskRuns
+from skd_lightning.analysis.training_logs import DEV, best_dev, curve
+from skd_lightning.display.formats import plain, points
 from skd_lightning.display.style import Look, Plot, draw, legend
+from skd_lightning.display.table import Table
 from skd_lightning.report.findings import Findings, Section
 from skd_lightning.report.labels import METRICS, label
 
@@ -36,9 +40,30 @@ class _Curve:
 
 
 def section(findings: Findings) -> Section | None:
-    """Return the learning curves; None where no run has logged any."""
+    """Return best dev scores and learning curves; None where no run has logged any."""
     plots = curve_plots(findings.logs, findings.runs.metric, findings.looks)
-    return Section("training", "Training", [*plots]) if plots else None
+    return Section("training", "Training", [dev_table(findings.runs), *plots]) if plots else None
+
+
+def dev_table(runs: TaskRuns) -> Table:
+    """Return the best dev score of each system, whose weights were kept; teachers each on its own language."""
+    title = f"Best dev {METRICS[runs.metric]} in per cent"
+    table = Table("dev", title, ["", "average", "seeds", "after step", "of steps"])
+    for name, group in {TEACHERS: [*runs.teachers.values()], **runs.students}.items():
+        best = [found for run in group if (found := best_dev(run.folder)) is not None]
+        if not best or len(best) < len(group):
+            continue
+        scores, after, of = (fmean(values) for values in zip(*best, strict=True))
+        several = len(best) > 1 and name != TEACHERS
+        spread = stdev(score for score, _, _ in best) if several else None
+        seeds = "" if name == TEACHERS else str(len(best))
+        table.rows.append([label(name), points(scores, spread), seeds, plain(after), plain(of)])
+        table.data.append({"system": name, "average": scores, "deviation": spread, "after": after, "of": of})
+    table.notes.append(
+        "Macro means over languages, ± the standard deviation over seeds; steps are means over runs. Recipes and "
+        "settings are to be chosen by this table, not by test scores."
+    )
+    return table
 
 
 def curve_plots(
@@ -53,8 +78,8 @@ def curve_plots(
     """
     dev, loss = f"dev {METRICS[metric]} (%), average", "nats a sentence"
     wanted = (
-        _Curve("dev-epochs", "Dev score over epochs", "dev/average", dev, scale=100),
-        _Curve("dev-steps", "Dev score over optimiser steps", "dev/average", dev, over_steps=True, scale=100),
+        _Curve("dev-epochs", "Dev score over epochs", DEV, dev, scale=100),
+        _Curve("dev-steps", "Dev score over optimiser steps", DEV, dev, over_steps=True, scale=100),
         _Curve("weight", "Weight λ of the teachers", "train/teacher_weight", "λ"),
         _Curve("loss", "Training loss, λ·KD + (1 − λ)·NLL", "train/loss", loss),
         _Curve("loss-kd", "Loss against the teachers", "train/loss_kd", loss),
