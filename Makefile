@@ -6,7 +6,7 @@ RECIPE ?=
 SUITE  ?= experiments/suites/$(TASK).yaml
 JOBS   ?= 1
 PART   ?= teachers_seed2 teachers_seed3 uner wikiann upos uner_changes capacity structural_uner structural_wikiann structural_upos \
-          text_only_wikiann text_only_upos folds k curves generated
+          text_only_wikiann text_only_upos folds k curves generated larger_upos
 SEED   ?= 1
 ARGS   ?=
 LANGS  ?=
