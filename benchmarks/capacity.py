@@ -20,11 +20,13 @@ from typing import Any
 from common import write_students
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 import skd_lightning
 from skd_lightning.cli.main import quiet
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.display.style import Plot, draw, legend, looks
+from skd_lightning.report.labels import METRICS
 from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.serving import Runtime
 
@@ -90,8 +92,12 @@ def measure(task: Path, names: list[str], rounds: int) -> list[dict[str, Any]]:
 
 
 def picture(rows: list[dict[str, Any]], metric: str) -> Plot:
-    """Return the scores against the size, and against words of new sentences a second."""
-    found = looks([row["name"] for row in rows])
+    """Return the scores against the size, and against words of new sentences a second.
+
+    A student without teachers (``<name>-none``) has the look of the taught one, and is hollow.
+    """
+    taught = [row["name"] for row in rows if row["name"].removesuffix("-none") == row["name"]]
+    found = looks(taught)
 
     def paint(figure: Figure, axes: Axes) -> None:
         axes.remove()
@@ -99,20 +105,27 @@ def picture(rows: list[dict[str, Any]], metric: str) -> Plot:
         for panel, column, title in zip(
             panels,
             ("mib", "new_words_per_second"),
-            ("MiB on disk", "words a second, new sentences"),
+            ("MiB on disk", "words a second"),
             strict=True,
         ):
             for row in rows:
-                look = found[row["name"]]
-                style = {"fmt": look.marker, "color": look.colour, "markersize": 7, "label": row["name"]}
+                look, hollow = found[row["name"].removesuffix("-none")], row["name"] not in taught
+                style: dict[str, Any] = {"fmt": look.marker, "color": look.colour, "markersize": 7}
+                style |= {"markerfacecolor": "white"} if hollow else {"label": row["name"]}
                 panel.errorbar(row[column], row["average"], row["deviation"] or 0.0, **style)
             panel.set_xscale("log")
+            panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            panel.xaxis.set_minor_formatter(NullFormatter())
             panel.set_xlabel(title)
             panel.grid()
         panels[0].set_ylabel(f"test {metric} in per cent, average")
         legend(figure, panels[0])
 
-    caption = "Up is better, left on the first panel, right on the second. One thread, tables saved as int8."
+    caption = (
+        "Up is better, left on the first panel, right on the second. Hollow: without teachers. "
+        "One thread, tables saved as int8."
+    )
     return draw("capacity", "Score against size and speed", caption, 3.4, paint, width=7.2)
 
 
@@ -128,7 +141,7 @@ def main() -> None:
     quiet()
     rows = measure(options.task, options.names, options.rounds)
     record = json.loads((options.task / options.names[0] / "seed1" / "results.json").read_text())
-    write_students("capacity", rows, picture(rows, record["metric"]))
+    write_students("capacity", rows, picture(rows, METRICS[record["metric"]]))
 
 
 if __name__ == "__main__":
