@@ -153,8 +153,9 @@ class Settings:
                 settings.get(section, {}).pop(name, None)
         settings = {name: value for name, value in settings.items() if value != {}}
         wide = settings.get("model", {}).get("init_args", {}).get("wide") or {}
-        if wide.get("of_text", "") is None:  # of a dataclass, the parser writes defaults as well
-            wide.pop("of_text")
+        # Of a dataclass, the parser writes defaults as well; and no teacher says anything about text.
+        if wide.get("of_text", "") is None or not self.taught:
+            wide.pop("of_text", None)
         if not self.taught:
             settings.pop("distillation", None)
         elif (teachers := self.teachers) is not None:
