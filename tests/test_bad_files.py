@@ -10,7 +10,7 @@ import pytest
 import torch
 from bad_files import CONTENTS, HARMLESS, KEYS, READERS
 
-from skd_lightning.data.run_settings import read_settings
+from skd_lightning.data.run_settings import RunSettings, read_settings
 from skd_lightning.distillation.cache.parts import Parts
 from skd_lightning.encoders.fasttext import BinaryVectors, TextVectors
 from skd_lightning.encoders.vector_store import VectorStore
@@ -48,7 +48,7 @@ def test_what_is_no_file_is_not_opened(name: str, kind: str, tmp_path: Path) -> 
     else:
         file.symlink_to({"dangling link": "nowhere", "circular link": name, "device": "/dev/zero"}[kind])
     if name == "config.yaml":  # as if it were not there
-        assert read_settings(RunFolder(tmp_path)).data.text_only is None
+        assert read_settings(RunFolder(tmp_path)) == RunSettings()
         return
     with pytest.raises(UserError, match=name):
         READERS[name](file)
