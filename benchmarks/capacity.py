@@ -96,7 +96,7 @@ def picture(rows: list[dict[str, Any]], metric: str) -> Plot:
 
     A student without teachers (``<name>-none``) has the look of the taught one, and is hollow.
     """
-    taught = [row["name"] for row in rows if row["name"].removesuffix("-none") == row["name"]]
+    taught = [row["name"] for row in rows if not row["name"].endswith("-none")]
     found = looks(taught)
 
     def paint(figure: Figure, axes: Axes) -> None:

@@ -21,6 +21,7 @@ from rich.table import Table
 from skd_lightning.display.style import Plot
 
 RESULTS = Path(__file__).parent / "results"
+EXPERIMENTS = Path(__file__).parent.parent / "experiments" / "results"
 PACKAGES = ("torch", "numba", "numpy", "pytorch-lightning", "transformers")
 
 
@@ -87,15 +88,19 @@ def report(name: str, title: str, headings: Sequence[str], rows: Sequence[Sequen
 
 def write_students(name: str, rows: Sequence[Mapping[str, Any]], picture: Plot) -> None:
     """Print the rows of trained students, and write them and their picture to ``experiments/results/<name>/``."""
-    folder = Path(__file__).parent.parent / "experiments" / "results" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    (folder / f"{name}.png").write_bytes(picture.png)
+    write_rows(EXPERIMENTS / name / f"{name}.csv", rows)
+    (EXPERIMENTS / name / f"{name}.png").write_bytes(picture.png)
     for row in rows:
         print(row)
+
+
+def write_rows(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a CSV file with the keys of the first row as its head."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def circumstances() -> dict[str, Any]:

@@ -8,7 +8,6 @@ sentences of dev and of test of each language. It writes ``experiments/results/p
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import EXPERIMENTS, write_rows
 
 import skd_lightning
 from skd_lightning.cli.main import quiet
@@ -50,9 +50,6 @@ class Reader:
     def load_teacher(self, path: Path, outside: bool) -> Tagger:
         """Return the teacher of a run folder."""
         return skd_lightning.load(path, outside)
-
-
-RESULTS = Path(__file__).parent.parent / "experiments" / "results" / "pools"
 
 
 def systems(run: Path, settings: dict[str, Any]) -> Iterator[tuple[str, list[TeacherSet]]]:
@@ -114,11 +111,7 @@ def main() -> None:
             dev, test = (round(fmean(values), 2) for values in zip(*each, strict=True))
             rows.append({"system": name, "averaged": len(pools), "dev": dev, "test": test})
             sys.stdout.write(f"{rows[-1]}\n")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    with (RESULTS / f"{data.task}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(EXPERIMENTS / "pools" / f"{data.task}.csv", rows)
 
 
 if __name__ == "__main__":
