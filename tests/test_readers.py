@@ -186,6 +186,17 @@ def test_folders_splits_and_duplicates(folder: Path) -> None:
     assert load_corpora("mine", str(folder / "mine")).languages.keys() == corpora.languages.keys()
 
 
+def test_a_language_without_an_entity_is_named(tmp_path: Path) -> None:
+    for split in ("train", "dev", "test"):
+        write(tmp_path / f"mine/aa/{split}.tsv", f"{split}\tO\n\n")
+        write(tmp_path / f"mine/bb/{split}.tsv", f"{split}\tB-LOC\n\n{split}\tO\n\n")
+    write(tmp_path / "mine/cc/train.tsv", "train\tB-LOC\n\n")
+    write(tmp_path / "mine/cc/dev.tsv", "dev\tO\n\n")
+    write(tmp_path / "mine/cc/test.tsv", "test\tO\n\n")
+    notes = load_corpora("mine", str(tmp_path)).notes
+    assert notes == ["aa: no train and no dev sentence has an entity", "cc: no dev sentence has an entity"]
+
+
 def test_samples_are_the_same_and_keep_their_order(folder: Path) -> None:
     def sample(size: int) -> list[str]:
         return words(

@@ -25,6 +25,7 @@ from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.split_names import SPLITS
 from skd_lightning.data.splits import (
     check_duplicates,
+    check_entities,
     check_text,
     complete,
     sample_size,
@@ -196,6 +197,7 @@ def load_corpora(
             splits["train"], splits["dev"] = [], []
         if unlabelled is not None and (splits["train"] or unlabelled_files(Path(unlabelled), language)):
             splits["unlabelled"] += read_unlabelled(Path(unlabelled), language, **reading)
+        corpora.notes += check_entities(language, splits)
         corpora.notes += check_text(language, splits, evaluated, remove_duplicates)
         if left_out is not None:
             for split in ("train", "unlabelled"):

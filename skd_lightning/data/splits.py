@@ -143,6 +143,19 @@ def check_duplicates(language: str, splits: Splits, remove: bool) -> list[str]:
     return notes
 
 
+def check_entities(language: str, splits: Splits) -> list[str]:
+    """Return a line if train or dev has sentences with tags and every tag is ``O``: such a tagger finds no entity.
+
+    It happens where a sample is the beginning of a corpus, and it drags the mean over languages down.
+    """
+    empty = [
+        split
+        for split in ("train", "dev")
+        if {tag for sentence in splits[split] for tag in sentence.tags or ()} == {"O"}
+    ]
+    return [f"{language}: no {' and no '.join(empty)} sentence has an entity"] if empty else []
+
+
 def check_text(language: str, splits: Splits, evaluated: Sequence[Sentence], remove: bool) -> list[str]:
     """Find the unlabelled sentences that are evaluated on, and take them out, in place, if ``remove``.
 
