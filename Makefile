@@ -73,7 +73,7 @@ distill: install ## a student; LOSS=none, topk, structural … (skd distill --he
 suite: install ## a whole table of runs: SUITE=experiments/suites/demo.yaml JOBS=2
 	$(SKD) suite $(SUITE) $(if $(DATA),--data $(DATA)) --jobs $(JOBS) $(ARGS)
 
-evidence: install ## every suite of the documentation and its report, a day on two cores, resumable: PART="teachers_seed2 teachers_seed3 uner"
+evidence: install ## the suites that PART names and their reports, a day on two cores, resumable: PART="teachers_seed2 teachers_seed3 uner"
 	set -e; for part in $(PART); do \
 	  $(SKD) suite experiments/suites/$$part.yaml $(if $(DATA),--data $(DATA)) --jobs $(JOBS) $(ARGS); \
 	  $(SKD) report --suite experiments/suites/$$part.yaml --out experiments/results/$$part; done
