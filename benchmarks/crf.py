@@ -53,8 +53,8 @@ def measure(shape: tuple[int, int, int], repeats: int, budget: float) -> list[di
     for name, make in PEERS.items():
         try:
             peers[name] = make(emissions.clone(), transitions.clone(), lengths)
-        except ImportError:
-            Console().print(f"{name} is not installed: left out (pip install '.[bench]')")
+        except ImportError as error:
+            Console().print(f"{name}: {error}; left out (pip install '.[bench]')", markup=False)
     for compiles in peers[OURS].values():
         compiles()  # at its first call, which would else look as slow as the compiler
     rows = []
