@@ -13,11 +13,11 @@ import argparse
 import json
 import time
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from common import write_students
+from common import scores_of_seeds, write_students
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -66,16 +66,10 @@ def measure(task: Path, names: list[str], rounds: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as place:
         for name in names:
-            scores = [
-                100 * json.loads(file.read_text())["average"]
-                for file in sorted((task / name).glob("seed*/results.json"))
-            ]
             folder = Path(place) / name
             skd_lightning.load(task / name / "seed1").save(folder, tables="int8")
             size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            spread = round(stdev(scores), 2) if len(scores) > 1 else ""
-            score = {"average": round(fmean(scores), 2), "deviation": spread, "seeds": len(scores)}
-            rows.append({"name": name, **score, "mib": round(size / MIB, 2)})
+            rows.append({"name": name, **scores_of_seeds(task / name), "mib": round(size / MIB, 2)})
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
         for _ in range(rounds):
             for name in names:

@@ -10,17 +10,16 @@ words, so each round has one that was just loaded and has met a few other senten
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 import torch
-from common import EXPERIMENTS, write_rows
+from common import EXPERIMENTS, scores_of_seeds, write_rows
 from seqeval.metrics import f1_score
 
 import skd_lightning
@@ -76,13 +75,9 @@ def seconds(tag: Callable[[Texts], object], others: Texts, timed: Texts) -> floa
 
 def student_row(folder: Path) -> dict[str, Any]:
     """Return score and size of a variant."""
-    records = sorted(folder.glob("seed*/results.json"))
-    scores = [100 * json.loads(file.read_text())["average"] for file in records]
     weights = skd_lightning.load(folder / "seed1", True).state_dict().values()
     size = sum(value.numel() * value.element_size() for value in weights)
-    spread = round(stdev(scores), 2) if len(scores) > 1 else ""
-    score = {"score": round(fmean(scores), 2), "deviation": spread, "seeds": len(scores)}
-    return {"name": folder.name, **score, "mb": round(size / 1e6, 1)}
+    return {"name": folder.name, **scores_of_seeds(folder), "mb": round(size / 1e6, 1)}
 
 
 def measure(task: Path, names: Sequence[str], teacher: Path, rounds: int) -> list[dict[str, Any]]:
@@ -92,7 +87,7 @@ def measure(task: Path, names: Sequence[str], teacher: Path, rounds: int) -> lis
     torch.set_num_threads(1)  # not before the CLI, which sets its own
     classifier, language = Classifier(teacher, data), data.train_languages[0]
     size = sum(file.stat().st_size for file in teacher.glob("*.safetensors"))
-    score = {"score": round(classifier.score(data), 2), "deviation": "", "seeds": 1}
+    score = {"average": round(classifier.score(data), 2), "deviation": "", "seeds": 1}
     rows: list[dict[str, Any]] = [{"name": "teacher", **score, "mb": round(size / 1e6, 1)}]
     rows += [student_row(task / name) for name in names]
 
