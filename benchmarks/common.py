@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import median
 from typing import Any
 
 import torch
@@ -84,14 +84,6 @@ def report(name: str, title: str, headings: Sequence[str], rows: Sequence[Sequen
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n")
     (RESULTS / f"{name}.json").write_text(json.dumps({"made": made, "results": data}, indent=1) + "\n")
-
-
-def scores_of_seeds(variant: Path) -> dict[str, Any]:
-    """Return mean and sample deviation of the macro means of all seeds of a variant, in per cent, and their number."""
-    records = sorted(variant.glob("seed*/results.json"))
-    scores = [100 * json.loads(file.read_text())["average"] for file in records]
-    spread = round(stdev(scores), 2) if len(scores) > 1 else ""
-    return {"average": round(fmean(scores), 2), "deviation": spread, "seeds": len(scores)}
 
 
 def write_students(name: str, rows: Sequence[Mapping[str, Any]], picture: Plot) -> None:

@@ -13,13 +13,12 @@ from typing import Any
 
 import torch
 from common import EXPERIMENTS, write_rows
+from finished_runs import corpora_of
 
 import skd_lightning
 from skd_lightning.cli.main import quiet
 from skd_lightning.data.module import TaggingData
-from skd_lightning.data.run_settings import read_settings
 from skd_lightning.metrics import TaggingScores
-from skd_lightning.run_folder import RunFolder
 from skd_lightning.taggers import Tagger
 
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -49,9 +48,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name in options.names:
         folder = options.task / name / "seed1"
-        settings = read_settings(RunFolder(folder)).data.model_dump()
-        data = TaggingData(**{**settings, "held_back": 0, "generated": 0})
-        tagger = skd_lightning.load(folder)
+        data, tagger = corpora_of(folder), skd_lightning.load(folder)
         if tagger.wide is None:
             raise SystemExit(f"{folder}: a tagger without features has no such weight")
         for weight in WEIGHTS:

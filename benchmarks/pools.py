@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 from common import EXPERIMENTS, write_rows
+from finished_runs import corpora_of
 
 import skd_lightning
 from skd_lightning.cli.main import quiet
 from skd_lightning.data.module import TaggingData
-from skd_lightning.data.run_settings import read_settings
 from skd_lightning.distillation.objective import Needs
 from skd_lightning.distillation.teachers import TeacherSet
 from skd_lightning.distillation.teachers.asking import Asking, Text
@@ -103,7 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     quiet()
     first = RunFolder(options.run / "seed1")
-    data = TaggingData(**{**read_settings(first).data.model_dump(), "held_back": 0, "generated": 0})
+    data = corpora_of(options.run / "seed1")
     rows = []
     with TemporaryDirectory() as cache:
         for name, pools in systems(options.run, read_yaml(first.config)["distillation"]):

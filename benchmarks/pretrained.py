@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import EXPERIMENTS, scores_of_seeds, write_rows
+from common import EXPERIMENTS, write_rows
+from finished_runs import corpora_of, scores_of_seeds
 from seqeval.metrics import f1_score
 
 import skd_lightning
 from skd_lightning.cli.main import quiet
 from skd_lightning.data.module import TaggingData
 from skd_lightning.distillation.teachers.token_classifier import TokenClassifier
-from skd_lightning.runs.lightning_cli import TaggingCLI
 from skd_lightning.tags import convert
 
 TIMED = 1000
@@ -82,9 +82,8 @@ def student_row(folder: Path) -> dict[str, Any]:
 
 def measure(task: Path, names: Sequence[str], teacher: Path, rounds: int) -> list[dict[str, Any]]:
     """Return a row for the teacher, then one for each variant."""
-    arguments = ["--config", str(task / names[0] / "seed1" / "config.yaml")]
-    data = TaggingCLI([*arguments, "--trainer.default_root_dir", "unused"], run=False).datamodule
-    torch.set_num_threads(1)  # not before the CLI, which sets its own
+    torch.set_num_threads(1)
+    data = corpora_of(task / names[0] / "seed1")
     classifier, language = Classifier(teacher, data), data.train_languages[0]
     size = sum(file.stat().st_size for file in teacher.glob("*.safetensors"))
     score = {"average": round(classifier.score(data), 2), "deviation": "", "seeds": 1}
