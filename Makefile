@@ -129,9 +129,13 @@ bench: install $(BENCH)/.installed ## most tables of docs/speed.md, into benchma
 	$(VENV)/bin/python benchmarks/processes.py --task upos $(if $(DATA),--data $(DATA)) --languages en fr he ja --sentences 1000 --rounds 3 --kills 4 --epochs 4 --model.embedder.sparse true
 	$(VENV)/bin/python benchmarks/compiled.py
 
-# An environment of their own: some of the libraries that ours is measured against want older packages.
+# An environment of their own: some of the libraries that ours is measured against want older packages. A release of
+# ai2-tango that allennlp-light can read wants such old ones of ours that pip would take an empty release instead, so
+# these come without their dependencies; the last three are the ones that it lacks then.
+ALLENNLP := "allennlp-light==1.0.0" "ai2-tango==1.3.2" base58 rjsonnet pytz
 $(BENCH)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch numba
 	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --no-deps $(ALLENNLP)
 	@touch $@

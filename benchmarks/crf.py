@@ -54,7 +54,7 @@ def measure(shape: tuple[int, int, int], repeats: int, budget: float) -> list[di
         try:
             peers[name] = make(emissions.clone(), transitions.clone(), lengths)
         except ImportError as error:
-            Console().print(f"{name}: {error}; left out (pip install '.[bench]')", markup=False)
+            Console().print(f"{name}: {error}; left out (make bench installs it)", markup=False)
     for compiles in peers[OURS].values():
         compiles()  # at its first call, which would else look as slow as the compiler
     rows = []
