@@ -66,7 +66,8 @@ def train(lesson: Lesson) -> Model:
     tagger = SequenceTagger(
         hidden_size=HIDDEN,
         embeddings=StackedEmbeddings([words, CharacterEmbeddings(characters)]),
-        tag_dictionary=corpus.make_label_dictionary(kind, add_unk=False),
+        # A rare part of speech may be in dev sentences alone, where flair looks it up as well.
+        tag_dictionary=corpus.make_label_dictionary(kind, add_unk=False, add_dev_test=not lesson.entities),
         tag_type=kind,
         use_crf=True,
     )
