@@ -154,9 +154,18 @@ def main() -> None:
     for processes, found in measured.items():
         fit = median(one["seconds"]["fit"] for one in found)
         cache = median(one["seconds"]["teacher_predictions"] for one in found)
-        (score,) = {repr(one["average"]) for one in found}
+        (score,) = {one["average"] for one in found}
         speed = f"{words * options.epochs / fit:,.0f}"
-        rows.append([str(processes), f"{fit:.1f}", speed, f"{cache:.2f}", tested[processes], score])
+        rows.append(
+            [
+                str(processes),
+                f"{fit:.1f}",
+                speed,
+                f"{cache:.2f}",
+                f"{float(tested[processes]):.6f}",
+                f"{score:.6f}",
+            ]
+        )
     headings = [
         "processes",
         "training, s",
