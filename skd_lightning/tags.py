@@ -99,11 +99,20 @@ def convert(tags: Sequence[str], target: EntityScheme) -> tuple[str, ...]:
     >>> convert(["I-PER", "I-PER", "O", "B-LOC"], "bioes")
     ('B-PER', 'E-PER', 'O', 'S-LOC')
     """
-    written = [OUTSIDE] * len(tags)
-    for entity_type, first, end in entities(tags):
+    return spelled(entities(tags), len(tags), target)
+
+
+def spelled(found: Iterable[tuple[str, int, int]], words: int, scheme: EntityScheme) -> tuple[str, ...]:
+    """Return the tags of a sentence of so many words with these entities, each ``(type, first word, last word + 1)``.
+
+    >>> spelled([("LOC", 1, 3)], 4, "iob2")
+    ('O', 'B-LOC', 'I-LOC', 'O')
+    """
+    written = [OUTSIDE] * words
+    for entity_type, first, end in found:
         written[first:end] = [f"I-{entity_type}"] * (end - first)
         written[first] = f"B-{entity_type}"
-        if target == "bioes":
+        if scheme == "bioes":
             written[end - 1] = f"{'S' if end - first == 1 else 'E'}-{entity_type}"
     return tuple(written)
 

@@ -126,6 +126,8 @@ VALUES = r"""
 --model.wide.iterations -4 | --model.wide.iterations is -4
 --model.decoder crff | --model.decoder: there is no 'crff'
 --model.decoding marginals | --model.decoding
+--model.decoding entities --model.decoder softmax | --model.decoding entities needs
+--model.decoding entities --model.constrain false | --model.decoding entities needs
 --model.decoding best | --model.decoding: there is no 'best'
 --model.optimization.encoder_lr -1 | --model.optimization.encoder_lr is -1
 --model.optimization.encoder_lr .nan | --model.optimization.encoder_lr is nan

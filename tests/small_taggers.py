@@ -49,4 +49,6 @@ KINDS: dict[str, Any] = {
     "linear": lambda: made(embedder=NoEmbedder(), context=NoContext(), wide=Wide()),
     "joined": lambda: made(embedder=ConcatenatedEmbedder([NgramEmbedder(4, 32), NgramEmbedder(3, 16)])),
     "marginals": lambda: made("none", decoding="marginals"),
+    "entities": lambda: made(decoding="entities"),
+    "entities in IOB2": lambda: made("iob2", decoding="entities"),
 }

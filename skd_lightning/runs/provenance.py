@@ -19,8 +19,8 @@ from skd_lightning.run_folder import RunFolder
 from skd_lightning.storage import write_text
 
 LEARNING = (
-    *("crf", "data", "distillation", "encoders", "features", "taggers"),
-    *("entity_spans.py", "metrics.py", "predictions.py", "ragged.py", "tags.py"),
+    *("crf", "data", "distillation", "encoders", "entity_spans", "features", "taggers"),
+    *("metrics.py", "predictions.py", "ragged.py", "tags.py"),
 )
 """Parts of the package that decide what a training learns."""
 

@@ -9,9 +9,10 @@ from typing import Any, get_args
 
 import numpy as np
 
+from skd_lightning.entity_spans import HIGHEST, LOWEST
 from skd_lightning.errors import UserError
 from skd_lightning.serving.arrays import mapped_arrays
-from skd_lightning.tags import Scheme, TagSet
+from skd_lightning.tags import OUTSIDE, Scheme, TagSet
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 NETWORK, TRANSFORMER = "network.onnx", "transformer.onnx"
@@ -129,8 +130,15 @@ def _check(tagger: Mapping[str, Any]) -> None:
         raise ValueError("tags")
     if tagger["scheme"] not in get_args(Scheme):
         raise ValueError("scheme")
-    if tagger["decoding"] not in ("viterbi", "marginals"):
+    if tagger["decoding"] not in ("viterbi", "marginals", "entities"):
         raise ValueError("decoding")
+    if tagger["decoding"] == "entities":
+        if tagger["scheme"] == "none" or OUTSIDE not in tagger["tags"]:
+            raise ValueError("decoding")
+        if not (tagger["constrain"] is True and tagger["decoder"] == "crf"):
+            raise ValueError("decoding")
+        if not LOWEST <= tagger["threshold"] <= HIGHEST:
+            raise ValueError("threshold")
     encoder = tagger["encoder"]
     _refuse_other(encoder["vocabulary"], list, "vocabulary")
     for part in (encoder["embedder"], encoder["context"]):

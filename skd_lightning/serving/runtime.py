@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skd_lightning.entity_spans import entities_with_probabilities
+from skd_lightning.entity_spans import HIGHEST, decode_entities, entities_with_probabilities
 from skd_lightning.errors import UserError, one_line
 from skd_lightning.predictions import (
     Alternative,
@@ -67,6 +67,7 @@ class Runtime:
         weights = expert_weights(description, arrays)
         self._shares = tuple(np.float32(weights.get(head, 0.0)) for head in (NETWORK_HEAD, WIDE_HEAD))
         self._decoding: str = description["decoding"]
+        self._threshold = float(description.get("threshold", HIGHEST))
         self._well_formed = bool(description["constrain"]) and description["decoder"] == "crf"
         wide = description["wide"]
         self._sparse: SparseFeatures | None = None
@@ -216,7 +217,7 @@ class Runtime:
         padded = np.zeros((len(lengths), *emissions.shape[1:]))
         padded[:full] = emissions
         chain = Chain(padded, self._transitions, np.array(lengths), self._start, self._end)
-        paths = chain.viterbi() if self._decoding == "viterbi" else chain.decode_marginals()
+        paths = self._decode(chain)
         sure = np.exp(np.take_along_axis(chain.log_marginals, paths[..., None], axis=2)[..., 0]).tolist()
         probabilities = np.exp(chain.log_prob(paths)).tolist()
         tags = [self.tag_set.decode(path[:n]) for path, n in zip(paths.tolist(), lengths, strict=True)]
@@ -228,6 +229,13 @@ class Runtime:
             else None
             for i, n in enumerate(lengths)
         ]
+
+    def _decode(self, chain: Chain) -> NDArray[np.int64]:
+        """Return (batch, words) the tags that it chooses; 0 at padding."""
+        if self._decoding != "entities":
+            return chain.viterbi() if self._decoding == "viterbi" else chain.decode_marginals()
+        marginals, lengths = np.exp(chain.log_marginals), chain.lengths.tolist()
+        return decode_entities(chain.span_log_prob, marginals, lengths, self.tag_set, self._threshold)
 
     def _alternatives(self, chain: Chain, k: int) -> list[tuple[Alternative, ...]]:
         paths, scores = chain.kbest(k)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from skd_lightning import entity_spans
 from skd_lightning.crf import LinearChainCRF
+from skd_lightning.entity_spans import SpanLogProb, entities_with_probabilities
 from skd_lightning.predictions import Entity
 from skd_lightning.tags import TagSet
 
@@ -32,6 +32,11 @@ def entities_of_chain(
     >>> found[0][0].label, round(found[0][0].probability, 4)  # 0.8 · (1 − 0.4)
     ('PER', 0.48)
     """
+    return entities_with_probabilities(span_log_prob_of(crf), tags, tag_set, well_formed)
+
+
+def span_log_prob_of(crf: LinearChainCRF) -> SpanLogProb:
+    """Return log p of spans of these distributions, with arrays of NumPy for tensors."""
 
     def span_log_prob(*spans: NDArray[np.int64]) -> NDArray[np.float64]:
         log_probs: NDArray[np.float64] = (
@@ -39,4 +44,4 @@ def entities_of_chain(
         )
         return log_probs
 
-    return entity_spans.entities_with_probabilities(span_log_prob, tags, tag_set, well_formed)
+    return span_log_prob

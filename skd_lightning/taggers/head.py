@@ -13,9 +13,6 @@ from skd_lightning.tags import TagSet
 
 Decoder = Literal["crf", "softmax"]
 
-Decoding = Literal["viterbi", "marginals"]
-"""The most probable sequence; or each word's most probable tag, which maximises the expected number of right ones."""
-
 
 class ChainHead(nn.Module):
     """Linear layer for the emissions, and the transition scores of a linear-chain CRF.

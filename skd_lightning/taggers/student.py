@@ -14,7 +14,8 @@ from skd_lightning.distillation.objectives import Objective
 from skd_lightning.encoders import BiLSTM, Context, Embedder
 from skd_lightning.errors import UserError
 from skd_lightning.taggers.checkpoints import load
-from skd_lightning.taggers.head import Decoder, Decoding
+from skd_lightning.taggers.decoding import Decoding
+from skd_lightning.taggers.head import Decoder
 from skd_lightning.taggers.optimization import Optimization
 from skd_lightning.taggers.tagger import Tagger
 from skd_lightning.taggers.wide import Wide
@@ -39,7 +40,7 @@ class Student(Tagger):
         objective: the distillation loss L_KD with its settings; None for the baseline, which has no teacher.
         annealing: how λ falls.
         unlabelled_annealing: how λ_u falls, the weight of sentences on which only a teacher speaks.
-        decoding: ``viterbi``, or ``marginals`` for tags that mark no entities.
+        decoding: ``viterbi``, ``marginals`` for tags that mark no entities, or ``entities`` for those that do.
 
     Raises:
         UserError: the objective does not go with the decoder.

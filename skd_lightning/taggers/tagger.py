@@ -20,6 +20,7 @@ from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch
 from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.encoders import BiLSTM, Context, Embedder, Encoder, Featurizer, JoinedFeaturizer
+from skd_lightning.entity_spans import HIGHEST, threshold_of
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores
 from skd_lightning.predictions import Languages, Prediction
@@ -28,8 +29,9 @@ from skd_lightning.serving.text import tag
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers import experts, prediction, saving
 from skd_lightning.taggers.compatibility import SCHEMA, refuse_other
+from skd_lightning.taggers.decoding import Decoding, decode_entities, refuse_unfit
 from skd_lightning.taggers.finite import EVERY, not_finite, refuse_loss
-from skd_lightning.taggers.head import ChainHead, Decoder, Decoding
+from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.taggers.lazy_adamw import clip_norm
 from skd_lightning.taggers.opinion_pool import PoolScores
 from skd_lightning.taggers.optimization import Optimization, parameter_parts
@@ -52,11 +54,14 @@ class Tagger(pl.LightningModule):
         decoder: ``crf`` or ``softmax``.
         constrain: never predict what the tag scheme forbids.
         optimization: how it is trained.
-        decoding: ``viterbi``, the most probable sequence; or ``marginals``, each word's most probable tag, for tags
-            that mark no entities.
+        decoding: ``viterbi``, the most probable sequence; ``marginals``, each word's most probable tag, for tags that
+            mark no entities; or ``entities``, for those that do, all entities that are more probable than a threshold.
+
+    Attributes:
+        threshold: half of the dev F1 of the most probable sequences, which selects the model; see ``entities``.
 
     Raises:
-        UserError: ``marginals`` with tags that mark entities, which it could leave without a beginning.
+        UserError: the decoding does not go with the tags; ``marginals`` could leave entities without a beginning.
     """
 
     curves: tuple[str, ...] = ("train/loss",)
@@ -80,11 +85,6 @@ class Tagger(pl.LightningModule):
         decoding: Decoding = "viterbi",
     ) -> None:
         super().__init__()
-        if decoding == "marginals" and scheme != "none":
-            raise UserError(
-                f"--model.decoding marginals is for tags without entities, these are in {scheme}: take viterbi"
-            )
-        self.decoding = decoding
         self.tag_set = TagSet(tuple(tags), scheme)
         self.languages = list(languages)
         self.encoder = Encoder(embedder, context)
@@ -97,6 +97,8 @@ class Tagger(pl.LightningModule):
             )
         self.optimization = optimization
         self.head = ChainHead(self.encoder.output_size, self.tag_set, decoder, constrain)
+        refuse_unfit(decoding, self.tag_set, self.head.well_formed)
+        self.decoding, self.threshold = decoding, HIGHEST
         self.wide = WidePath(wide, self.tag_set, decoder, constrain) if wide else None
         self.dev_scores = TaggingScores(self.tag_set, self.languages)
         both = self.wide is not None and self.encoder.output_size
@@ -161,7 +163,9 @@ class Tagger(pl.LightningModule):
 
     def decode(self, crf: LinearChainCRF) -> Tensor:
         """Return (batch, words) int64 the tags that it chooses; 0 at padding."""
-        return crf.viterbi() if self.decoding == "viterbi" else crf.decode_marginals()
+        if self.decoding == "entities":
+            return decode_entities(crf, self.tag_set, self.threshold)
+        return crf.decode_marginals() if self.decoding == "marginals" else crf.viterbi()
 
     def losses(self, crf: LinearChainCRF, batch: Batch) -> Tensor:
         """Return (batch,) the loss of each sentence in nats; 0 for sentences without gold tags."""
@@ -244,10 +248,16 @@ class Tagger(pl.LightningModule):
         """Count what the best path gets right; in a training, under each weight of two experts."""
         counted = (batch.tags, labelled_lengths(batch), batch.languages)
         if self.pool_scores is None or not self._in_training():
-            self.dev_scores.update(self.decode(self(batch)), *counted)
+            self.dev_scores.update(self._dev_paths(self(batch)), *counted)
         else:
             both = (experts.network(self, batch), experts.features(self, batch))
-            self.pool_scores.update(lambda share: self.decode(experts.pooled(self, *both, share)), *counted)
+            self.pool_scores.update(
+                lambda share: self._dev_paths(experts.pooled(self, *both, share)), *counted
+            )
+
+    def _dev_paths(self, crf: LinearChainCRF) -> Tensor:
+        """Return the tags that are scored; in a training, the most probable ones give entities their threshold."""
+        return crf.viterbi() if self.decoding == "entities" and self._in_training() else self.decode(crf)
 
     def _in_training(self) -> bool:
         return self.trainer.state.fn == TrainerFn.FITTING
@@ -264,15 +274,18 @@ class Tagger(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the dev scores, whose macro mean selects the model; in a training, give two experts the best weights."""
         if self.pool_scores is None or not self._in_training():
-            self._log_scores("dev", self.dev_scores.compute())
+            found = self.dev_scores.compute()
             self.dev_scores.reset()
         else:
             assert self.wide is not None
             share, scores = self.pool_scores.best()
             self.wide.share.fill_(share)
             self._log_score("dev/wide_share", share)
-            self._log_scores("dev", scores.compute())
+            found = scores.compute()
             self.pool_scores.reset()
+        self._log_scores("dev", found)
+        if self._in_training():
+            self.threshold = threshold_of(found["average"])
 
     def on_test_epoch_end(self) -> None:
         """Log the test scores; what was counted stays in ``tested``."""
@@ -404,6 +417,7 @@ class Tagger(pl.LightningModule):
             "decoder": self.decoder,
             "constrain": self.constrain,
             "decoding": self.decoding,
+            "threshold": self.threshold,
             "optimization": dataclasses.asdict(self.optimization),
         }
 
@@ -423,10 +437,12 @@ class Tagger(pl.LightningModule):
         if self.wide is not None and "wide.keys" in checkpoint["state_dict"]:
             self.wide.use_features(checkpoint["state_dict"]["wide.keys"].to(self.wide.weight.device))
         refuse_other(checkpoint, self.description(), self.state_dict())
+        self.threshold = checkpoint.get("tagger", {}).get("threshold", self.threshold)
 
     def fingerprint(self) -> str:
         """Return a hash of all that its predictions depend on: description, external inputs and weights."""
-        description = {name: value for name, value in self.description().items() if name != "optimization"}
+        idle = {"optimization"} | (set() if self.decoding == "entities" else {"threshold"})
+        description = {name: value for name, value in self.description().items() if name not in idle}
         digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
         digest.update(self.encoder.identity().encode())
         add_weights(digest, self)

@@ -35,23 +35,47 @@ def entities_with_probabilities(
     """
     if tag_set.scheme == "none":
         return [()] * len(tags)
-    found = [entities(own) for own in tags]
+    found = [(row, *entity) for row, own in enumerate(tags) for entity in entities(own)]
+    lengths = [len(own) for own in tags]
+    by_sentence: list[list[Entity]] = [[] for _ in tags]
+    for row, entity in zip(
+        (row for row, *_ in found),
+        with_probabilities(span_log_prob, found, lengths, tag_set, well_formed),
+        strict=True,
+    ):
+        by_sentence[row].append(entity)
+    return [tuple(own) for own in by_sentence]
+
+
+def with_probabilities(
+    span_log_prob: SpanLogProb,
+    found: Sequence[tuple[int, str, int, int]],
+    lengths: Sequence[int],
+    tag_set: TagSet,
+    well_formed: bool,
+) -> list[Entity]:
+    """Return entities with their exact probabilities, in the order in which they are given.
+
+    Args:
+        span_log_prob: of the distributions.
+        found: sentence, type, first word and last word + 1 of each entity.
+        lengths: words of each sentence.
+        tag_set: the tags of the distributions, of an entity scheme.
+        well_formed: True if the distributions give ill-formed sequences no probability; saves work.
+    """
     spans: list[tuple[int, int, tuple[int, ...]]] = []
     signs: list[int] = []
     owners: list[int] = []
-    number = 0
-    for row, own in enumerate(found):
-        for label, first, end in own:
-            at_edges = first == 0, end == len(tags[row])
-            for sign, shift, sequence in _signed_spans(tag_set, label, end - first, *at_edges, well_formed):
-                spans.append((row, first + shift, sequence))
-                signs.append(sign)
-                owners.append(number)
-            number += 1
-    probabilities = iter(_sums(span_log_prob, spans, signs, owners, number))
+    for owner, (row, label, first, end) in enumerate(found):
+        at_edges = first == 0, end == lengths[row]
+        for sign, shift, sequence in _signed_spans(tag_set, label, end - first, *at_edges, well_formed):
+            spans.append((row, first + shift, sequence))
+            signs.append(sign)
+            owners.append(owner)
+    probabilities = _sums(span_log_prob, spans, signs, owners, len(found))
     return [
-        tuple(Entity(first, end - 1, label, next(probabilities)) for label, first, end in own)
-        for own in found
+        Entity(first, end - 1, label, probability)
+        for (_, label, first, end), probability in zip(found, probabilities, strict=True)
     ]
 
 
