@@ -1,0 +1,76 @@
+"""Writes the tables of ``docs/evidence.md`` and of README from the files in ``experiments/results``.
+
+``python benchmarks/evidence_tables.py`` after a report was made again. A table stands below its mark, such as
+``<!-- table: recipe -->``. With ``--check`` nothing is written, and the exit status is 1 if a table differs.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import evidence_questions
+import evidence_recipe
+from evidence_results import Cells
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "docs/evidence.md", ROOT / "README.md")
+MARK = re.compile(r"(<!-- table: ([\w-]+) -->\n\n)((?:\|.*\n)+)")
+
+TABLES: dict[str, Callable[[], list[Cells]]] = {
+    "recipe": evidence_recipe.recipe,
+    "readme": evidence_recipe.readme,
+    "contrasts": evidence_recipe.contrasts,
+    "pools": evidence_recipe.pools,
+    "feature-weights": evidence_recipe.feature_weights,
+    "objectives": evidence_recipe.objectives,
+    "k": evidence_recipe.k,
+    "seen": evidence_recipe.seen,
+    "folds": evidence_recipe.folds,
+    "calibration": evidence_recipe.calibration,
+    "entity-decoding": evidence_recipe.entity_decoding,
+    "entity-decoding-by-size": evidence_questions.entity_decoding_by_size,
+    "generated": evidence_questions.generated,
+    "capacity": evidence_questions.capacity,
+    "text-only": evidence_questions.text_only,
+    "zeroshot": evidence_questions.zeroshot,
+    "pretrained": evidence_questions.pretrained,
+}
+"""Makers of tables by their marks: the head, then the rows."""
+
+
+def lines(cells: list[Cells]) -> str:
+    """Return a Markdown table; all columns but the first are numbers."""
+    head, *rows = cells
+    rule = "|---|" + "---:|" * (len(head) - 1)
+    return "\n".join([_line(head), rule, *map(_line, rows)]) + "\n"
+
+
+def _line(cells: Cells) -> str:
+    return "".join(f"| {cell} " if cell else "| " for cell in cells) + "|"
+
+
+def renewed(text: str) -> str:
+    """Return a page with its tables as the results have them."""
+    return MARK.sub(lambda found: found[1] + lines(TABLES[found[2]]()), text)
+
+
+def main() -> None:
+    """Write the tables, or compare them."""
+    check = "--check" in sys.argv[1:]
+    old = 0
+    for page in PAGES:
+        text = page.read_text()
+        new = renewed(text)
+        if new != text:
+            old += 1
+            print(f"{page.relative_to(ROOT)}: {'has other numbers than the results' if check else 'written'}")
+            if not check:
+                page.write_text(new)
+    sys.exit(1 if check and old else 0)
+
+
+if __name__ == "__main__":
+    main()
