@@ -94,6 +94,7 @@ def test_a_tested_tagger_counts_what_it_predicts(scheme: Scheme, constrain: bool
     tag_set = TagSet.of(["B-X", "B-Y"], scheme)
     network = NgramEmbedder(4, 64), BiLSTM(4)
     tagger = Teacher(list(tag_set.names), scheme, ["en"], *network, constrain=constrain).eval()
+    tagger.threshold = 0.1
     with torch.no_grad():
         tagger.head.emissions.bias.copy_(torch.randn(len(tag_set)))
         tagger.head.transitions.copy_(torch.randn(len(tag_set), len(tag_set)))

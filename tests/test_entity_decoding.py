@@ -145,6 +145,22 @@ def test_its_fingerprint_holds_the_threshold_where_predictions_depend_on_it() ->
 
 
 @pytest.mark.parametrize(
+    ("tags", "scheme", "options", "expected"),
+    [
+        (["O", "S-X"], "bioes", {}, "entities"),
+        (["O", "S-X"], "bioes", {"decoder": "softmax"}, "viterbi"),
+        (["O", "S-X"], "bioes", {"constrain": False}, "viterbi"),
+        (["NOUN"], "none", {}, "viterbi"),
+        (["O", "S-X"], "bioes", {"decoding": "viterbi"}, "viterbi"),
+    ],
+)
+def test_entities_are_decoded_wherever_they_can_be(
+    tags: list[str], scheme: Any, options: dict[str, Any], expected: str
+) -> None:
+    assert Teacher(tags, scheme, ["en"], NgramEmbedder(4, 64), **options).decoding == expected
+
+
+@pytest.mark.parametrize(
     ("tags", "scheme", "options"),
     [
         (["NOUN"], "none", {}),
@@ -162,7 +178,7 @@ def test_other_tags_and_distributions_are_refused(
 
 def test_a_training_sets_the_threshold_to_half_of_the_best_dev_score(tmp_path: Path) -> None:
     words = ["distill", "--task", "demo", "--runs", str(tmp_path), "--loss", "none", "--langs", "en"]
-    words += ["--model.decoding", "entities", "--trainer.max_epochs", "2"]
+    words += ["--trainer.max_epochs", "2"]
     main([*words, "--data.max_train_sentences", "100", "--trainer.enable_progress_bar", "false"])
     run = tmp_path / "demo/none/seed1"
     with (run / "metrics.csv").open() as file:

@@ -86,7 +86,8 @@ def test_entities_of_the_best_sequences(scheme: Scheme, well_formed: bool) -> No
 
 def test_a_tagger_says_how_sure_it_is_of_each_entity() -> None:
     torch.manual_seed(0)
-    tagger = Teacher(["O", "B-X", "I-X"], "iob2", ["en"], NgramEmbedder(4, 64), BiLSTM(4)).eval()
+    network = NgramEmbedder(4, 64), BiLSTM(4)
+    tagger = Teacher(["O", "B-X", "I-X"], "iob2", ["en"], *network, decoding="viterbi").eval()
     with torch.no_grad():
         tagger.head.emissions.bias += torch.tensor([0.0, 2.0, 2.0])
     sentences = [["a", "b", "c", "d"], [], ["e"]]

@@ -35,7 +35,8 @@ ENTITIES = ["O", "B-PER", "I-PER", "E-PER", "S-PER"]
 
 def teacher(tags: list[str], scheme: str, languages: list[str]) -> Teacher:
     torch.manual_seed(3)
-    return Teacher(tags, scheme, languages, NgramEmbedder(4, 64, word_embedding_size=2), BiLSTM(4)).eval()  # type: ignore[arg-type]
+    network = NgramEmbedder(4, 64, word_embedding_size=2), BiLSTM(4)
+    return Teacher(tags, scheme, languages, *network, decoding="viterbi").eval()  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

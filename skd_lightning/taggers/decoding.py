@@ -18,23 +18,26 @@ Decoding = Literal["viterbi", "marginals", "entities"]
 entities that are more probable than half of the F1 to be reached, which maximises the expected F1."""
 
 
-def refuse_unfit(decoding: Decoding, tag_set: TagSet, well_formed: bool) -> None:
-    """Refuse what the tags or their distributions do not go with.
+def chosen_decoding(decoding: Decoding | None, tag_set: TagSet, well_formed: bool) -> Decoding:
+    """Return the decoding to be used: ``entities`` wherever it can be, if nothing is said, and else ``viterbi``.
 
     Args:
-        decoding: to be used.
+        decoding: asked for; None if nothing is said.
         tag_set: the tags.
         well_formed: True if tag sequences that the scheme forbids have no probability.
 
     Raises:
-        UserError: saying why.
+        UserError: the tags or their distributions do not go with the decoding.
     """
     scheme = tag_set.scheme
+    marks_entities = scheme != "none" and OUTSIDE in tag_set.names
+    if decoding is None:
+        return "entities" if marks_entities and well_formed else "viterbi"
     if decoding == "marginals" and scheme != "none":
         raise UserError(
             f"--model.decoding marginals is for tags without entities, these are in {scheme}: take viterbi or entities"
         )
-    if decoding == "entities" and (scheme == "none" or OUTSIDE not in tag_set.names):
+    if decoding == "entities" and not marks_entities:
         raise UserError(
             "--model.decoding entities is for tags that mark entities, and O elsewhere: take viterbi or marginals"
         )
@@ -43,6 +46,7 @@ def refuse_unfit(decoding: Decoding, tag_set: TagSet, well_formed: bool) -> None
             "--model.decoding entities needs --model.decoder crf and --model.constrain true: other taggers give "
             "sequences that the scheme forbids a probability"
         )
+    return decoding
 
 
 def decode_entities(crf: LinearChainCRF, tag_set: TagSet, threshold: float) -> Tensor:

@@ -40,7 +40,8 @@ class Student(Tagger):
         objective: the distillation loss L_KD with its settings; None for the baseline, which has no teacher.
         annealing: how λ falls.
         unlabelled_annealing: how λ_u falls, the weight of sentences on which only a teacher speaks.
-        decoding: ``viterbi``, ``marginals`` for tags that mark no entities, or ``entities`` for those that do.
+        decoding: ``viterbi``, ``marginals`` for tags that mark no entities, or ``entities`` for those that do; None for
+            ``entities`` where it is possible, and else ``viterbi``.
 
     Raises:
         UserError: the objective does not go with the decoder.
@@ -62,7 +63,7 @@ class Student(Tagger):
         objective: Objective | None = None,
         annealing: Annealing = Annealing(),  # noqa: B008 - frozen
         unlabelled_annealing: Annealing = Annealing("constant"),  # noqa: B008 - frozen
-        decoding: Decoding = "viterbi",
+        decoding: Decoding | None = None,
     ) -> None:
         super().__init__(
             *(tags, scheme, languages, embedder, context, wide, decoder, constrain, optimization, decoding)

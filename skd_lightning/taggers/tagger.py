@@ -29,7 +29,7 @@ from skd_lightning.serving.text import tag
 from skd_lightning.storage import add_weights
 from skd_lightning.taggers import experts, prediction, saving
 from skd_lightning.taggers.compatibility import SCHEMA, refuse_other
-from skd_lightning.taggers.decoding import Decoding, decode_entities, refuse_unfit
+from skd_lightning.taggers.decoding import Decoding, chosen_decoding, decode_entities
 from skd_lightning.taggers.finite import EVERY, not_finite, refuse_loss
 from skd_lightning.taggers.head import ChainHead, Decoder
 from skd_lightning.taggers.lazy_adamw import clip_norm
@@ -55,7 +55,8 @@ class Tagger(pl.LightningModule):
         constrain: never predict what the tag scheme forbids.
         optimization: how it is trained.
         decoding: ``viterbi``, the most probable sequence; ``marginals``, each word's most probable tag, for tags that
-            mark no entities; or ``entities``, for those that do, all entities that are more probable than a threshold.
+            mark no entities; or ``entities``, all entities that are more probable than a threshold, for a ``crf`` whose
+            tags mark entities. None stands for ``entities`` where it is possible, and else for ``viterbi``.
 
     Attributes:
         threshold: half of the dev F1 of the most probable sequences, which selects the model; see ``entities``.
@@ -82,7 +83,7 @@ class Tagger(pl.LightningModule):
         decoder: Decoder = "crf",
         constrain: bool = True,
         optimization: Optimization = Optimization(),  # noqa: B008 - frozen
-        decoding: Decoding = "viterbi",
+        decoding: Decoding | None = None,
     ) -> None:
         super().__init__()
         self.tag_set = TagSet(tuple(tags), scheme)
@@ -97,8 +98,8 @@ class Tagger(pl.LightningModule):
             )
         self.optimization = optimization
         self.head = ChainHead(self.encoder.output_size, self.tag_set, decoder, constrain)
-        refuse_unfit(decoding, self.tag_set, self.head.well_formed)
-        self.decoding, self.threshold = decoding, HIGHEST
+        self.decoding = chosen_decoding(decoding, self.tag_set, self.head.well_formed)
+        self.threshold = HIGHEST
         self.wide = WidePath(wide, self.tag_set, decoder, constrain) if wide else None
         self.dev_scores = TaggingScores(self.tag_set, self.languages)
         both = self.wide is not None and self.encoder.output_size
