@@ -48,7 +48,7 @@ class Prediction(NamedTuple):
     """The tags of a sentence.
 
     Attributes:
-        tags: the most probable sequence, one tag a word (or each word's most probable tag, see ``Tagger``).
+        tags: one a word, those of the most probable sequence or of the best entities, see ``Tagger``.
         confidences: posterior probability p(y_i | x) of each of these tags.
         probability: probability p(y | x) of the whole sequence.
         entities: the entities that the tags spell, in order, each with the probability that an entity of its type

@@ -144,11 +144,12 @@ def run(
     if folder.finished and not anew and folder.config.is_file() and folder.config.read_text() == config:
         print(f"{peer.name} {task} seed {seed}: finished, in {folder.path}")
         return
+    made_from = provenance.provenance(settings.data, settings.languages(), None)  # of the code that is loaded now
     with alone_in(folder.path, wait=False):
         tested = _train_and_test(peer, TaggingData(**settings.data), seed)
         folder.results.unlink(missing_ok=True)  # until now, what was there before has stayed
         write_text(folder.config, config)
-        provenance.write(folder, provenance.provenance(settings.data, settings.languages(), None))
+        provenance.write(folder, made_from)
         tagged_words.save(folder, tested.words)
         if tested.calibration:
             Calibration.model_validate({"languages": tested.calibration}).save(folder)
