@@ -144,7 +144,8 @@ def run(
     if folder.finished and not anew and folder.config.is_file() and folder.config.read_text() == config:
         print(f"{peer.name} {task} seed {seed}: finished, in {folder.path}")
         return
-    made_from = provenance.provenance(settings.data, settings.languages(), None)  # of the code that is loaded now
+    # Before the training, since the code that lies there may be another one hours later.
+    made_from = provenance.provenance(settings.data, settings.languages(), None)
     with alone_in(folder.path, wait=False):
         tested = _train_and_test(peer, TaggingData(**settings.data), seed)
         folder.results.unlink(missing_ok=True)  # until now, what was there before has stayed
