@@ -26,8 +26,8 @@ def test_each_marked_table_has_the_numbers_of_its_results(page: str, tables: Any
 
 def test_another_number_is_seen(tables: Any) -> None:
     text = (ROOT / "README.md").read_text()
-    assert "66.51" in text
-    assert tables.renewed(text.replace("66.51", "67.51")) == text
+    assert "88.56" in text  # crfsuite's on UPOS
+    assert tables.renewed(text.replace("88.56", "88.57")) == text
 
 
 def test_each_table_of_results_stands_in_one_page(tables: Any) -> None:

@@ -95,7 +95,8 @@ def test_a_taggers_distribution_is_what_it_predicts(runs: Path) -> None:
     sentences = [sentence.words for sentence in demo_corpus("en")["test"][:20]] + [()]
     crf = tagger.distribution(sentences)
     assert crf.lengths.tolist() == [len(words) for words in sentences]
-    paths, probabilities = crf.viterbi(), crf.log_prob(crf.viterbi()).exp()
+    paths = tagger.decode(crf)
+    probabilities = crf.log_prob(paths).exp()
     for i, prediction in enumerate(tagger.predict(sentences)):
         assert tagger.tag_set.decode(paths[i, : len(sentences[i])].tolist()) == prediction.tags
         assert probabilities[i].item() == pytest.approx(prediction.probability, rel=1e-4)

@@ -19,7 +19,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from small_corpus import SHARED
 from small_runs import refused
-from small_taggers import KINDS, SENTENCES, TAGS
+from small_taggers import KINDS, SENTENCES, TAGS, made
 
 import skd_lightning
 from skd_lightning.cli import main
@@ -130,7 +130,7 @@ def test_a_language_changes_the_answer_and_an_unknown_one_is_said_to_be(tmp_path
 
 def test_long_sentences_have_alternatives_with_and_without_pytorch(tmp_path: Path) -> None:
     """The probability of 700 words is none of float32."""
-    tagger = KINDS["ngrams"]()
+    tagger = made(decoding="viterbi")
     tagger.save(tmp_path / "saved")
     words = [["a", "b"] * 350]
     (served,) = Runtime.load(tmp_path / "saved").predict(words, "en", k=3)
