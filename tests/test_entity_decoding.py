@@ -16,6 +16,8 @@ from test_entity_probabilities import chain, enumerated
 import skd_lightning
 from skd_lightning.cli import main
 from skd_lightning.crf import LinearChainCRF
+from skd_lightning.distillation.objectives.topk import TopK
+from skd_lightning.distillation.objectives.topwk import TopWK
 from skd_lightning.encoders import NgramEmbedder
 from skd_lightning.entity_spans import HIGHEST, LOWEST, threshold_of
 from skd_lightning.entity_spans import decode_entities as decode_in_numpy
@@ -158,6 +160,12 @@ def test_entities_are_decoded_wherever_they_can_be(
     tags: list[str], scheme: Any, options: dict[str, Any], expected: str
 ) -> None:
     assert Teacher(tags, scheme, ["en"], NgramEmbedder(4, 64), **options).decoding == expected
+
+
+def test_students_of_equally_weighted_sequences_choose_the_most_probable_one() -> None:
+    tagger = [made(objective=objective).decoding for objective in (TopK(), TopWK(), None)]
+    assert tagger == ["viterbi", "entities", "entities"]
+    assert made(objective=TopK(), decoding="entities").decoding == "entities"
 
 
 @pytest.mark.parametrize(

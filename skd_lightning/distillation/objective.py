@@ -50,9 +50,12 @@ class Objective(ABC):
 
     Attributes:
         decoders: the decoders of students that it goes with.
+        teaches_probabilities: the student's entities come to be as probable as the teacher says; by default, they are
+            chosen by it.
     """
 
     decoders: ClassVar[tuple[str, ...]] = ("crf", "softmax")
+    teaches_probabilities: ClassVar[bool] = True
 
     @property
     @abstractmethod

@@ -41,7 +41,7 @@ class Student(Tagger):
         annealing: how λ falls.
         unlabelled_annealing: how λ_u falls, the weight of sentences on which only a teacher speaks.
         decoding: ``viterbi``, ``marginals`` for tags that mark no entities, or ``entities`` for those that do; None for
-            ``entities`` where it is possible, and else ``viterbi``.
+            ``entities`` where it is possible, but for students of ``TopK``, and else ``viterbi``.
 
     Raises:
         UserError: the objective does not go with the decoder.
@@ -65,6 +65,8 @@ class Student(Tagger):
         unlabelled_annealing: Annealing = Annealing("constant"),  # noqa: B008 - frozen
         decoding: Decoding | None = None,
     ) -> None:
+        if decoding is None and objective is not None and not objective.teaches_probabilities:
+            decoding = "viterbi"
         super().__init__(
             *(tags, scheme, languages, embedder, context, wide, decoder, constrain, optimization, decoding)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ class TopK(Objective):
         k: how many sequences; of a sentence that has fewer, all of them.
     """
 
+    teaches_probabilities: ClassVar[bool] = False  # what rivals the best sequence becomes as probable as it
     k: int = 5
 
     def __post_init__(self) -> None:
