@@ -92,6 +92,32 @@ def feature_weights() -> list[Cells]:
     return [["", *weights], *rows]
 
 
+def changes() -> list[Cells]:
+    """The recipe on Universal NER with one change at a time."""
+    report = Report("uner_changes")
+    systems = {
+        "`best`": "best",
+        "teachers of one seed": "best-one-seed",
+        "three seeds of teachers alone": "best-teachers-alone",
+        "three students `best-none` alone": "best-students-alone",
+        "all six, of equal weight": "best-uniform",
+        "their product": "best-product",
+        "`posterior`": "best-posterior",
+        "`topwk`": "best-topwk",
+        "temperature 2.25": "best-T2.25",
+        "λ = 0.5 throughout": "best-lambda-constant",
+        "no text": "best-annotated",
+        "generated text alone": "best-generated",
+        "features of gold tags alone (`best-gold`)": "best-gold",
+        "four sentences of text for each annotated one": "best-ratio4",
+        "languages as often as they have text": "best-exponent1",
+        "2,000 steps": "best-half",
+        "8,000 steps": "best-double",
+    }
+    rows = [[label, report.dev(name).plain, str(report.score(name))] for label, name in systems.items()]
+    return [["", "dev F1", "test F1"], *rows]
+
+
 def objectives() -> list[Cells]:
     """The network alone, by what teaches it and how."""
     systems = {

@@ -25,6 +25,7 @@ TABLES: dict[str, Callable[[], list[Cells]]] = {
     "contrasts": evidence_recipe.contrasts,
     "pools": evidence_recipe.pools,
     "feature-weights": evidence_recipe.feature_weights,
+    "changes": evidence_recipe.changes,
     "objectives": evidence_recipe.objectives,
     "k": evidence_recipe.k,
     "seen": evidence_recipe.seen,
