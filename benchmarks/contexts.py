@@ -10,7 +10,6 @@ processor, so that other work on the machine hardly counts. It writes
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import json
 import random
@@ -22,6 +21,7 @@ from typing import Any
 import torch
 from common import write_students
 from context_networks import Convolutions, MinimalRecurrence
+from finished_runs import best_dev_score
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -50,8 +50,7 @@ class Trained:
         self.weights = [weight for part in parts.values() for weight in part]
         optimization = dataclasses.replace(self.learns.optimization, schedule="constant", warmup=0.0)
         self.optimizer = optimization.configure(parts, 1)["optimizer"]
-        rows = list(csv.DictReader((folder / "metrics.csv").open()))
-        self.dev = max(float(row["dev/average"]) for row in rows if row["dev/average"])
+        self.dev = best_dev_score(folder)
         self.test = json.loads((folder / "results.json").read_text())["average"]
 
     def predict(self, sentences: list[Sentence], others: list[Sentence]) -> float:

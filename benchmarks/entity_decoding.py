@@ -10,7 +10,6 @@ interval of the gain, by the paired bootstrap of the reports; then, for each var
 from __future__ import annotations
 
 import argparse
-import csv
 import zlib
 from collections import defaultdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from common import EXPERIMENTS, write_rows
-from finished_runs import corpora_of
+from finished_runs import best_dev_score, corpora_of
 from numpy.typing import NDArray
 
 import skd_lightning
@@ -66,12 +65,6 @@ def count(tagger: Tagger, data: TaggingData, split: str, language: str, threshol
     return {(way, language): np.array(own) for way, own in found.items()}
 
 
-def best_dev_score(run: Path) -> float:
-    """Return the dev score that selected the weights of a run."""
-    with (run / "metrics.csv").open() as file:
-        return max(float(row["dev/average"]) for row in csv.DictReader(file) if row.get("dev/average"))
-
-
 def f1(counts: NDArray[np.int64]) -> float:
     """Return the F1 of all sentences, in per cent."""
     return 100 * float(ratio(parts(counts, "f1").sum(0)))
@@ -81,11 +74,8 @@ def scores_of(runs: list[Path]) -> Scores:
     """Return the scores of one tagger, or of the taggers of several languages."""
     counts: dict[str, Counts] = {"dev": {}, "test": {}}
     for run in runs:
-        tagger, data, threshold = (
-            skd_lightning.load(run).eval(),
-            corpora_of(run),
-            threshold_of(best_dev_score(run)),
-        )
+        tagger, data = skd_lightning.load(run), corpora_of(run)
+        threshold = threshold_of(best_dev_score(run))
         for split in counts:
             for language in tagger.languages:
                 counts[split] |= count(tagger, data, split, language, threshold)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evidence_results import TASKS, Cells, Report, Scored, curve, rounded, rows_of, signed
+from evidence_results import TASKS, Cells, Report, Scored, curve, named, quoted, rounded, signed
 
 SIZES = ("100", "300", "1000", "3000")
 ENTITY_TASKS = ("wikiann", "uner")
@@ -21,22 +21,17 @@ def entity_decoding_by_size() -> list[Cells]:
     """The most probable sequences beside the entities of the best expected F1, by the number of annotated sentences."""
     crfsuite = [curve("curves", task, "crfsuite (peer)", size) for task in ENTITY_TASKS for size in SIZES]
     rows: list[Cells] = [["crfsuite", *(f"{score:.2f}" for score in crfsuite)]]
-    found = [
-        {row["name"]: row for row in rows_of(f"entity_decoding/{task}_{size}.csv")}
-        for task in ENTITY_TASKS
-        for size in SIZES
-    ]
+    found = [named(f"entity_decoding/{task}_{size}.csv") for task in ENTITY_TASKS for size in SIZES]
     for name in ("teachers", "none", "text-20000-pool"):
         for way, said in (("viterbi", "sequence"), ("entities", "entities")):
-            label = name if name == "teachers" else f"`{name}`"
-            rows.append([f"{label}, {said}", *(f"{float(own[name][f'test {way}']):.2f}" for own in found)])
+            rows.append([f"{quoted(name)}, {said}", *(rounded(own[name][f"test {way}"], 2) for own in found)])
     return by_size("annotated sentences", rows)
 
 
 def generated() -> list[Cells]:
     """What generated sentences add to the student without teachers."""
     rows = []
-    for label, name in (
+    for kind, name in (
         ("labelled by teachers", "generated"),
         ("with the tags that they are made of", "generated-none"),
     ):
@@ -45,14 +40,14 @@ def generated() -> list[Cells]:
             for task in TASKS
             for size in SIZES
         ]
-        rows.append([label, *(signed(gain, 1) for gain in gains)])
+        rows.append([kind, *(signed(gain, 1) for gain in gains)])
     (first, *heads), *_ = by_size("annotated sentences", [])
     return [[first, "UPOS 100", *heads[1:4], *heads], *rows]
 
 
 def capacity() -> list[Cells]:
     """Students of several sizes."""
-    found = {row["name"]: row for row in rows_of("capacity/capacity.csv")}
+    found = named("capacity/capacity.csv")
     report = Report("capacity")
     rows: list[Cells] = [["student", "MiB", "words/s", "without teachers", "taught", "difference"]]
     for label, name in (
@@ -111,7 +106,7 @@ def zeroshot() -> list[Cells]:
 
 def pretrained() -> list[Cells]:
     """The small transformer and what is made of it."""
-    found = [{row["name"]: row for row in rows_of(f"pretrained/{task}.csv")} for task in ("wikiann", "upos")]
+    found = [named(f"pretrained/{task}.csv") for task in ("wikiann", "upos")]
     transformer = [rounded(task["teacher"]["mb"], 0) for task in found]
     rows: list[Cells] = []
     for label, name in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evidence_results import TASKS, Cells, Report, curve_of_k, rounded, rows_of, signed
+from evidence_results import TASKS, Cells, Gain, Report, dev_and_test_by_k, named, quoted, rounded, rows_of
 
 UPOS_LANGUAGES, NER_LANGUAGES = "UPOS, 8 languages", ("WikiAnn, 8 languages", "Universal NER, 4 languages")
 WORDS = ("seen", "unseen")
@@ -71,9 +71,9 @@ def pools() -> list[Cells]:
         "all six, weights learnt on dev data, as in `best`": "all, weights: dev",
         "`best`, which this pool taught": "best",
     }
-    found = [{row["system"]: row for row in rows_of(f"pools/{task}.csv")} for task in TASKS]
+    found = [named(f"pools/{task}.csv", "system") for task in TASKS]
     rows = [
-        [label, *(f"{float(own[name][split]):.2f}" for own in found for split in ("dev", "test"))]
+        [label, *(rounded(own[name][split], 2) for own in found for split in ("dev", "test"))]
         for label, name in systems.items()
     ]
     return [["", "UPOS dev", "test", "WikiAnn dev", "test", "Universal NER dev", "test"], *rows]
@@ -152,8 +152,8 @@ def k() -> list[Cells]:
     """Dev and test scores by k."""
     numbers = ("1", "2", "3", "5", "10")
     rows = [
-        [f"`{name}`", *(curve_of_k(f"{name}-k{number}") for number in numbers), every]
-        for name, every in (("topk", ""), ("topwk", curve_of_k("structural")))
+        [f"`{name}`", *(dev_and_test_by_k(f"{name}-k{number}") for number in numbers), every]
+        for name, every in (("topk", ""), ("topwk", dev_and_test_by_k("structural")))
     ]
     return [["", *numbers, "every path (`structural`)"], *rows]
 
@@ -163,7 +163,7 @@ def seen() -> list[Cells]:
     rows = []
     for name in ("teachers", "none-network", "best-network", "best-none", "best"):
         cells = [Report(task).seen(name, words) for task in TASKS for words in WORDS]
-        rows.append([name if name == "teachers" else f"`{name}`", *cells])
+        rows.append([quoted(name), *cells])
     return [["", "UPOS seen", "unseen", "WikiAnn seen", "unseen", "Universal NER seen", "unseen"], *rows]
 
 
@@ -213,9 +213,7 @@ def entity_decoding() -> list[Cells]:
     rows: list[Cells] = [
         ["", "WikiAnn, sequence", "entities", "gain", "Universal NER, sequence", "entities", "gain"]
     ]
-    found = [
-        {row["name"]: row for row in rows_of(f"entity_decoding/{task}.csv")} for task in ("wikiann", "uner")
-    ]
+    found = [named(f"entity_decoding/{task}.csv") for task in ("wikiann", "uner")]
     for name in (
         "teachers",
         "none",
@@ -227,8 +225,7 @@ def entity_decoding() -> list[Cells]:
     ):
         cells = []
         for own in (task[name] for task in found):
-            gain = [signed(float(own[end])) for end in ("value", "low", "high")]
-            cells += [f"{float(own[f'test {way}']):.2f}" for way in ("viterbi", "entities")]
-            cells.append(f"{gain[0]} ({gain[1]} to {gain[2]})")
-        rows.append([name if name == "teachers" else f"`{name}`", *cells])
+            cells += [rounded(own[f"test {way}"], 2) for way in ("viterbi", "entities")]
+            cells.append(str(Gain(*(float(own[end]) for end in ("value", "low", "high")))))
+        rows.append([quoted(name), *cells])
     return rows

@@ -63,6 +63,16 @@ def rows_of(file: str) -> list[dict[str, str]]:
         return list(csv.DictReader(opened))
 
 
+def named(file: str, column: str = "name") -> dict[str, dict[str, str]]:
+    """Return the rows of a CSV file by a column."""
+    return {row[column]: row for row in rows_of(file)}
+
+
+def quoted(system: str) -> str:
+    """Return how a page names teachers or a variant."""
+    return system if system == "teachers" else f"`{system}`"
+
+
 def curve(folder: str, task: str, system: str, size: str) -> float:
     """Return the score in per cent of a system that has so many annotated sentences."""
     column = "data.max_train_sentences"
@@ -70,7 +80,7 @@ def curve(folder: str, task: str, system: str, size: str) -> float:
     return next(100 * float(row["average"]) for row in rows if (row["system"], row[column]) == (system, size))
 
 
-def curve_of_k(system: str) -> str:
+def dev_and_test_by_k(system: str) -> str:
     """Return dev score (test score) of a system of the report on k."""
     report = Report("k")
     dev = report.dev(system).value

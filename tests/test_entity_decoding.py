@@ -163,8 +163,8 @@ def test_entities_are_decoded_wherever_they_can_be(
 
 
 def test_students_of_equally_weighted_sequences_choose_the_most_probable_one() -> None:
-    tagger = [made(objective=objective).decoding for objective in (TopK(), TopWK(), None)]
-    assert tagger == ["viterbi", "entities", "entities"]
+    found = [made(objective=objective).decoding for objective in (TopK(), TopWK(), None)]
+    assert found == ["viterbi", "entities", "entities"]
     assert made(objective=TopK(), decoding="entities").decoding == "entities"
 
 

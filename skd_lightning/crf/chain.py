@@ -98,6 +98,14 @@ class LinearChainCRF:
         return unary
 
     @cached_property
+    def _suffixes(self) -> Tensor:
+        """(batch, words, tags) float64 log-sums over what follows a tag, up to a constant of the word; no gradient."""
+        messages: Tensor = operators.backward_messages(
+            self.unary.double(), self.transitions.double(), self.lengths
+        )
+        return messages
+
+    @cached_property
     def _torch(self) -> TorchRecursions:
         return TorchRecursions(self.unary, self.transitions, self.lengths, self.mask)
 

@@ -51,8 +51,7 @@ def _messages(crf: LinearChainCRF, unary: Tensor, transitions: Tensor) -> tuple[
     """
     differentiable = torch.is_grad_enabled() and (unary.requires_grad or transitions.requires_grad)
     if operators.serve(unary, transitions) and not differentiable:
-        backward = operators.backward_messages(unary, transitions, crf.lengths)
-        return crf.log_marginals.double(), backward
+        return crf.log_marginals.double(), crf._suffixes  # the same for all spans of a batch, whoever asks
     sums = TorchRecursions(unary, transitions, crf.lengths, crf.mask)
     return sums.log_marginals, sums.backward
 

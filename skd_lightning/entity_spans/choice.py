@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skd_lightning.entity_spans.probabilities import SpanLogProb, with_probabilities
+from skd_lightning.errors import UserError
 from skd_lightning.predictions import Entity
 from skd_lightning.tags import TagSet, continues, spelled, split_tag
 
@@ -25,6 +26,17 @@ LOWEST, HIGHEST = 0.05, 0.5
 def threshold_of(f1: float) -> float:
     """Return the threshold that belongs to an F1 between 0 and 1, such as that of dev sentences."""
     return min(max(f1 / 2, LOWEST), HIGHEST)
+
+
+def checked_threshold(threshold: float) -> float:
+    """Return a threshold that was read from a file.
+
+    Raises:
+        UserError: it is out of bounds.
+    """
+    if not LOWEST <= threshold <= HIGHEST:
+        raise UserError(f"its threshold is {threshold}, it must be from {LOWEST} to {HIGHEST}")
+    return threshold
 
 
 def decode_entities(
@@ -48,12 +60,8 @@ def decode_entities(
     assert tag_set.scheme != "none"
     possible = _possible(span_log_prob, marginals, lengths, tag_set, threshold)
     found = with_probabilities(span_log_prob, possible, lengths, tag_set, well_formed=True)
-    by_sentence: list[list[Entity]] = [[] for _ in lengths]
-    for (row, *_), entity in zip(possible, found, strict=True):
-        if entity.probability > threshold:
-            by_sentence[row].append(entity)
     paths = np.zeros(marginals.shape[:2], dtype=np.int64)
-    for row, (own, words) in enumerate(zip(by_sentence, lengths, strict=True)):
+    for row, (own, words) in enumerate(zip(found, lengths, strict=True)):
         chosen = [(entity.label, entity.first, entity.last + 1) for entity in _disjoint(own, threshold)]
         paths[row, :words] = tag_set.encode(spelled(chosen, words, tag_set.scheme))
     return paths
@@ -120,7 +128,8 @@ def _disjoint(found: Sequence[Entity], threshold: float) -> tuple[Entity, ...]:
     Weighted interval scheduling: the best choice among the entities that end up to a word either has the last of them,
     beside the best choice among those that end before it begins, or does without.
     """
-    ordered = sorted(found, key=lambda entity: entity.last)
+    probable = [entity for entity in found if entity.probability > threshold]
+    ordered = sorted(probable, key=lambda entity: entity.last)
     lasts = [entity.last for entity in ordered]
     best: list[tuple[float, tuple[Entity, ...]]] = [(0.0, ())]
     for entity in ordered:

@@ -37,14 +37,7 @@ def entities_with_probabilities(
         return [()] * len(tags)
     found = [(row, *entity) for row, own in enumerate(tags) for entity in entities(own)]
     lengths = [len(own) for own in tags]
-    by_sentence: list[list[Entity]] = [[] for _ in tags]
-    for row, entity in zip(
-        (row for row, *_ in found),
-        with_probabilities(span_log_prob, found, lengths, tag_set, well_formed),
-        strict=True,
-    ):
-        by_sentence[row].append(entity)
-    return [tuple(own) for own in by_sentence]
+    return [tuple(own) for own in with_probabilities(span_log_prob, found, lengths, tag_set, well_formed)]
 
 
 def with_probabilities(
@@ -53,8 +46,8 @@ def with_probabilities(
     lengths: Sequence[int],
     tag_set: TagSet,
     well_formed: bool,
-) -> list[Entity]:
-    """Return entities with their exact probabilities, in the order in which they are given.
+) -> list[list[Entity]]:
+    """Return entities with their exact probabilities by sentence, in the order in which they are given.
 
     Args:
         span_log_prob: of the distributions.
@@ -73,10 +66,10 @@ def with_probabilities(
             signs.append(sign)
             owners.append(owner)
     probabilities = _sums(span_log_prob, spans, signs, owners, len(found))
-    return [
-        Entity(first, end - 1, label, probability)
-        for (_, label, first, end), probability in zip(found, probabilities, strict=True)
-    ]
+    by_sentence: list[list[Entity]] = [[] for _ in lengths]
+    for (row, label, first, end), probability in zip(found, probabilities, strict=True):
+        by_sentence[row].append(Entity(first, end - 1, label, probability))
+    return by_sentence
 
 
 def _sums(

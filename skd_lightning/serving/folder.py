@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from skd_lightning.entity_spans import HIGHEST, LOWEST
+from skd_lightning.entity_spans import checked_threshold
 from skd_lightning.errors import UserError
 from skd_lightning.serving.arrays import mapped_arrays
 from skd_lightning.tags import OUTSIDE, Scheme, TagSet
@@ -133,12 +133,10 @@ def _check(tagger: Mapping[str, Any]) -> None:
     if tagger["decoding"] not in ("viterbi", "marginals", "entities"):
         raise ValueError("decoding")
     if tagger["decoding"] == "entities":
-        if tagger["scheme"] == "none" or OUTSIDE not in tagger["tags"]:
+        well_formed = tagger["constrain"] is True and tagger["decoder"] == "crf"
+        if tagger["scheme"] == "none" or OUTSIDE not in tagger["tags"] or not well_formed:
             raise ValueError("decoding")
-        if not (tagger["constrain"] is True and tagger["decoder"] == "crf"):
-            raise ValueError("decoding")
-        if not LOWEST <= tagger["threshold"] <= HIGHEST:
-            raise ValueError("threshold")
+        checked_threshold(tagger["threshold"])
     encoder = tagger["encoder"]
     _refuse_other(encoder["vocabulary"], list, "vocabulary")
     for part in (encoder["embedder"], encoder["context"]):

@@ -20,7 +20,7 @@ from skd_lightning.crf import LinearChainCRF
 from skd_lightning.data.batches import Batch
 from skd_lightning.distillation.cache.entry import Potentials
 from skd_lightning.encoders import BiLSTM, Context, Embedder, Encoder, Featurizer, JoinedFeaturizer
-from skd_lightning.entity_spans import HIGHEST, threshold_of
+from skd_lightning.entity_spans import HIGHEST, checked_threshold, threshold_of
 from skd_lightning.errors import UserError
 from skd_lightning.metrics import TaggingScores
 from skd_lightning.predictions import Languages, Prediction
@@ -438,7 +438,7 @@ class Tagger(pl.LightningModule):
         if self.wide is not None and "wide.keys" in checkpoint["state_dict"]:
             self.wide.use_features(checkpoint["state_dict"]["wide.keys"].to(self.wide.weight.device))
         refuse_other(checkpoint, self.description(), self.state_dict())
-        self.threshold = checkpoint.get("tagger", {}).get("threshold", self.threshold)
+        self.threshold = checked_threshold(checkpoint.get("tagger", {}).get("threshold", self.threshold))
 
     def fingerprint(self) -> str:
         """Return a hash of all that its predictions depend on: description, external inputs and weights."""
