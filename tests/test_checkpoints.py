@@ -30,7 +30,7 @@ from skd_lightning.encoders import (
 from skd_lightning.encoders.ngram_features import NgramFeaturizer
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
-from skd_lightning.taggers import Teacher, Wide
+from skd_lightning.taggers import Tagger, Teacher, Wide
 from skd_lightning.tags import TagSet
 
 BEST = RunFolder(Path()).best
@@ -76,19 +76,49 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert not again.training
 
 
+def described(tagger: Tagger) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = {"state_dict": tagger.state_dict()}
+    tagger.on_save_checkpoint(checkpoint)
+    return checkpoint
+
+
 @pytest.mark.parametrize("theirs", [{"constrain": False}, {"decoder": "softmax"}], ids=str)
 def test_weights_under_other_masks_are_refused(theirs: dict[str, Any]) -> None:
     """Shapes agree, and the checkpoint's masks would take the place of the tagger's own."""
-    checkpoint, here = {"state_dict": (other := made("iob2", **theirs)).state_dict()}, made("iob2")
-    other.on_save_checkpoint(checkpoint)
+    checkpoint, here = described(made("iob2", **theirs)), made("iob2")
     name, value = next(iter(theirs.items()))
     with pytest.raises(UserError, match=f"another network .*{name} {value} there"):
         here.on_load_checkpoint(checkpoint)
 
 
+def test_weights_of_languages_are_none_of_all_languages() -> None:
+    checkpoint = described(made(wide=Wide(of_languages=True)))
+    made(wide=Wide(of_languages=True, l2=1.0)).on_load_checkpoint(checkpoint)
+    with pytest.raises(UserError, match=r"another network \(wide.of_languages True there, False here\)"):
+        made(wide=Wide()).on_load_checkpoint(checkpoint)
+
+
+def test_weights_above_vectors_of_another_kind_are_refused(tmp_path: Path) -> None:
+    """The first piece of a word and the mean of its pieces have the same length; so have all layers."""
+    bert = save_bert(tmp_path / "bert")
+
+    def tagger(**options: Any) -> Teacher:
+        return teacher(FineTunedTransformerEmbedder(bert, **options), NoContext())
+
+    def joined(**options: Any) -> Teacher:
+        parts = [NgramEmbedder(4, 16), FineTunedTransformerEmbedder(bert, **options)]
+        return teacher(ConcatenatedEmbedder(parts), NoContext())
+
+    for make, part in ((tagger, "embedder"), (joined, "embedder.2")):
+        make(pooling="mean", dropout=0.5).on_load_checkpoint(described(make(pooling="mean")))
+        with pytest.raises(UserError, match=rf"another network \({part}.pooling mean there, first here\)"):
+            make(pooling="first").on_load_checkpoint(described(make(pooling="mean")))
+        with pytest.raises(UserError, match=rf"another network \({part}.hidden_states \[-2\] there"):
+            make().on_load_checkpoint(described(make(hidden_states=[-2])))
+
+
 def test_a_checkpoint_without_sparse_features_says_so() -> None:
-    checkpoint: dict[str, Any] = {"state_dict": (other := made()).state_dict()}
-    other.on_save_checkpoint(checkpoint)
+    checkpoint = described(made())
     with pytest.raises(UserError, match=r"another network \(wide False there, True here\)"):
         made(wide=Wide()).on_load_checkpoint(checkpoint)
 

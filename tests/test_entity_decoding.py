@@ -101,6 +101,12 @@ def test_an_f1_gives_a_threshold_within_bounds() -> None:
     assert [threshold_of(f1) for f1 in (0.0, 0.6, 1.0)] == [LOWEST, 0.3, HIGHEST]
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.6, float("nan")])
+def test_a_tagger_refuses_a_threshold_that_it_could_not_load_again(threshold: float) -> None:
+    with pytest.raises(UserError, match=r"the threshold of entities is .*, it must be from 0\.05 to 0\.5"):
+        made(decoding="entities").threshold = threshold
+
+
 def test_sentences_without_words() -> None:
     tag_set = TagSet.of(["B-X"], "bioes")
     zeros = torch.zeros(len(tag_set), len(tag_set))

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -506,6 +507,29 @@ def test_mistakes_in_an_objective_are_named(
     told = capsys.readouterr().err
     assert wanted in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("max_epochs", "max_steps", "steps"),
+    [(4, -1, 40), (-1, 25, 25), (None, 25, 25), (100, 25, 25), (2, 25, 20), (-1, 4, 4), (-1, -1, math.inf)],
+)
+def test_the_weight_of_the_teacher_falls_until_the_first_bound_ends_the_training(
+    max_epochs: int | None, max_steps: int, steps: float
+) -> None:
+    student = Student(
+        ["O"], "none", ["en"], NgramEmbedder(4, 16), objective=Posterior(), annealing=Annealing("step")
+    )
+    for done in (0, 3, steps - 1):
+        student._trainer = SimpleNamespace(
+            num_training_batches=20,
+            accumulate_grad_batches=2,
+            max_epochs=max_epochs,
+            max_steps=max_steps,
+            current_epoch=0,
+            global_step=0 if done == math.inf else done,
+        )
+        expected = 1.0 if steps == math.inf else 1.0 - done / steps
+        assert student.teacher_weight() == pytest.approx(expected)
 
 
 def test_annealing() -> None:

@@ -1,6 +1,7 @@
 """An installation is light where it can be and complete where it must be."""
 
 import ast
+import importlib
 import json
 import os
 import re
@@ -79,6 +80,13 @@ def test_a_target_installs_what_it_needs_alone(target: str, extras: set[str], tm
     command = ["make", "--dry-run", target, f"VENV={tmp_path / 'none'}"]
     printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert set(re.findall(r'editable "\.\[(.+?)\]"', printed)) == {"train", *extras}
+
+
+def test_each_package_has_what_it_lists() -> None:
+    for file in sorted((REPOSITORY / "skd_lightning").rglob("__init__.py")):
+        module = importlib.import_module(".".join(file.parent.relative_to(REPOSITORY).parts))
+        for name in getattr(module, "__all__", ()):
+            assert hasattr(module, name), f"{file}: {name}"
 
 
 def test_the_module_lists_what_it_has() -> None:

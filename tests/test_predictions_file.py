@@ -424,7 +424,8 @@ def test_an_annotated_sentence_that_nobody_speaks_on_has_its_gold_loss(tmp_path:
     learner = taggers.Student(
         list(BIOES.names), "bioes", ["en"], NgramEmbedder(4, 64), BiLSTM(4), objective=Structural()
     ).eval()
-    learner.log_mean = lambda *_: None
+    logged = {}
+    learner.log_mean = lambda name, value, weight: logged.update({name: (float(value), int(weight))})
     learner._weight = lambda annealing: 1.0
     sentences = [
         Sentence(("Anna", "sang"), ("S-PER", "O"), "en"),
@@ -441,3 +442,8 @@ def test_an_annotated_sentence_that_nobody_speaks_on_has_its_gold_loss(tmp_path:
         losses = learner.losses(crf, batch)
         gold = -crf.log_prob(batch.tags)
     torch.testing.assert_close(losses, torch.stack([gold[0], gold.new_zeros(()), gold[2]]))
+    assert logged["train/loss_kd"] == (
+        pytest.approx(float(gold[2])),
+        1,
+    )  # its teacher says what the gold tags say
+    assert logged["train/loss_nll"] == (pytest.approx(float(gold[0] + gold[2]) / 2), 2)

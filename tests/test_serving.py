@@ -39,11 +39,11 @@ def same(found: list[Any], expected: list[Any]) -> None:
     for own, other in zip(found, expected, strict=True):
         assert own.tags == other.tags
         np.testing.assert_allclose(own.confidences, other.confidences, atol=1e-5)
-        assert own.probability == pytest.approx(other.probability, abs=1e-4)
+        assert own.probability == pytest.approx(other.probability, abs=1e-6)
         assert [entity[:3] for entity in own.entities] == [entity[:3] for entity in other.entities]
         np.testing.assert_allclose([e[3] for e in own.entities], [e[3] for e in other.entities], atol=1e-5)
         probabilities = [[one.probability for one in each.alternatives] for each in (own, other)]
-        np.testing.assert_allclose(*probabilities, atol=1e-4)
+        np.testing.assert_allclose(*probabilities, atol=1e-6)
         for place in clear(probabilities[1]):
             assert own.alternatives[place].tags == other.alternatives[place].tags
 
@@ -137,8 +137,8 @@ def test_long_sentences_have_alternatives_with_and_without_pytorch(tmp_path: Pat
     (own,) = tagger.predict(words, "en", k=3)
     assert len(served.alternatives) == len(own.alternatives) == 3
     assert 0 < own.probability < 1e-45
-    assert served.probability == pytest.approx(own.probability, rel=1e-2, abs=0)
-    assert own.alternatives[0].probability == pytest.approx(own.probability, rel=1e-2, abs=0)
+    assert served.probability == pytest.approx(own.probability, rel=1e-4, abs=0)
+    assert own.alternatives[0].probability == pytest.approx(own.probability, rel=1e-9, abs=0)
 
 
 def test_words_are_forgotten_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,3 +156,5 @@ def test_settings_that_cannot_be_are_refused(home: Path, capsys: pytest.CaptureF
     start = ("teachers", "--runs", str(home / "none"), "--task", "mine", "--data", str(home))
     assert "l2 is -1.0, it must be above 0" in refused(capsys, *start, "--model.wide.l2", "-1")
     assert "iterations" in refused(capsys, *start, "--model.wide.iterations", "many")
+    nothing = ["--model.embedder", "NoEmbedder", "--model.context", "NoContext", "--model.wide", "null"]
+    assert "reads no word" in refused(capsys, *start, *nothing)

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from skd_lightning.entity_spans.entity_tags import entity_tags
 from skd_lightning.entity_spans.probabilities import SpanLogProb, with_probabilities
 from skd_lightning.errors import UserError
 from skd_lightning.predictions import Entity
-from skd_lightning.tags import TagSet, continues, spelled, split_tag
+from skd_lightning.tags import TagSet, spelled
 
 LOWEST, HIGHEST = 0.05, 0.5
 """Bounds of a threshold: at 0, every span would count; an F1 is at most 1."""
@@ -29,13 +30,13 @@ def threshold_of(f1: float) -> float:
 
 
 def checked_threshold(threshold: float) -> float:
-    """Return a threshold that was read from a file.
+    """Return a threshold that is in its bounds.
 
     Raises:
-        UserError: it is out of bounds.
+        UserError: it is not.
     """
     if not LOWEST <= threshold <= HIGHEST:
-        raise UserError(f"its threshold is {threshold}, it must be from {LOWEST} to {HIGHEST}")
+        raise UserError(f"the threshold of entities is {threshold}, it must be from {LOWEST} to {HIGHEST}")
     return threshold
 
 
@@ -79,31 +80,26 @@ def _possible(
     A longer beginning of an entity is never more probable than a shorter one, so that a beginning which is not above
     the threshold is given up. Those above it exclude each other, so that no word has more than 1 / threshold.
     """
-    _, needs_left, needs_right = (mask.tolist() for mask in tag_set.forbidden())
-    labels = [split_tag(name)[1] for name in tag_set.names]
-    begins = [number for number, label in enumerate(labels) if label and not needs_left[number]]
-    onward = [
-        [number for number, name in enumerate(tag_set.names) if continues(before, name)]
-        for before in tag_set.names
-    ]
+    tags = entity_tags(tag_set)
+    begins = np.flatnonzero(tags.begins)
     inside = np.arange(marginals.shape[1]) < np.asarray(lengths)[:, None]
     rows, firsts, chosen = np.nonzero((marginals[:, :, begins] > threshold) & inside[:, :, None])
     alive: list[tuple[int, int, tuple[int, ...]]] = [
-        (row, first, (begins[place],))
-        for row, first, place in zip(rows.tolist(), firsts.tolist(), chosen.tolist(), strict=True)
+        (row, first, (number,))
+        for row, first, number in zip(rows.tolist(), firsts.tolist(), begins[chosen].tolist(), strict=True)
     ]
     found = []
     while alive:
         found += [
-            (row, labels[numbers[0]], first, first + len(numbers))
+            (row, tags.labels[numbers[0]], first, first + len(numbers))
             for row, first, numbers in alive
-            if not needs_right[numbers[-1]]
+            if tags.ends[numbers[-1]]
         ]
         longer = [
             (row, first, (*numbers, number))
             for row, first, numbers in alive
             if first + len(numbers) < lengths[row]
-            for number in onward[numbers[-1]]
+            for number in tags.onward[numbers[-1]]
         ]
         alive = [
             span

@@ -9,9 +9,10 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from skd_lightning.entity_spans.entity_tags import entity_tags
 from skd_lightning.predictions import Entity
 from skd_lightning.ragged import cells
-from skd_lightning.tags import TagSet, continues, entities, split_tag
+from skd_lightning.tags import TagSet, entities
 
 SpanLogProb = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
 """From sentence (n,), first word (n,) and tags (n, longest) of spans, -1 behind their ends, to log p (n,) in nats."""
@@ -114,20 +115,18 @@ def _signed_spans(
         place: of the span's first word, from the entity's first one: 0 or -1.
         tag numbers: one a word.
     """
-    own = [name for name in tag_set.names if split_tag(name)[1] == label]
-    _, needs_left, needs_right = (mask.tolist() for mask in tag_set.forbidden())
-    starts = [name for name in own if not (well_formed and needs_left[tag_set.index(name)])]
-    sequences: list[tuple[str, ...]] = [(name,) for name in starts]
+    tags = entity_tags(tag_set)
+    own = [number for number, other in enumerate(tags.labels) if other == label]
+    sequences: list[tuple[int, ...]] = [(number,) for number in own if tags.begins[number] or not well_formed]
     for _ in range(size - 1):
-        sequences = [(*names, name) for names in sequences for name in own if continues(names[-1], name)]
+        sequences = [(*numbers, number) for numbers in sequences for number in tags.onward[numbers[-1]]]
     spans = []
-    for names in sequences:
-        if well_formed and needs_right[tag_set.index(names[-1])]:
+    for numbers in sequences:
+        if well_formed and not tags.ends[numbers[-1]]:
             continue
-        before = [()] if begins else [(), *((name,) for name in own if continues(name, names[0]))]
-        behind = [()] if ends else [(), *((name,) for name in own if continues(names[-1], name))]
+        before = [()] if begins else [(), *((number,) for number in own if numbers[0] in tags.onward[number])]
+        behind = [()] if ends else [(), *((number,) for number in tags.onward[numbers[-1]])]
         for left in before:
             for right in behind:
-                sign = (-1) ** (len(left) + len(right))
-                spans.append((sign, -len(left), tuple(tag_set.encode((*left, *names, *right)))))
+                spans.append(((-1) ** (len(left) + len(right)), -len(left), (*left, *numbers, *right)))
     return tuple(spans)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from skd_lightning.encoders import Embedder, Encoder
 from skd_lightning.encoders.description import EncoderMaker, made
-from skd_lightning.entity_spans import HIGHEST, checked_threshold
+from skd_lightning.entity_spans import HIGHEST
 from skd_lightning.errors import UserError
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.serving.folder import WEIGHTS, is_saved, read_arrays, read_config
@@ -142,7 +142,7 @@ def _make(checkpoint: Mapping[str, Any], size: int, maker: EncoderMaker) -> Tagg
         optimization=Optimization(**description["optimization"]),
         decoding=description.get("decoding", "viterbi"),
     )
-    tagger.threshold = checked_threshold(description.get("threshold", HIGHEST))
+    tagger.threshold = description.get("threshold", HIGHEST)
     tagger.encoder.use_vocabulary(vocabulary)
     if tagger.wide is not None:
         tagger.wide.use_features(checkpoint["state_dict"]["wide.keys"])

@@ -12,8 +12,8 @@ from skd_lightning.errors import UserError
 SCHEMA = 4
 """Version of descriptions."""
 
-CHAIN = ("decoder", "constrain")
-"""Settings that decide what transitions and masks mean."""
+MEANING = ("decoder", "constrain", "of_languages", "hidden_states", "pooling")
+"""Settings that decide what weights mean and leave their shapes as they are."""
 
 
 def refuse_other(
@@ -36,8 +36,8 @@ def refuse_other(
             f"{', '.join(description['tags'])}; give the data it was trained on, or train anew"
         )
     there, here = _settings(theirs), _settings(description)
-    # Masks and transitions have the same shapes in taggers that mean other things by them.
-    others = bool(theirs) and any(there[name] != here[name] for name in CHAIN)
+    common = there.keys() & here.keys() if theirs else ()
+    others = any(there[name] != here[name] for name in common if name.rpartition(".")[2] in MEANING)
     shapes = {name: value.shape for name, value in checkpoint["state_dict"].items()}
     if others or shapes != {name: value.shape for name, value in weights.items()}:
         differing = [
@@ -52,10 +52,23 @@ def refuse_other(
 
 def _settings(description: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides about the shapes and the meaning of a described tagger's weights, and some more."""
-    found = {name: description.get(name) for name in CHAIN}
-    found["wide"] = bool(description.get("wide"))
+    found = {name: description.get(name) for name in ("decoder", "constrain")}
+    wide = description.get("wide")
+    found["wide"] = bool(wide)
+    found["wide.of_languages"] = bool(wide and wide["settings"].get("of_languages"))
+    encoder = description.get("encoder", {})
     for part in ("embedder", "context"):
-        own = description.get("encoder", {}).get(part, {"name": None, "settings": {}})
-        found[part] = own["name"]
-        found |= {f"{part}.{name}": value for name, value in own["settings"].items() if name != "saved"}
+        found |= _settings_of_part(part, encoder.get(part, {"name": None, "settings": {}}))
+    return found
+
+
+def _settings_of_part(part: str, described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return name and settings of an embedder or a context, and those of the embedders that it puts side by side."""
+    found = {part: described["name"]}
+    for name, value in described["settings"].items():
+        if name == "embedders":
+            for place, own in enumerate(value, start=1):
+                found |= _settings_of_part(f"{part}.{place}", own)
+        elif name != "saved":
+            found[f"{part}.{name}"] = value
     return found

@@ -55,7 +55,7 @@ def decode_entities(crf: LinearChainCRF, tag_set: TagSet, threshold: float) -> T
     Args:
         crf: distributions that give ill-formed sequences no probability.
         tag_set: their tags, of an entity scheme.
-        threshold: least probability of an entity, see :func:`skd_lightning.entity_spans.decode_entities`.
+        threshold: every entity is more probable, see :func:`skd_lightning.entity_spans.decode_entities`.
 
     >>> tag_set = TagSet.of(["B-PER"], "iob2")  # O, B-PER, I-PER
     >>> emissions = torch.tensor([[[0.6, 0.4, 0.0]]]).log()

@@ -76,10 +76,12 @@ def predict(
 ) -> list[Prediction]:
     """Return tags and probabilities of each sentence; see :meth:`Tagger.predict`."""
     predictions: dict[int, Prediction] = {}
-    for indices, crf in chains(tagger, sentences, language):
+    for indices, chain in chains(tagger, sentences, language):
+        # A log-probability is the difference of two scores of thousands of nats, which float32 knows to three decimals.
+        crf = LinearChainCRF(chain.unary.double(), chain.transitions.double(), chain.lengths)
         paths = tagger.decode(crf)
         confidences = crf.marginals.gather(2, paths.unsqueeze(-1)).squeeze(-1).tolist()
-        probabilities = crf.log_prob(paths).double().exp().tolist()  # of long sentences too small for float32
+        probabilities = crf.log_prob(paths).exp().tolist()  # of long sentences too small for float32
         tags = [
             tagger.tag_set.decode(path[: len(sentences[i])])
             for path, i in zip(paths.tolist(), indices, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -101,10 +102,10 @@ class Student(Tagger):
     def _weight(self, annealing: Annealing) -> float:
         trainer = self.trainer
         steps = max(1, -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches))
-        max_epochs = float(trainer.max_epochs or 1)
-        if max_epochs < 0:  # bounded by steps
-            max_epochs = max(1.0, trainer.max_steps / steps)
-        return annealing.weight(trainer.current_epoch, trainer.global_step / steps, max_epochs)
+        max_epochs = -1 if trainer.max_epochs is None else trainer.max_epochs
+        bounds = [bound for bound in (max_epochs, trainer.max_steps / steps) if bound > 0]
+        length = min(bounds, default=math.inf)
+        return annealing.weight(trainer.current_epoch, trainer.global_step / steps, length)
 
     def losses(self, crf: LinearChainCRF, batch: Batch) -> Tensor:
         """Return (batch,) the weighted sum of the teacher's and the gold loss, in nats a sentence.
@@ -122,8 +123,13 @@ class Student(Tagger):
             share = weight * batch.targets.taught.to(from_teacher.dtype)
         from_gold = super().losses(crf, batch)
         annotated = batch.labelled.sum()
+        taught = (
+            batch.labelled.new_tensor(len(batch))
+            if batch.targets.taught is None
+            else batch.targets.taught.sum()
+        )
         self.log_mean("train/teacher_weight", from_teacher.new_full((), weight), len(batch))
-        self.log_mean("train/loss_kd", from_teacher.mean(), len(batch))
+        self.log_mean("train/loss_kd", from_teacher.sum() / taught.clamp(min=1), taught)
         self.log_mean("train/loss_nll", from_gold.sum() / annotated.clamp(min=1), annotated)
         labelled = torch.lerp(from_gold, from_teacher, share)  # (1 - share) · gold + share · teacher
         return torch.where(batch.labelled, labelled, self._weight(self.unlabelled_annealing) * from_teacher)

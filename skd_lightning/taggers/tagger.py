@@ -58,11 +58,9 @@ class Tagger(pl.LightningModule):
             mark no entities; or ``entities``, all entities that are more probable than a threshold, for a ``crf`` whose
             tags mark entities. None stands for ``entities`` where it is possible, and else for ``viterbi``.
 
-    Attributes:
-        threshold: half of the dev F1 of the most probable sequences, which selects the model; see ``entities``.
-
     Raises:
-        UserError: the decoding does not go with the tags; ``marginals`` could leave entities without a beginning.
+        UserError: the decoding does not go with the tags (``marginals`` could leave entities without a beginning), or
+            there is neither a vector nor a feature.
     """
 
     curves: tuple[str, ...] = ("train/loss",)
@@ -100,6 +98,10 @@ class Tagger(pl.LightningModule):
         self.head = ChainHead(self.encoder.output_size, self.tag_set, decoder, constrain)
         self.decoding = chosen_decoding(decoding, self.tag_set, self.head.well_formed)
         self.threshold = HIGHEST
+        if not self.encoder.output_size and wide is None:
+            raise UserError(
+                "a tagger without word vectors and without sparse features reads no word: give one of both"
+            )
         self.wide = WidePath(wide, self.tag_set, decoder, constrain) if wide else None
         self.dev_scores = TaggingScores(self.tag_set, self.languages)
         both = self.wide is not None and self.encoder.output_size
@@ -110,6 +112,15 @@ class Tagger(pl.LightningModule):
         )
         self.fit_cache: Path | None = None
         """Folder of fits of wide paths that the same code has made; None to fit anew."""
+
+    @property
+    def threshold(self) -> float:
+        """Probability above which ``entities`` predicts: half of the dev F1 of the most probable sequences."""
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, threshold: float) -> None:
+        self._threshold = checked_threshold(threshold)
 
     @property
     def learns_from_unlabelled(self) -> bool:
@@ -246,7 +257,7 @@ class Tagger(pl.LightningModule):
     # -- evaluation ---------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count what the best path gets right; in a training, under each weight of two experts."""
+        """Count what the chosen tags get right; in a training, under each weight of two experts."""
         counted = (batch.tags, labelled_lengths(batch), batch.languages)
         if self.pool_scores is None or not self._in_training():
             self.dev_scores.update(self._dev_paths(self(batch)), *counted)
@@ -438,7 +449,7 @@ class Tagger(pl.LightningModule):
         if self.wide is not None and "wide.keys" in checkpoint["state_dict"]:
             self.wide.use_features(checkpoint["state_dict"]["wide.keys"].to(self.wide.weight.device))
         refuse_other(checkpoint, self.description(), self.state_dict())
-        self.threshold = checked_threshold(checkpoint.get("tagger", {}).get("threshold", self.threshold))
+        self.threshold = checkpoint.get("tagger", {}).get("threshold", self.threshold)
 
     def fingerprint(self) -> str:
         """Return a hash of all that its predictions depend on: description, external inputs and weights."""

@@ -42,7 +42,6 @@ __all__ = [
     "TopK",
     "TopWK",
     "by_name",
-    "names",
 ]
 
 

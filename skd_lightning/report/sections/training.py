@@ -72,7 +72,7 @@ def curve_plots(
     """Return dev scores over epochs and over steps, then losses and the teachers' weight over epochs.
 
     Args:
-        logs: of each variant, see ``analysis.curves.of_task``.
+        logs: of each variant, see ``analysis.training_logs.of_task``.
         metric: of the dev scores.
         looks: of each variant.
     """
