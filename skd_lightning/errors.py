@@ -78,13 +78,25 @@ def _place(error: BaseException | None) -> UserError | None:
 
 
 def one_line(error: Exception) -> str:
-    r"""Return what an exception says, without its line breaks.
+    r"""Return what an exception says, without its line breaks; its name where it says nothing.
 
     Examples:
-        >>> one_line(ValueError("no such tag:\n  - X"))
-        'no such tag:; X'
+        >>> one_line(ValueError("no such tag:\n  - X")), one_line(KeyError())
+        ('no such tag:; X', 'KeyError')
     """
-    return "; ".join(line.strip(" -") for line in str(error).splitlines() if line.strip())
+    said = "; ".join(line.strip(" -") for line in str(error).splitlines() if line.strip())
+    return said or type(error).__name__
+
+
+def first_line(error: Exception) -> str:
+    r"""Return the first line of what an exception says; its name where it says nothing.
+
+    Examples:
+        >>> first_line(ValueError("no such tag\nhere is my life")), first_line(KeyError())
+        ('no such tag', 'KeyError')
+    """
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__
 
 
 def printable(text: str) -> str:

@@ -27,8 +27,9 @@ class TeacherTargets:
         marginals: (batch, words, tags) posterior probabilities; 0 at padding.
         transition_counts: (batch, tags, tags) expected number of times that one tag follows another.
         paths: (batch, k, words) the teacher's k best tag sequences.
-        log_probs: (batch, k) log p_t of these sequences in nats, best first; -inf where there are fewer than k, but
-            there is always one (that of an empty sentence has probability 1).
+        log_probs: (batch, k) log p_t of these sequences in nats; -inf where there are fewer than k, but there is
+            always one (that of an empty sentence has probability 1). Best first, unless sequences that were several in
+            the teacher's tags are the same in the student's: the first has the probability of all, the others -inf.
         pairs: (batch, words, tags, tags) bool, the pairs of tags that likely paths consist of, see
             :func:`skd_lightning.distillation.path_sets.path_set`.
         taught: (batch,) bool, False for sentences on which nobody listens to the teachers; None for all True.

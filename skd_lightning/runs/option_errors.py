@@ -85,7 +85,7 @@ def explaining(settings: Mapping[str, Any], section: str = "") -> Iterator[None]
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name:
             raise
-        text = one_line(error) or type(error).__name__
+        text = one_line(error)
         if isinstance(error, MemoryError) or "memory" in text:
             text = "not enough memory for these settings; give a smaller --model.embedder, --model.context or batch"
             raise UserError(text) from error
@@ -219,7 +219,7 @@ def known_options(parser: jsonargparse.ArgumentParser) -> list[str]:
 
 def _other(error: Exception) -> str:
     """Return an error of no known form in one line: its option, if it names one, and its last complaint."""
-    path, text = _path(str(error)), one_line(error) or type(error).__name__
+    path, text = _path(str(error)), one_line(error)
     if isinstance(error, argparse.ArgumentError) and error.argument_name:
         return f"{error.argument_name}: {_cut(error.message)}"
     if not path:

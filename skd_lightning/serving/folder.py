@@ -116,6 +116,11 @@ def _score(arrays: Mapping[str, np.ndarray], head: str, name: str, tag_set: TagS
     return np.where(forbidden, -np.inf, weights.astype(np.float64))
 
 
+def well_formed(tagger: Mapping[str, Any]) -> bool:
+    """Return True if a tagger, as it is described, gives tag sequences that its scheme forbids no probability."""
+    return tagger["constrain"] is True and tagger["decoder"] == "crf"
+
+
 def _check(tagger: Mapping[str, Any]) -> None:
     """Refuse a description whose parts are of other types.
 
@@ -133,8 +138,7 @@ def _check(tagger: Mapping[str, Any]) -> None:
     if tagger["decoding"] not in ("viterbi", "marginals", "entities"):
         raise ValueError("decoding")
     if tagger["decoding"] == "entities":
-        well_formed = tagger["constrain"] is True and tagger["decoder"] == "crf"
-        if tagger["scheme"] == "none" or OUTSIDE not in tagger["tags"] or not well_formed:
+        if tagger["scheme"] == "none" or OUTSIDE not in tagger["tags"] or not well_formed(tagger):
             raise ValueError("decoding")
         checked_threshold(tagger["threshold"])
     encoder = tagger["encoder"]

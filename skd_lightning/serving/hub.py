@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from skd_lightning.errors import UserError
+from skd_lightning.errors import UserError, first_line
 from skd_lightning.hub_access import HUB, PATIENCE, outage
 from skd_lightning.serving.folder import CARD, CONFIG, NETWORK, TRANSFORMER, WEIGHTS
 
@@ -72,8 +72,7 @@ def _reason(error: Exception) -> str:
     """Return the first line of the innermost cause."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return first_line(error)
 
 
 def _library() -> Any:

@@ -33,6 +33,7 @@ from skd_lightning.serving.folder import (
     expert_weights,
     read_arrays,
     read_config,
+    well_formed,
 )
 from skd_lightning.serving.hub import on_disk
 from skd_lightning.serving.session import Session
@@ -68,7 +69,7 @@ class Runtime:
         self._shares = tuple(np.float32(weights.get(head, 0.0)) for head in (NETWORK_HEAD, WIDE_HEAD))
         self._decoding: str = description["decoding"]
         self._threshold = float(description.get("threshold", HIGHEST))
-        self._well_formed = bool(description["constrain"]) and description["decoder"] == "crf"
+        self._well_formed = well_formed(description)
         wide = description["wide"]
         self._sparse: SparseFeatures | None = None
         self._of_languages = False
@@ -107,8 +108,7 @@ class Runtime:
                 f"{error}" if str(error).startswith(str(folder)) else f"{folder}: {error}"
             ) from error
         except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
-            reason = one_line(error) or type(error).__name__
-            raise UserError(f"{folder}: damaged ({reason}); save the tagger again") from error
+            raise UserError(f"{folder}: damaged ({one_line(error)}); save the tagger again") from error
 
     def predict(
         self, sentences: Sequence[Sequence[str]], language: Languages = None, k: int = 0

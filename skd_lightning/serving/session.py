@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skd_lightning.errors import UserError
+from skd_lightning.errors import UserError, first_line
 
 ELSEWHERE = b"location"
 """The key with which an ONNX file names another file that holds its weights; what this package writes has none."""
@@ -45,7 +45,7 @@ class Session:
                 str(file), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime has a class for each of its error codes, and no common one
-            raise UserError(f"{file.name}: not readable by onnxruntime ({_first_line(error)})") from None
+            raise UserError(f"{file.name}: not readable by onnxruntime ({first_line(error)})") from None
 
     def run(self, inputs: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return the one output.
@@ -60,7 +60,7 @@ class Session:
         try:
             found: Any = self._session.run(None, dict(inputs))
         except Exception as error:
-            raise UserError(f"{self._name}: does not fit this tagger ({_first_line(error)})") from None
+            raise UserError(f"{self._name}: does not fit this tagger ({first_line(error)})") from None
         if len(found) != 1 or getattr(found[0], "shape", None) != shape or found[0].dtype != np.float32:
             raise UserError(f"{self._name}: does not return {'x'.join(map(str, shape))} numbers of float32")
         numbers: NDArray[np.float32] = found[0]
@@ -73,7 +73,3 @@ def _holds(file: Path, word: bytes) -> bool:
         return False
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return content.find(word) >= 0
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

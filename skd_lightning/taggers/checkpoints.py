@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from skd_lightning.encoders import Embedder, Encoder
 from skd_lightning.encoders.description import EncoderMaker, made
 from skd_lightning.entity_spans import HIGHEST
-from skd_lightning.errors import UserError
+from skd_lightning.errors import UserError, first_line
 from skd_lightning.run_folder import RunFolder
 from skd_lightning.serving.folder import WEIGHTS, is_saved, read_arrays, read_config
 from skd_lightning.serving.hub import on_disk
@@ -66,7 +66,7 @@ def load(
     except UserError as error:
         raise UserError(f"{error}" if str(error).startswith(str(file)) else f"{file}: {error}") from error
     except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise UserError(f"{file}: not a readable tagger checkpoint ({reason}); train it again") from error
 
 

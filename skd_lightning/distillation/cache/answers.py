@@ -25,7 +25,8 @@ WORDS = 8192
 class Answers:
     """The answers of a mixture Σ w_m p_m of teachers, or of a single teacher, on one list of sentences.
 
-    Where a member said nothing about a sentence, the others share its weight; where nobody did, all values are 0.
+    Where a member said nothing about a sentence, the others share its weight; where nobody did, their answer means
+    nothing, and ``taught`` of the targets is False.
 
     Marginals and transition counts are linear in the distribution: those of the mixture are the averages. A product
     Π p_m^{w_m} is a single chain, see :func:`skd_lightning.distillation.teachers.pools.product`.
