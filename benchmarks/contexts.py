@@ -1,7 +1,8 @@
 """The frontier of score and speed of contexts over trained students, those of ``context_networks.py`` among them.
 
-``python benchmarks/contexts.py RUNS/uner NAME …`` reads the dev and test scores of these run folders, and measures
-training steps and ``predict_emissions`` on the same sentences with one thread, in turn. A tagger remembers words, so
+``python benchmarks/contexts.py RUNS/uner NAME …`` reads the dev and test scores of these variants, means of all their
+seeds, and measures training steps and ``predict_emissions`` of the first seed on the same sentences with one thread, in
+turn. A tagger remembers words, so
 each prediction is that of one that was just loaded and has met a few other sentences. Times are those of the thread's
 processor, so that other work on the machine hardly counts. It writes
 ``experiments/results/contexts/contexts.{csv,png}``.
@@ -11,17 +12,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import random
 import time
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import torch
 from common import write_students
 from context_networks import Convolutions, MinimalRecurrence
-from finished_runs import best_dev_score
+from finished_runs import best_dev_score, scores_of_seeds
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -42,16 +42,20 @@ from skd_lightning.taggers.tagger import Tagger
 class Trained:
     """A trained student, and a copy of it that takes training steps."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder)
+    def __init__(self, variant: Path) -> None:
+        self.variant, self.folder = variant, variant / "seed1"
         self.learns = skd_lightning.load(self.folder)
         self.learns.train()
         parts = parameter_parts(self.learns.encoder, self.learns.head)
         self.weights = [weight for part in parts.values() for weight in part]
         optimization = dataclasses.replace(self.learns.optimization, schedule="constant", warmup=0.0)
         self.optimizer = optimization.configure(parts, 1)["optimizer"]
-        self.dev = best_dev_score(folder)
-        self.test = json.loads((folder / "results.json").read_text())["average"]
+
+    def scores(self) -> dict[str, Any]:
+        """Return dev and test F1 in per cent, means of the seeds, and their number."""
+        dev = [best_dev_score(run) for run in sorted(self.variant.glob("seed*"))]
+        test = scores_of_seeds(self.variant)
+        return {"dev_f1": round(100 * fmean(dev), 2), "test_f1": test["average"], "seeds": test["seeds"]}
 
     def predict(self, sentences: list[Sentence], others: list[Sentence]) -> float:
         """Seconds of the emissions of all sentences, by a tagger that has met others alone."""
@@ -84,17 +88,18 @@ def some_batches(tagger: Tagger, sentences: list[Sentence], batches: int) -> lis
     return [dataset.__getitems__(list(indices)) for indices in drawn]
 
 
-def measure(trained: dict[str, Trained], folder: Path, rounds: int) -> list[dict[str, Any]]:
+def measure(trained: dict[str, Trained], rounds: int) -> list[dict[str, Any]]:
     """A row for each student: scores, words a second, and speed relative to the first, medians of the rounds."""
+    first = next(iter(trained.values()))
     cli = TaggingCLI(
-        ["--config", str(folder / "config.yaml"), "--trainer.default_root_dir", "unused"], run=False
+        ["--config", str(first.folder / "config.yaml"), "--trainer.default_root_dir", "unused"], run=False
     )
     torch.set_num_threads(1)  # not before the CLI, which sets its own
     splits = cli.datamodule.sentences
     dev = [sentence for own in splits["dev"].values() for sentence in own[:500]]
     train = [sentence for own in splits["train"].values() for sentence in own[:250]]
     others = [sentence for own in splits["train"].values() for sentence in own[:20]]
-    batches = some_batches(next(iter(trained.values())).learns, train, 12)
+    batches = some_batches(first.learns, train, 12)
     words = sum(len(sentence.words) for sentence in dev), sum(int(batch.lengths.sum()) for batch in batches)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in trained}
     for number in range(rounds + 1):
@@ -107,7 +112,7 @@ def measure(trained: dict[str, Trained], folder: Path, rounds: int) -> list[dict
     for name, own in trained.items():
         row = {"name": name, "context": own.learns.encoder.description()["context"]["name"]}
         row["weights"] = sum(weight.numel() for weight in own.learns.encoder.context.parameters())
-        row |= {"dev_f1": round(100 * own.dev, 2), "test_f1": round(100 * own.test, 2)}
+        row |= own.scores()
         for side, what in enumerate(("predict", "train")):
             row[f"{what}_words_per_second"] = round(words[side] / median(one[side] for one in times[name]))
             ratios = (a[side] / b[side] for a, b in zip(base, times[name], strict=True))
@@ -140,7 +145,7 @@ def frontier(rows: list[dict[str, Any]]) -> Plot:
         panels[0].set_ylabel("dev F1 in per cent")
         legend(figure, panels[0])
 
-    caption = "Up and to the right is better. One thread, seconds of its processor; one seed."
+    caption = "Up and to the right is better. One thread, seconds of its processor."
     return draw("contexts", "Score and speed of contexts", caption, 3.4, paint, width=7.2)
 
 
@@ -151,17 +156,11 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="+", help="variants, the first being the one that others are set beside"
     )
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     quiet()
     CONTEXTS.update(MinimalRecurrence=MinimalRecurrence, Convolutions=Convolutions)
-    folders = {name: options.folder / name / f"seed{options.seed}" for name in options.names}
-    rows = measure(
-        {name: Trained(folder) for name, folder in folders.items()},
-        next(iter(folders.values())),
-        options.rounds,
-    )
+    rows = measure({name: Trained(options.folder / name) for name in options.names}, options.rounds)
     write_students("contexts", rows, frontier(rows))
 
 

@@ -124,3 +124,31 @@ def pretrained() -> list[Cells]:
             cells += [str(score), size, f"{int(own['words_per_second']):,}"]
         rows.append([label, *cells])
     return [["", "WikiAnn, F1", "MB", "words/s", "UPOS, accuracy", "MB", "words/s"], *rows]
+
+
+def contexts() -> list[Cells]:
+    """Networks above the vectors."""
+    labels = {
+        "lstm256": "BiLSTM 256",
+        "lstm128": "BiLSTM 128 (the default)",
+        "lstm64": "BiLSTM 64",
+        "lstm32": "BiLSTM 32",
+        "conv128": "convolutions 128",
+        "conv64": "convolutions 64",
+        "minimal128": "minimal recurrence 128",
+    }
+    found = named("contexts/contexts.csv")
+    rows: list[Cells] = [
+        ["context", "weights", "dev F1", "test F1", "prediction, words/s", "", "training, words/s", ""]
+    ]
+    for name, label in labels.items():
+        own = found[name]
+        speeds = []
+        for what in ("predict", "train"):
+            speeds += [
+                f"{round(int(own[f'{what}_words_per_second']), -2):,}",
+                rounded(own[f"{what}_relative"], 2),
+            ]
+        scores = [rounded(own[column], 2) for column in ("dev_f1", "test_f1")]
+        rows.append([label, f"{int(own['weights']):,}", *scores, *speeds])
+    return rows

@@ -39,6 +39,7 @@ def readme() -> list[Cells]:
         [
             ("crfsuite (one per language)", "crfsuite (peer)"),
             ("spaCy from scratch (one per language)", "spacy (peer)"),
+            ("flair from scratch (one per language)", "flair (peer)"),
             ("teachers (one per language)", "teachers"),
             ("student, network alone, without teachers (`none-network`)", "none-network"),
             ("network alone, teachers and unlabelled text (`best-network`)", "best-network"),

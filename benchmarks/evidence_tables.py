@@ -1,21 +1,24 @@
-"""Writes the tables of ``docs/evidence.md`` and of README from the files in ``experiments/results``.
+"""Writes the tables of README, ``docs/evidence.md`` and ``docs/speed.md`` from ``experiments/results`` and
+``benchmarks/results``.
 
-``python benchmarks/evidence_tables.py`` after a report was made again. A table stands below its mark, such as
-``<!-- table: recipe -->``; ``tests/test_evidence.py`` compares.
+``python benchmarks/evidence_tables.py`` after a report or a benchmark was made again. A table stands below its mark,
+such as ``<!-- table: recipe -->``; ``tests/test_evidence.py`` compares.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import evidence_questions
 import evidence_recipe
+import evidence_speed
 from evidence_results import Cells
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "docs/evidence.md", ROOT / "README.md")
+PAGES = (ROOT / "README.md", ROOT / "docs/evidence.md", ROOT / "docs/speed.md")
 MARK = re.compile(r"(<!-- table: ([\w-]+) -->\n\n)((?:\|.*\n)+)")
 
 TABLES: dict[str, Callable[[], list[Cells]]] = {
@@ -37,6 +40,11 @@ TABLES: dict[str, Callable[[], list[Cells]]] = {
     "text-only": evidence_questions.text_only,
     "zeroshot": evidence_questions.zeroshot,
     "pretrained": evidence_questions.pretrained,
+    "contexts": evidence_questions.contexts,
+    "crf": evidence_speed.crf,
+    "serving-ner": partial(evidence_speed.serving, "ner", "F1"),
+    "serving-upos": partial(evidence_speed.serving, "upos", "accuracy"),
+    "compression": evidence_speed.compression,
 }
 """Makers of tables by their marks: the head, then the rows."""
 

@@ -18,7 +18,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("evidence_tables")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/evidence.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/evidence.md", "docs/speed.md"])
 def test_each_marked_table_has_the_numbers_of_its_results(page: str, tables: Any) -> None:
     text = (ROOT / page).read_text()
     assert tables.renewed(text) == text, "python benchmarks/evidence_tables.py writes them"
