@@ -89,17 +89,19 @@ def measure(shape: tuple[int, int, int], repeats: int, budget: float) -> list[di
 
 
 def plot(rows: list[dict[str, Any]], name: str) -> None:
-    """Ours against the best peer: ``results/<name>.png``."""
+    """Ours against the best peer, where one can do it: ``results/<name>.png``."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    rows = [row for row in rows if "ratio" in row]
     figure, axis = pyplot.subplots(figsize=(11, 4.2))
     operations = list(dict.fromkeys(row["operation"] for row in rows))
     for i, shape in enumerate(dict.fromkeys(tuple(row["shape"]) for row in rows)):
-        ratios = [row.get("ratio", 0) for row in rows if tuple(row["shape"]) == shape]
-        axis.bar([j + 0.2 * i for j in range(len(ratios))], ratios, width=0.18, label=str(shape))
+        own = [row for row in rows if tuple(row["shape"]) == shape]
+        places = [operations.index(row["operation"]) + 0.2 * i for row in own]
+        axis.bar(places, [row["ratio"] for row in own], width=0.18, label=str(shape))
     axis.set_yscale("log")
     axis.set_ylabel("times faster than the best correct peer")
     labels = [
