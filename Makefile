@@ -32,6 +32,12 @@ TRACK   = $(if $(filter wandb,$(LOGGER)),--wandb $(PROJECT))
 # A file's tests share what its fixtures have trained, so a file stays in one process.
 PYTEST  = $(VENV)/bin/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
+# A variable that nothing reads is a misspelt one, and the default would be taken without a word.
+KNOWN = TASK LOSS TEACHERS RECIPE SUITE JOBS PART SEED ARGS LANGS DATA DEVICES NODES TORCHRUN LOGGER PROJECT SWEEP PYTHON VENV \
+        BENCH PROCESSES MINUTES SHELL
+TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+$(if $(filter-out $(KNOWN) -%,$(TYPED)),$(error $(filter-out $(KNOWN) -%,$(TYPED)): no variable of this Makefile, which has $(KNOWN)))
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo corpus teachers distill suite evidence zeroshot report sweep sweep-check sweep-local notebooks
 .PHONY: docs test test-all fuzz bad-inputs lint bench

@@ -174,7 +174,8 @@ def recognise(sentences: Iterable[TaggedSentence]) -> SchemeReport:
 def _has_entity_tags(names: set[str]) -> bool:
     """Look for entity tags, or tags meant as such: ``O`` beside ``L-PER`` or bare prefixes, or ``O-PER``."""
     meant = OUTSIDE in names and (
-        any(re.fullmatch(r"[A-Z]-.*", name, re.DOTALL) for name in names) or {OUTSIDE} < names <= set("OBIES")
+        any(re.fullmatch(r"[A-Za-z]-.*", name, re.DOTALL) for name in names)
+        or {OUTSIDE} < names <= set("OBIES")
     )
     return meant or any(_ENTITY_TAG.fullmatch(name) or name.startswith("O-") for name in names)
 

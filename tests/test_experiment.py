@@ -202,6 +202,17 @@ def test_a_wrong_file_is_named_before_anything_is_written(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_mistake_in_the_last_corpus_is_found_before_the_first_teacher_trains(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write_corpus(tmp_path / "mine", LANGUAGES, SIZES)
+    file = tmp_path / "mine/en/test.tsv"
+    file.write_text(file.read_text() + "alone\n\n")
+    place = ["--runs", str(tmp_path / "runs"), "--task", "mine", "--data", str(tmp_path)]
+    assert f"{file}:" in refused(capsys, "teachers", *place, *QUICK)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_damaged_teacher_is_named(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     shutil.copytree(home / "runs/mine/teachers", tmp_path / "runs/mine/teachers")
     checkpoint = tmp_path / "runs/mine/teachers/de/checkpoints/best.ckpt"

@@ -466,7 +466,7 @@ def test_an_earlier_report_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     assert names - mine.keys() == earlier - {"k.png"} - {name for name in earlier if "zeroshot" in name}
     assert {name: (out / name).read_text() for name in mine} == mine
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write the report"):
+    with pytest.raises(UserError, match="file: File exists; what stands there is no folder"):
         write_report(runs, "wikiann", tmp_path / "file")
 
 
@@ -474,20 +474,36 @@ def test_a_damaged_manifest_removes_nothing_elsewhere(small: Path, tmp_path: Pat
     (tmp_path / "precious").write_text("mine")
     out = tmp_path / "out"
     (out / "folder").mkdir(parents=True)
-    (out / "files.txt").write_text(f"../precious\n{tmp_path}/precious\n..\n.\n\nfolder/x\n")
+    write_report(small, "wikiann", out)
+    listed = (out / "files.txt").read_text()
+    (out / "files.txt").write_text(f"{listed}../precious\n{tmp_path}/precious\n..\n.\n\nfolder/x\n")
     write_report(small, "wikiann", out)
     assert (tmp_path / "precious").read_text() == "mine"
-    (out / "files.txt").write_bytes(b"\xff\xfe")
-    write_report(small, "wikiann", out)
     assert (out / "folder").is_dir()
-    assert "index.html" in (out / "files.txt").read_text().split()
+    assert (out / "files.txt").read_text() == listed
 
 
-def test_a_list_of_files_that_is_not_a_reports_removes_nothing(small: Path, tmp_path: Path) -> None:
-    (tmp_path / "files.txt").write_text("train.tsv\n")
-    (tmp_path / "train.tsv").write_text("mine")
-    write_report(small, "wikiann", tmp_path)
-    assert (tmp_path / "train.tsv").read_text() == "mine"
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("files.txt", b"train.tsv\n"),
+        ("files.txt", b"\xff\xfe"),
+        ("table.csv", b"mine"),
+        ("index.html", b"mine"),
+    ],
+)
+def test_files_of_somebody_else_are_not_replaced(
+    name: str, content: bytes, small: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_bytes(content)
+    with pytest.raises(
+        UserError, match=f"{name} is there, and no earlier report wrote it; name another folder"
+    ):
+        write_report(small, "wikiann", out)
+    assert [file.name for file in out.iterdir()] == [name]
+    assert (out / name).read_bytes() == content
 
 
 def test_of_two_teachers_of_a_language_the_one_in_its_place_counts(small: Path) -> None:

@@ -298,7 +298,35 @@ def test_unseen_languages(home: Path, capsys: pytest.CaptureFixture) -> None:
     main(["zeroshot", str(folder), "--task", "mine", "--data", str(home), "--langs", "de", "fi", "en"])
     found = json.loads((folder / "zeroshot/results.json").read_text())
     assert set(found["languages"]) == {"en", "fi"}
-    assert "on languages without annotation" in capsys.readouterr().out
+    assert "Zero-shot f1 in per cent" in capsys.readouterr().out
+
+
+def test_tests_on_other_languages_stand_beside_each_other(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """But those on another task's corpora replace them, and so does a test beside one whose counts are lost."""
+    folder = tmp_path / "runs/mine/teachers/de"
+    shutil.copytree(home / "runs/mine/teachers/de", folder)
+    shutil.rmtree(folder / "zeroshot")
+    place = ["--task", "mine", "--data", str(home), "--langs"]
+    main(["zeroshot", str(folder), *place, "fi"])
+    finnish = json.loads((folder / "zeroshot/results.json").read_text())
+    main(["zeroshot", str(folder), *place, "en"])
+    both = json.loads((folder / "zeroshot/results.json").read_text())
+    assert both["asked"] == ["en", "fi"]
+    assert both["languages"]["fi"] == finnish["languages"]["fi"]
+    assert both["types"]["fi"] == finnish["types"]["fi"]
+    assert both["average"] == pytest.approx(np.mean([one["f1"] for one in both["languages"].values()]))
+    assert {file.stem for file in (folder / "zeroshot/counts").iterdir()} == {"en", "fi"}
+    capsys.readouterr()
+    before = (folder / "zeroshot/results.json").stat().st_mtime_ns
+    main(["zeroshot", str(folder), *place, "fi"])  # done before
+    assert (folder / "zeroshot/results.json").stat().st_mtime_ns == before
+    assert "en" in capsys.readouterr().out
+    (folder / "zeroshot/counts/fi.npy").unlink()
+    shutil.copytree(home / "mine/en", home / "mine/xx", dirs_exist_ok=True)
+    main(["zeroshot", str(folder), *place, "xx"])
+    assert set(json.loads((folder / "zeroshot/results.json").read_text())["languages"]) == {"xx"}
 
 
 def test_a_run_that_was_trained_on_all_the_languages_has_nothing_to_be_tested_on(

@@ -224,7 +224,7 @@ def test_mistakes_get_one_line(run: str, file: Path, tmp_path: Path, capsys: pyt
     out.write_text("old")
     for words, message in (
         ([run, tmp_path / "none.txt"], "none.txt: No such file or directory"),
-        ([run, tmp_path], "Is a directory"),
+        ([run, tmp_path], "is a folder; name its files, such as"),
         ([run, file, bad, "--out", out], "bad.txt: byte 5 (0xe9) is not UTF-8"),
         ([run, file, "--threshold", "1.5"], "threshold is 1.5"),
         ([run, file, "--threshold", "nan"], "threshold is nan"),

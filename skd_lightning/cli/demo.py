@@ -7,6 +7,8 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from skd_lightning.cli.command import Command, Options
@@ -86,11 +88,13 @@ def _tag(folder: Path, page: Path) -> None:
     known = [language for language in (*TEXT_ONLY, "en", "de") if language in tagger.languages][:3]
     texts = {language: _text(demo_corpus(language)["test"]) for language in known}
     sys.stdout.write(f"\n{folder} tags sentences that it has not seen:\n")
+    width = get_terminal_size().columns
     for language, text in texts.items():
         found = [
             f"{one['word']} ({one['entity_group']} {one['score']:.2f})" for one in tagger.tag(text, language)
         ]
-        sys.stdout.write(f"  {language}: {text}\n      {', '.join(found) or 'no entity'}\n")
+        for start, line in ((f"  {language}: ", text), ("      ", ", ".join(found) or "no entity")):
+            sys.stdout.write(fill(line, width, initial_indent=start, subsequent_indent="      ") + "\n")
     sentences = (
         one for language, text in texts.items() for one in sentences_of_text(text, language, language)
     )

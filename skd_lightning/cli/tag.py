@@ -103,11 +103,13 @@ def predictor_of(model: str) -> Predictor:
 
 
 def _refuse_unreadable(name: str) -> None:
+    if Path(name).is_dir():
+        raise UserError(f"{name} is a folder; name its files, such as {name.rstrip('/')}/*.txt")
     if name != STANDARD_INPUT:
         try:
             open(name, "rb").close()
         except OSError as error:
-            raise UserError(f"{name}: {error.strerror}") from None
+            raise UserError(f"{name}: {error.strerror}; name a file that you may read") from None
 
 
 def _sentences(options: Options, predictor: Predictor) -> Iterator[PlacedSentence]:

@@ -174,6 +174,8 @@ def load_pretrained(name: str, auto: Any, role: str, **loading: Any) -> tuple[An
                 f"{role}: '{name}' needs code of its own (auto_map), which is never run; take another model"
             ) from error
         reason = out or str(error).partition("\n")[0]
+        if not Path(name).exists():
+            reason = f"no such folder here, and not to be had from the hub ({reason})"
         raise UserError(f"{role}: no transformer '{name}': {reason}") from error
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise UserError(f"{role}: '{name}' has no fast tokenizer (tokenizer.json); take a model that has one")

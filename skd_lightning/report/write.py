@@ -13,7 +13,7 @@ from skd_lightning.display import terminal
 from skd_lightning.display.passages import Passages
 from skd_lightning.display.style import Plot
 from skd_lightning.display.table import Row, Table
-from skd_lightning.errors import UserError
+from skd_lightning.errors import UserError, user_error
 from skd_lightning.report import page
 from skd_lightning.report.findings import Findings, Section, gather
 from skd_lightning.report.labels import columns, heading
@@ -70,7 +70,8 @@ def write_report(
     try:
         _replace(folder, files)
     except OSError as error:
-        raise UserError(f"cannot write the report to {folder}: {error.strerror or error}") from None
+        known = user_error(error)
+        raise known or UserError(f"cannot write the report to {folder}: {error.strerror or error}") from None
     _print(findings.runs, findings.trained)
     Console().print(f"written to {folder}: {', '.join(sorted(files))}", highlight=False, markup=False)
 
@@ -106,10 +107,19 @@ def _files(section: Section) -> Iterable[tuple[str, bytes]]:
 
 
 def _replace(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the files, and remove what an earlier report wrote and this one does not; other files stay."""
+    """Write the files, and remove what an earlier report wrote and this one does not; other files stay.
+
+    Raises:
+        UserError: a file of somebody else has the name of one of these.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     remove_unfinished(folder)
     earlier = _earlier(folder)
+    own = earlier | {MANIFEST} if earlier else set()
+    if foreign := sorted(name for name in {MANIFEST, *files} - own if (folder / name).exists()):
+        raise UserError(
+            f"{folder / foreign[0]} is there, and no earlier report wrote it; name another folder with --out"
+        )
     both = _lines({*earlier, *files})  # until all is done, so that no file is ever forgotten
     _write(folder, MANIFEST, both)
     for name in earlier - files.keys():

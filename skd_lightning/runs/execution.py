@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,6 +58,7 @@ def train_teachers(plan: Plan, anew: bool = False, devices: int = 1, folds: int 
     languages = plan.languages or training_languages(plan.task, plan.data)
     left_out = [None, *Fold.all(folds or 0)]
     runs = [plan.teacher(language, fold) for fold in left_out for language in languages]
+    _read_corpora(runs[: len(languages)], anew)
     each = device_count(runs[0].parse().cli.config.trainer.devices) or 1
     at_once = min(devices // each, len(runs))
     if at_once > 1:
@@ -64,6 +66,15 @@ def train_teachers(plan: Plan, anew: bool = False, devices: int = 1, folds: int 
         return
     for run in runs:
         train(run, anew)
+
+
+def _read_corpora(runs: Sequence[Run], anew: bool) -> None:
+    """Read the corpora of several runs that are to be trained, so that a mistake in the last one is found at once."""
+    parsed = [(run.folder, run.parse()) for run in runs]
+    todo = [settings for folder, settings in parsed if anew or not has_finished(folder, settings.key())]
+    if len(todo) > 1:
+        for settings in todo:
+            TaggingData(**settings.data).sentences  # noqa: B018 - read, and left
 
 
 def job(run: Run, anew: bool = False) -> Job:

@@ -74,7 +74,8 @@ def refuse_without_annotation(data: TaggingData, learns_from_unlabelled: bool) -
         raise UserError(f"task {data.task}: no training sentences in {names}")
     if not learns_from_unlabelled and not any(sentence.tags for sentence in data.train_sentences):
         raise UserError(
-            f"task {data.task}: no training sentence in {names} has tags, and no teacher speaks on them"
+            f"task {data.task}: no training sentence in {names} has tags, from which a tagger learns; "
+            f"'skd corpus --task {data.task}' shows what is read"
         )
     if not any(sentence.tags for sentences in data.sentences["dev"].values() for sentence in sentences):
         raise UserError(

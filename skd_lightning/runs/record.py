@@ -229,6 +229,18 @@ class ZeroshotResults(Record):
     asked: list[str]
     on: str = ""
 
+    def beside(self, earlier: ZeroshotResults) -> ZeroshotResults:
+        """Return the results with those of an earlier test on other languages of the same corpora."""
+        languages = {**earlier.languages, **self.languages}
+        scores = [float(getattr(found, self.metric)) for found in languages.values()]
+        joined = {
+            "asked": sorted({*earlier.asked, *self.asked}),
+            "languages": languages,
+            "average": sum(scores) / len(scores),
+            "types": {**earlier.types, **self.types},
+        }
+        return self.model_copy(update=joined)
+
 
 def surroundings(command: str = "") -> dict[str, Any]:
     """Return the fields of a record that tell of the process: memory, command and versions.

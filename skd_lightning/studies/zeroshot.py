@@ -69,20 +69,23 @@ class ZeroshotTest:
         return [RunFolder(file.parent) for file in results_files(self.runs, self.task)]
 
     def finished(self) -> bool:
-        """Return True where every run has been tested on these very languages, or has nothing to be tested on."""
+        """Return True where every run has been tested on all of these languages, or has nothing to be tested on."""
         folders = self.tested_runs()
         return bool(folders) and not any(self._is_to_test(folder) for folder in folders)
 
     def found(self, folder: RunFolder) -> ZeroshotResults | None:
-        """Return a run's results of this very test; None where there are none, or none that can be read."""
+        """Return a run's results on all of these languages, and on others; None where it has yet to be tested."""
+        results = self._earlier(folder)
+        return results if results is not None and {*results.asked} >= {*self.languages} else None
+
+    def _earlier(self, folder: RunFolder) -> ZeroshotResults | None:
+        """Return a run's results on any languages of the same corpora; None where none can be read."""
         # The test of a run that was trained anew has moved to previous/ with everything else.
         try:
             results = ZeroshotResults.read(folder.zeroshot)
         except ValueError:  # damaged or of another version: tested again
             return None
-        if results is None or results.asked != sorted(self.languages):
-            return None
-        return results if (results.on or results.task) == self.on else None
+        return results if results is not None and (results.on or results.task) == self.on else None
 
     def _is_to_test(self, folder: RunFolder) -> bool:
         try:
@@ -150,7 +153,22 @@ class ZeroshotTest:
             results = ZeroshotResults(
                 **labels, asked=sorted(self.languages), on=self.on, **found, **surroundings(self.command)
             )
+            results, counts = self._with_earlier(folder, results, counts)
             results.save(folder.zeroshot, counts)
+
+    def _with_earlier(
+        self, folder: RunFolder, results: ZeroshotResults, counts: dict[str, np.ndarray]
+    ) -> tuple[ZeroshotResults, dict[str, np.ndarray]]:
+        """Return results and counts together with those of an earlier test on other languages of the same corpora."""
+        earlier = self._earlier(folder)
+        if earlier is None:
+            return results, counts
+        kept = [language for language in earlier.languages if language not in counts]
+        try:
+            of_earlier = {language: np.load(folder.zeroshot.counts / f"{language}.npy") for language in kept}
+        except (OSError, ValueError):  # damaged: a test without its counts is none
+            return results, counts
+        return results.beside(earlier), {**of_earlier, **counts}
 
     def _trained(self, folder: RunFolder) -> Results:
         """Return the results of a run of the task; refuse a folder that holds none."""
@@ -209,11 +227,13 @@ def _padded(tags: Sequence[Sequence[str]], tag_set: TagSet) -> torch.Tensor:
 
 
 def show(transfer: ZeroshotTest) -> None:
-    """Print what a test has found, a line a run; a run that had nothing to be tested on has none."""
+    """Print what a test and earlier ones have found, a line a run; a run that had nothing to be tested on has none."""
     read = [(folder, transfer.found(folder)) for folder in transfer.tested_runs()]
-    found = [(folder, results) for folder, results in read if results is not None]
+    asked = {*transfer.languages}
+    found = [(folder, results) for folder, results in read if results and asked & results.languages.keys()]
     languages = sorted({language for _, results in found for language in results.languages})
-    table = Table("zeroshot", "on languages without annotation, in per cent", ["run", *languages, "average"])
+    metric = found[0][1].metric if found else ""
+    table = Table("zeroshot", f"Zero-shot {metric} in per cent", ["run", *languages, "average"])
     for folder, results in found:
         cells = [points(results.score(name)) if name in results.languages else "" for name in languages]
         table.rows.append(["/".join(folder.path.parts[-2:]), *cells, points(results.average)])

@@ -13,7 +13,7 @@ from skd_lightning.report.labels import label
 
 
 def section(findings: Findings) -> Section | None:
-    """Return our figures beside the paper's, and where those come from; None for generated corpora."""
+    """Return our figures beside the paper's, and where those come from; None where the paper has none of the task."""
     runs, printed = findings.runs, findings.paper
     if runs.generated:
         return None
@@ -22,9 +22,9 @@ def section(findings: Findings) -> Section | None:
         for number, table in enumerate(printed.find_all(runs.name, "zeroshot"), start=1):
             name = "paper-zeroshot" if number == 1 else f"paper-zeroshot-{number}"
             shown += beside_tables(findings.zeroshot, table, name, "Zero-shot, ours / paper")
-    text = f"{printed.paper} ({printed.url}). The paper's numbers: {printed.setting}. {printed.source}"
     if not shown:
-        text += f" None of its tables is about the task {runs.name} and a language trained here."
+        return None
+    text = f"{printed.paper} ({printed.url}). The paper's numbers: {printed.setting}. {printed.source}"
     text += " Not there: " + "; ".join(printed.missing) + "." if printed.missing else ""
     text += " Figures are added in skd_lightning/analysis/paper.json; its format is told in paper.py."
     time = times_table(runs, printed)
