@@ -197,6 +197,16 @@ def test_a_language_without_an_entity_is_named(tmp_path: Path) -> None:
     assert notes == ["aa: no train and no dev sentence has an entity", "cc: no dev sentence has an entity"]
 
 
+def test_what_looks_misspelt_or_run_together_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "mine/aa/train.tsv", "train\tB-LOC\n\n")
+    write(tmp_path / "mine/aa/dev.tsv", "dev\tB-LCO\n\nword\tB-LOC\n\n")
+    write(tmp_path / "mine/aa/test.tsv", "ok\tO\n\n" + "word\tO\n" * 1001)
+    assert load_corpora("mine", str(tmp_path)).notes == [
+        f"aa: {tmp_path / 'mine/aa/test.tsv'}:3: a sentence of 1,001 words; are blank lines between sentences missing?",
+        "aa: dev has entities of type LCO, train has none",
+    ]
+
+
 def test_samples_are_the_same_and_keep_their_order(folder: Path) -> None:
     def sample(size: int) -> list[str]:
         return words(

@@ -26,7 +26,9 @@ from skd_lightning.data.split_names import SPLITS
 from skd_lightning.data.splits import (
     check_duplicates,
     check_entities,
+    check_lengths,
     check_text,
+    check_types,
     complete,
     sample_size,
     sample_train,
@@ -197,7 +199,9 @@ def load_corpora(
             splits["train"], splits["dev"] = [], []
         if unlabelled is not None and (splits["train"] or unlabelled_files(Path(unlabelled), language)):
             splits["unlabelled"] += read_unlabelled(Path(unlabelled), language, **reading)
+        corpora.notes += check_lengths(language, splits)
         corpora.notes += check_entities(language, splits)
+        corpora.notes += check_types(language, splits)
         corpora.notes += check_text(language, splits, evaluated, remove_duplicates)
         if left_out is not None:
             for split in ("train", "unlabelled"):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from skd_lightning.data.sentence import Sentence
 from skd_lightning.data.unlabelled import without_tags
 from skd_lightning.errors import UserError
+from skd_lightning.tags import split_tag
 
 Splits = dict[str, list[Sentence]]
 
@@ -154,6 +155,37 @@ def check_entities(language: str, splits: Splits) -> list[str]:
         if annotated and all(set(tags) == {"O"} for tags in annotated):  # ends at the first entity
             empty.append(split)
     return [f"{language}: no {' and no '.join(empty)} sentence has an entity"] if empty else []
+
+
+def check_types(language: str, splits: Splits) -> list[str]:
+    """Return a line if dev or test has types of entities that train lacks: rare ones, or misspelt ones."""
+    known = _types(splits["train"])
+    notes = []
+    for split in ("dev", "test"):
+        if known and (others := sorted(_types(splits[split]) - known)):
+            notes.append(f"{language}: {split} has entities of type {', '.join(others)}, train has none")
+    return notes
+
+
+def _types(sentences: Sequence[Sentence]) -> set[str]:
+    tags = {tag for sentence in sentences for tag in sentence.tags or ()}
+    return {split_tag(tag)[1] for tag in tags} - {""}
+
+
+LONGEST = 1000
+"""Words of a sentence that somebody could have written."""
+
+
+def check_lengths(language: str, splits: Splits) -> list[str]:
+    """Return a line if a sentence is so long that blank lines between sentences seem to be missing."""
+    sentences = [sentence for own in splits.values() for sentence in own if len(sentence.words) > LONGEST]
+    longest = max(sentences, key=lambda sentence: len(sentence.words), default=None)
+    if longest is None:
+        return []
+    where = longest.place(0)
+    return [
+        f"{language}: {where}: a sentence of {len(longest.words):,} words; are blank lines between sentences missing?"
+    ]
 
 
 def check_text(language: str, splits: Splits, evaluated: Sequence[Sentence], remove: bool) -> list[str]:
