@@ -67,10 +67,10 @@ def test_a_section_without_findings_is_none(tmp_path: Path) -> None:
     findings = gather(runs, "wikiann")
     for module in (
         *(differences, entity_types, seen, confusion, calibration, changed_sides, zeroshot, by_k),
-        *(training, notes),
+        *(training, beside, notes),
     ):
         assert module.section(findings) is None, module.__name__
-    assert [section.name for section in make_sections(findings)] == ["scores", "cost", "paper", "origins"]
+    assert [section.name for section in make_sections(findings)] == ["scores", "cost", "origins"]
 
 
 def test_types_are_summed_over_languages_and_averaged_over_seeds(small: Path) -> None:
