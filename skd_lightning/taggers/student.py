@@ -118,16 +118,13 @@ class Student(Tagger):
         # Before the likelihood: an objective that needs both directions then shares its forward pass with it.
         from_teacher = self.objective(crf, batch.targets)
         share: Tensor | float = weight
+        annotated = batch.labelled.sum()
+        taught = torch.full_like(annotated, len(batch))
         if batch.targets.taught is not None:  # where nobody speaks, gold tags are all there is
             from_teacher = torch.where(batch.targets.taught, from_teacher, 0.0)
             share = weight * batch.targets.taught.to(from_teacher.dtype)
+            taught = batch.targets.taught.sum()
         from_gold = super().losses(crf, batch)
-        annotated = batch.labelled.sum()
-        taught = (
-            batch.labelled.new_tensor(len(batch))
-            if batch.targets.taught is None
-            else batch.targets.taught.sum()
-        )
         self.log_mean("train/teacher_weight", from_teacher.new_full((), weight), len(batch))
         self.log_mean("train/loss_kd", from_teacher.sum() / taught.clamp(min=1), taught)
         self.log_mean("train/loss_nll", from_gold.sum() / annotated.clamp(min=1), annotated)
