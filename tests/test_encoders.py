@@ -32,6 +32,27 @@ def test_neither_batch_nor_padding_changes_a_vector(context: BiLSTM | NoContext)
             torch.testing.assert_close(together[row, : len(sentence)], alone, atol=1e-5, rtol=1e-4)
 
 
+def test_two_threads_give_the_same_gradient_each_time() -> None:
+    """A word's gradient is the sum over its places, which threads must not add in the order in which they arrive."""
+    sentences = [[f"w{(7 * row + 3 * place) % 50}" for place in range(25)] for row in range(80)]
+    encoder = Encoder(NgramEmbedder(64, buckets=1024, word_embedding_size=16), NoContext()).eval()
+    encoder.use_vocabulary([f"w{number}" for number in range(50)])
+    weighing = torch.randn(80, 25, encoder.output_size, generator=torch.Generator().manual_seed(1))
+    found = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for _ in range(10):
+            encoder.zero_grad()
+            (encode(encoder, sentences, 25) * weighing).sum().backward()
+            found.append([weight.grad.clone() for weight in encoder.parameters() if weight.grad is not None])
+    finally:
+        torch.set_num_threads(threads)
+    assert len(found[0]) == 3
+    for others in found[1:]:
+        assert all(torch.equal(one, other) for one, other in zip(found[0], others, strict=True))
+
+
 def test_both_directions_are_read() -> None:
     encoder = Encoder(NgramEmbedder(8, buckets=64), BiLSTM(6)).eval()
     first = encode(encoder, [["a", "b", "c"]], 3)[0]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import Parameter
+from torch.nn import Parameter, functional
 
 from skd_lightning.encoders.base import Embedder
 from skd_lightning.encoders.lexicon import IndexedWords, WordFeaturizer, joined_features
@@ -121,4 +121,5 @@ class SubwordEmbedder(Embedder):
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
         """Return (batch, words, output_size) from what :class:`SubwordFeaturizer` collates."""
         vectors = self.dropout(self.table(inputs["pieces"], inputs["offsets"]))
-        return vectors[inputs["place"]]  # type: ignore[no-any-return]
+        # Not by indexing, in whose gradient threads add a word's places in the order in which they arrive.
+        return functional.embedding(inputs["place"], vectors)
