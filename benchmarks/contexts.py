@@ -2,9 +2,8 @@
 
 ``python benchmarks/contexts.py RUNS/uner NAME …`` reads the dev and test scores of these variants, means of all their
 seeds, and measures training steps and ``predict_emissions`` of the first seed on the same sentences with one thread, in
-turn. A tagger remembers words, so
-each prediction is that of one that was just loaded and has met a few other sentences. Times are those of the thread's
-processor, so that other work on the machine hardly counts. It writes
+turn. A tagger remembers words, so each prediction is that of one that was just loaded and has met a few other
+sentences. Times are those of the thread's processor, so that other work on the machine hardly counts. It writes
 ``experiments/results/contexts/contexts.{csv,png}``.
 """
 

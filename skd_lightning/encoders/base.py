@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import Parameter
+from torch.nn import Parameter, functional
 
 
 class Featurizer(ABC):
@@ -95,3 +95,16 @@ class Embedder(nn.Module, ABC):
 
     def use_vocabulary(self, words: Sequence[str]) -> None:
         """Give these words new vectors of their own; embedders without a word list ignore it."""
+
+
+def at_places(vectors: Tensor, places: Tensor) -> Tensor:
+    """Return (*places, size) the vectors of distinct words at all places where the words stand.
+
+    The gradient is the same each time. In that of indexing, threads add a word's places in the order in which they
+    arrive.
+
+    Args:
+        vectors: (words, size).
+        places: int64 rows of ``vectors``, any shape.
+    """
+    return functional.embedding(places, vectors)

@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from skd_lightning.encoders.base import Embedder
+from skd_lightning.encoders.base import Embedder, at_places
 from skd_lightning.encoders.ngram_features import NgramFeaturizer
 from skd_lightning.errors import UserError
 
@@ -98,5 +97,4 @@ class NgramEmbedder(Embedder):
         bags.append(self.forms(inputs["forms"]) * keep)
         if self.words is not None:
             bags.append(self.words(inputs["known"]) * keep)
-        # Not by indexing, in whose gradient threads add a word's places in the order in which they arrive.
-        return functional.embedding(inputs["place"], self.dropout(torch.cat(bags, dim=-1)))
+        return at_places(self.dropout(torch.cat(bags, dim=-1)), inputs["place"])

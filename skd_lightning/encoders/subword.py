@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import Parameter, functional
+from torch.nn import Parameter
 
-from skd_lightning.encoders.base import Embedder
+from skd_lightning.encoders.base import Embedder, at_places
 from skd_lightning.encoders.lexicon import IndexedWords, WordFeaturizer, joined_features
 from skd_lightning.encoders.subword_table import read_table
 from skd_lightning.errors import UserError
@@ -121,5 +121,4 @@ class SubwordEmbedder(Embedder):
     def forward(self, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
         """Return (batch, words, output_size) from what :class:`SubwordFeaturizer` collates."""
         vectors = self.dropout(self.table(inputs["pieces"], inputs["offsets"]))
-        # Not by indexing, in whose gradient threads add a word's places in the order in which they arrive.
-        return functional.embedding(inputs["place"], vectors)
+        return at_places(vectors, inputs["place"])

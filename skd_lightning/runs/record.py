@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
@@ -231,15 +232,13 @@ class ZeroshotResults(Record):
 
     def beside(self, earlier: ZeroshotResults) -> ZeroshotResults:
         """Return the results with those of an earlier test on other languages of the same corpora."""
-        languages = {**earlier.languages, **self.languages}
-        scores = [float(getattr(found, self.metric)) for found in languages.values()]
-        joined = {
+        both = {
             "asked": sorted({*earlier.asked, *self.asked}),
-            "languages": languages,
-            "average": sum(scores) / len(scores),
+            "languages": {**earlier.languages, **self.languages},
             "types": {**earlier.types, **self.types},
         }
-        return self.model_copy(update=joined)
+        joined = self.model_copy(update=both)
+        return joined.model_copy(update={"average": fmean(map(joined.score, joined.languages))})
 
 
 def surroundings(command: str = "") -> dict[str, Any]:

@@ -66,8 +66,9 @@ def load(
     except UserError as error:
         raise UserError(f"{error}" if str(error).startswith(str(file)) else f"{file}: {error}") from error
     except Exception as error:  # a damaged file raises whatever its first wrong byte leads to
-        reason = first_line(error)
-        raise UserError(f"{file}: not a readable tagger checkpoint ({reason}); train it again") from error
+        raise UserError(
+            f"{file}: not a readable tagger checkpoint ({first_line(error)}); train it again"
+        ) from error
 
 
 SHOWN = 5

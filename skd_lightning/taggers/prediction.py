@@ -77,11 +77,12 @@ def predict(
     """Return tags and probabilities of each sentence; see :meth:`Tagger.predict`."""
     predictions: dict[int, Prediction] = {}
     for indices, chain in chains(tagger, sentences, language):
-        # A log-probability is the difference of two scores of thousands of nats, which float32 knows to three decimals.
+        # A log-probability is the difference of two scores of thousands of nats, which float32 knows to three decimals;
+        # that of a long sentence is too small for it.
         crf = LinearChainCRF(chain.unary.double(), chain.transitions.double(), chain.lengths)
         paths = tagger.decode(crf)
         confidences = crf.marginals.gather(2, paths.unsqueeze(-1)).squeeze(-1).tolist()
-        probabilities = crf.log_prob(paths).exp().tolist()  # of long sentences too small for float32
+        probabilities = crf.log_prob(paths).exp().tolist()
         tags = [
             tagger.tag_set.decode(path[: len(sentences[i])])
             for path, i in zip(paths.tolist(), indices, strict=True)
